@@ -1,0 +1,18 @@
+#ifndef ONWARD_EGRESS_H
+#define ONWARD_EGRESS_H
+
+#include <onward/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @file
+ * To be written.
+ */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

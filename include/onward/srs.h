@@ -1,0 +1,18 @@
+#ifndef ONWARD_SRS_H
+#define ONWARD_SRS_H
+
+#include <onward/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @file
+ * To be written.
+ */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * The one place for what is not C11: attributes and our assertion.
+ */
+#ifndef ONWARD_CORE_COMPILER_H
+#define ONWARD_CORE_COMPILER_H
+
+#if defined(__GNUC__)
+#define ONWARD_USE_RESULT __attribute__((warn_unused_result))
+#define ONWARD_LIKELY(x) __builtin_expect(!!(x), 1)
+#define ONWARD_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#define ONWARD_USE_RESULT
+#define ONWARD_LIKELY(x) (x)
+#define ONWARD_UNLIKELY(x) (x)
+#endif
+
+/*
+ * States what only our own bug can break. Debug and fuzz builds trap there;
+ * release builds must stay memory-safe without it.
+ */
+#if defined(ONWARD_DEBUG) && defined(__GNUC__)
+#define ONWARD_ASSERT(x) ((x) ? (void)0 : __builtin_trap())
+#else
+#define ONWARD_ASSERT(x) ((void)0)
+#endif
+
+/* The struct whose member `member` is at ptr. */
+#define ONWARD_CONTAINER(ptr, type, member)                                    \
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#endif
