@@ -1,18 +1,13 @@
 #ifndef ONWARD_SMTP_H
 #define ONWARD_SMTP_H
 
-#include <onward/core.h>
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** @file
- * To be written.
+ * SMTP (RFC 5321 and its extensions): the server session, the client session,
+ * and what they share.
  */
 
-#ifdef __cplusplus
-}
-#endif
+#include <onward/smtp_client.h>
+#include <onward/smtp_common.h>
+#include <onward/smtp_server.h>
 
 #endif

@@ -1,0 +1,18 @@
+#ifndef ONWARD_SMTP_CLIENT_H
+#define ONWARD_SMTP_CLIENT_H
+
+#include <onward/smtp_common.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @file
+ * To be written.
+ */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
