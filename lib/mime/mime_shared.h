@@ -1,0 +1,138 @@
+/*
+ * The header splitter and the editor as the higher floors use them: embedded,
+ * with slices and same-name links at hand, and a puller for sources.
+ */
+#ifndef ONWARD_MIME_SHARED_H
+#define ONWARD_MIME_SHARED_H
+
+#include <onward/mime.h>
+
+#include "core/desk_shared.h"
+
+/* ---- Header ------------------------------------------------------------ */
+
+enum {
+    ONWARD_HEADER_ANOMALIES = 100 /* recorded at most */
+};
+
+/* One item. Positions are offsets into the block, which is the start of the
+ * message too. above and below link items of the same name. */
+struct onward_mime__item {
+    size_t offset;
+    size_t len;
+    size_t name_len;     /* 0: a line that is no field */
+    size_t value_offset; /* from the start of the block */
+    size_t value_len;    /* without the final CRLF */
+    size_t above, below; /* ONWARD_HEADER_NONE at the ends */
+    const char *text;    /* unfolded value, made when asked for */
+    size_t text_len;
+};
+
+struct onward_mime__anomaly {
+    size_t offset;
+    size_t item;
+    int code;
+};
+
+/* One name that occurs: where its highest and lowest fields are. */
+struct onward_mime__name {
+    uint64_t hash;
+    size_t first, last; /* first is ONWARD_HEADER_NONE: free slot */
+    size_t count;
+};
+
+/*
+ * Zero-filled, then onward_mime__header_init(). May stand inside another
+ * object; it keeps no pointer to itself. Everything but feeding works once
+ * is_done.
+ */
+struct onward_header {
+    struct onward_ctx *ctx;
+    struct onward_buf block; /* no empty line in it once is_done */
+    struct onward_mime__item *items;
+    size_t count, cap;
+    size_t line;     /* where the line being fed begins */
+    size_t body;     /* offset of the body, once is_done */
+    struct onward_mime__name *names; /* open addressing */
+    size_t name_slots;               /* a power of two, or 0 */
+    struct onward_arena texts;
+    struct onward_mime__anomaly *anomalies;
+    size_t anomaly_count, anomaly_cap;
+    int err; /* the first failure sticks */
+    bool is_done;
+    bool is_malformed;
+    bool awaits_colon; /* the last item may yet be a folded name */
+};
+
+void onward_mime__header_init(struct onward_header *h, struct onward_ctx *ctx);
+/* Harmless when zero-filled or cleared. */
+void onward_mime__header_clear(struct onward_header *h);
+/* feed, finish and the look-ups are those of <onward/mime.h>. */
+
+static inline struct onward_str
+onward_mime__raw(const struct onward_header *h, size_t i)
+{
+    return onward_core__str(h->block.data + h->items[i].offset,
+                            h->items[i].len);
+}
+
+static inline struct onward_str
+onward_mime__name(const struct onward_header *h, size_t i)
+{
+    return onward_core__str(h->block.data + h->items[i].offset,
+                            h->items[i].name_len);
+}
+
+static inline struct onward_str
+onward_mime__value(const struct onward_header *h, size_t i)
+{
+    return onward_core__str(h->block.data + h->items[i].value_offset,
+                            h->items[i].value_len);
+}
+
+/* The topmost / lowest field of that name, or ONWARD_HEADER_NONE; go on with
+ * items[i].below / .above. */
+size_t onward_mime__first(const struct onward_header *h,
+                          struct onward_str name);
+size_t onward_mime__last(const struct onward_header *h, struct onward_str name);
+size_t onward_mime__count(const struct onward_header *h,
+                          struct onward_str name);
+
+/* 1*ftext, the name of a field as RFC 5322 section 3.6.8 has it. */
+bool onward_mime__is_field_name(struct onward_str s);
+/* Append value with each CRLF before SP or HTAB taken out. */
+int onward_mime__unfold(struct onward_buf *out, struct onward_str value);
+
+/* ---- Pulling from a source --------------------------------------------- */
+
+/* One reader of a source, inside the object that pulls. Zero-filled is idle. */
+struct onward_mime__pull {
+    struct onward_source source;
+    struct onward_core__ask ask;
+    struct onward_desk *desk;
+    struct onward_core__task *task;
+};
+
+/*
+ * Copy the host's table. The desk and the task may be NULL for a puller that
+ * cannot wait: ONWARD_AGAIN is a failure then. 0, ONWARD_EINVAL or
+ * ONWARD_EVERSION.
+ */
+ONWARD_USE_RESULT int
+onward_mime__pull_init(struct onward_mime__pull *pull,
+                       const struct onward_source *source,
+                       struct onward_desk *desk,
+                       struct onward_core__task *task);
+/*
+ * Read 1 to cap octets from offset on; at offset == len 0 octets are got. 0;
+ * ONWARD_AGAIN: the task is made ready when it is worth trying again (asking
+ * meanwhile is harmless); ONWARD_ECALLBACK: the source failed or broke its
+ * contract; ONWARD_ESTATE: the desk is dead.
+ */
+ONWARD_USE_RESULT int onward_mime__pull(struct onward_mime__pull *pull,
+                                        uint64_t offset, void *buf, size_t cap,
+                                        size_t *got);
+/* Give up waiting. Harmless when idle. */
+void onward_mime__pull_clear(struct onward_mime__pull *pull);
+
+#endif
