@@ -26,6 +26,14 @@ int onward_core__base64_encode(struct onward_buf *out, const void *data,
  */
 int onward_core__base64_decode(struct onward_buf *out, struct onward_str text,
                                bool allow_unpadded);
+/*
+ * The fast inside of a decoder: turn the groups of four at the start of text
+ * into three octets each, up to the first group with anything else in it (FWS,
+ * padding). Returns the characters taken, a multiple of 4; out has room for
+ * len / 4 * 3.
+ */
+size_t onward_core__base64_run(unsigned char *out, const void *text,
+                               size_t len);
 
 /* Append s as printable ASCII: other octets, and the backslash, as \xHH; at
  * most max octets are appended, the last three "..." when it is cut. */
