@@ -72,12 +72,13 @@ static bool read_group(const char *text, size_t len, uint8_t out[2])
     return true;
 }
 
-/* RFC 4291 section 2.2. `gap` is where "::" stood, in octets; 16 when the
+/* RFC 4291 section 2.2. `gap` is where "::" stood, in octets; NO_GAP when the
  * text had none. */
 static bool read_ipv6(const char *text, size_t len, uint8_t octets[16])
 {
+    enum { NO_GAP = 17 };
     uint8_t found[16] = {0};
-    size_t used = 0, gap = 16, at = 0;
+    size_t used = 0, gap = NO_GAP, at = 0;
 
     if (len >= 2 && text[0] == ':' && text[1] == ':') {
         gap = 0;
@@ -102,17 +103,17 @@ static bool read_ipv6(const char *text, size_t len, uint8_t octets[16])
         if (at == len)
             return false;
         if (text[at] == ':') {
-            if (gap != 16)
+            if (gap != NO_GAP)
                 return false;
             gap = used;
             at++;
         }
     }
     /* "::" stands for one group at least. */
-    if (gap == 16 ? used != 16 : used > 14)
+    if (gap == NO_GAP ? used != 16 : used > 14)
         return false;
     memset(octets, 0, 16);
-    if (gap == 16)
+    if (gap == NO_GAP)
         gap = used;
     memcpy(octets, found, gap);
     memcpy(octets + 16 - (used - gap), found + gap, used - gap);
