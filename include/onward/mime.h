@@ -349,6 +349,95 @@ ONWARD_API int onward_header_anomaly(const struct onward_header *header,
  */
 ONWARD_API const char *onward_header_anomaly_name(int code);
 
+/* ---- The message as it leaves ------------------------------------------ */
+
+/**
+ * A message with fields put on top and whole fields cut. Several edits may
+ * stand over the same source and header. (To change body parts is left to a
+ * later release; the body passes untouched.)
+ */
+struct onward_edit;
+
+struct onward_edit_opts {
+    size_t size;
+    size_t added_fields; /**< that may be put on top; default 100 */
+    size_t added_bytes;  /**< octets of all of them; default 65536 */
+};
+
+/**
+ * Make an edit that changes nothing yet.
+ *
+ * @param ctx     kept alive by the object.
+ * @param source  copied; its user must outlive the edit.
+ * @param header  the finished header of the same message; borrowed, must
+ *                outlive the edit.
+ * @param opts    borrowed for this call; NULL: all defaults.
+ * @param edit    out: free with onward_edit_free().
+ * @return 0, or
+ *         ONWARD_EINVAL    no read callback, or the source is shorter than the
+ *                          header
+ *         ONWARD_ESTATE    the header is not done
+ *         ONWARD_EVERSION  a field this release does not know is not 0
+ *         ONWARD_ENOMEM    out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_new(struct onward_ctx *ctx,
+                               const struct onward_source *source,
+                               const struct onward_header *header,
+                               const struct onward_edit_opts *opts,
+                               struct onward_edit **edit);
+
+/**
+ * Put a field on top: above the header and all fields added so far. It is
+ * written as `NAME: VALUE` CR LF; the value may hold folds (CR LF and then SP or
+ * HTAB), and the space behind the colon is not doubled when it begins with
+ * white space or a fold.
+ *
+ * @param name   printable US-ASCII but the colon; copied.
+ * @param value  US-ASCII or UTF-8, copied. Lines of at most 998 octets, none
+ *               of white space only; no controls but HTAB, no bare CR or LF.
+ * @return 0, or
+ *         ONWARD_ESYNTAX  name or value could be read as something else
+ *         ONWARD_ELIMIT   more fields or octets than the options allow
+ *         ONWARD_ESTATE   after onward_edit_source()
+ *         ONWARD_ENOMEM   out of memory
+ *         The edit is as before after any of them.
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_add(struct onward_edit *edit, const char *name,
+                               size_t name_len, const char *value,
+                               size_t value_len);
+
+/**
+ * Cut item i of the header (a field, or a line that is none) with all its
+ * folds. Cutting it again changes nothing.
+ *
+ * @return 0, ONWARD_ENOENT (no such item) or ONWARD_ESTATE (after
+ *         onward_edit_source()).
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_cut(struct onward_edit *edit, size_t i);
+
+/**
+ * The edited message as a source of its own: any offset, any piece sizes, its
+ * exact length in len. From now on the edit takes no more changes. It says
+ * ONWARD_AGAIN where the source below does.
+ *
+ * @param table  out: borrowed from edit until onward_edit_free().
+ * @return 0 or ONWARD_ENOMEM (the edit is as before).
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_source(struct onward_edit *edit,
+                                  const struct onward_source **table);
+
+/**
+ * End the edit. What pulls from its source must be freed before.
+ *
+ * @param edit  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void onward_edit_free(struct onward_edit *edit);
+
 #ifdef __cplusplus
 }
 #endif

@@ -103,6 +103,49 @@ bool onward_mime__is_field_name(struct onward_str s);
 /* Append value with each CRLF before SP or HTAB taken out. */
 int onward_mime__unfold(struct onward_buf *out, struct onward_str value);
 
+/* ---- Edit -------------------------------------------------------------- */
+
+/*
+ * The fields of the edited message. A slot never changes: items of the header
+ * keep their number, fields put on top are numbered on from there, each above
+ * the one before. So a signer may add on top while it holds slots.
+ */
+struct onward_mime__field {
+    struct onward_str raw; /* the final CRLF included, if it is there */
+    struct onward_str name;
+    struct onward_str value; /* behind the colon, without the final CRLF */
+};
+
+/* A look at the field in a slot; false: no such slot, or cut. A line that is no
+ * field has an empty name. Borrowed until the edit is freed. */
+bool onward_mime__edit_field(const struct onward_edit *edit, size_t slot,
+                             struct onward_mime__field *field);
+/* The topmost slot / the next one below; ONWARD_HEADER_NONE at the end. */
+size_t onward_mime__edit_top(const struct onward_edit *edit);
+size_t onward_mime__edit_below(const struct onward_edit *edit, size_t slot);
+/* The lowest field of that name / the next one above with the same name. */
+size_t onward_mime__edit_last(const struct onward_edit *edit,
+                              struct onward_str name);
+size_t onward_mime__edit_above_named(const struct onward_edit *edit,
+                                     size_t slot);
+size_t onward_mime__edit_count_named(const struct onward_edit *edit,
+                                     struct onward_str name);
+/* The header below the edit: its anomalies. */
+const struct onward_header *
+onward_mime__edit_header(const struct onward_edit *edit);
+/*
+ * Put a whole field on top as it is: `Name:value` with its final CRLF. Checked
+ * as onward_edit_add() does, same errors. For signers, who must know each octet.
+ */
+ONWARD_USE_RESULT int onward_mime__edit_add_raw(struct onward_edit *edit,
+                                                struct onward_str raw);
+/*
+ * The body as it leaves, without the empty line above it, as a source that can
+ * be read before the fields are complete. Borrowed from edit.
+ */
+const struct onward_source *
+onward_mime__edit_body(const struct onward_edit *edit);
+
 /* ---- Pulling from a source --------------------------------------------- */
 
 /* One reader of a source, inside the object that pulls. Zero-filled is idle. */
