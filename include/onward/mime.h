@@ -337,7 +337,7 @@ onward_header_anomaly_count(const struct onward_header *header);
  * @return 0, ONWARD_ENOENT (i not below the count) or ONWARD_EINVAL (size).
  * @since 0.1
  */
-ONWARD_API int onward_header_anomaly(const struct onward_header *header,
+ONWARD_API int onward_header_anomaly_at(const struct onward_header *header,
                                      size_t i,
                                      struct onward_header_anomaly *anomaly);
 

@@ -49,6 +49,13 @@ void onward_core__log(struct onward_ctx *ctx, enum onward_log_level level,
 ONWARD_USE_RESULT int onward_core__opts_load(void *dst, size_t dst_size,
                                              const void *src);
 
+/*
+ * Give a struct to a caller built against an older or a newer header: as much
+ * as dst->size says there is room for, the rest of it zeroed, size kept.
+ * ONWARD_EINVAL when that size cannot be.
+ */
+int onward_core__out_store(void *dst, const void *src, size_t src_size);
+
 /* A limit from options: 0 is dflt, ONWARD_LIMIT_ZERO is 0. */
 static inline size_t onward_core__limit(size_t given, size_t dflt)
 {

@@ -266,7 +266,7 @@ size_t onward_header_anomaly_count(const struct onward_header *header)
     return header->is_done ? header->anomaly_count : 0;
 }
 
-int onward_header_anomaly(const struct onward_header *header, size_t i,
+int onward_header_anomaly_at(const struct onward_header *header, size_t i,
                           struct onward_header_anomaly *anomaly)
 {
     struct onward_header_anomaly out = {.size = anomaly->size};

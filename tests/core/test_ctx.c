@@ -116,6 +116,28 @@ static void test_options_of_other_releases(void **state)
     assert_int_equal(loaded.size, sizeof(loaded));
 }
 
+static void test_structs_for_older_and_newer_callers(void **state)
+{
+    struct {
+        size_t size, a, b;
+    } ours = {sizeof(ours), 1, 2}, newer[2] = {{sizeof(newer), 9, 9},
+                                               {9, 9, 9}};
+    size_t older[3] = {2 * sizeof(size_t), 9, 9};
+
+    (void)state;
+    assert_int_equal(onward_core__out_store(older, &ours, sizeof(ours)), 0);
+    assert_int_equal(older[0], 2 * sizeof(size_t));
+    assert_int_equal(older[1], 1);
+    assert_int_equal(older[2], 9); /* beyond its size: not ours to touch */
+    assert_int_equal(onward_core__out_store(newer, &ours, sizeof(ours)), 0);
+    assert_int_equal(newer[0].b, 2);
+    assert_int_equal(newer[1].size, 0);
+    assert_int_equal(newer[1].b, 0);
+    older[0] = 1;
+    assert_int_equal(onward_core__out_store(older, &ours, sizeof(ours)),
+                     ONWARD_EINVAL);
+}
+
 static void test_errors_have_names(void **state)
 {
     (void)state;
@@ -156,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_what_is_required),
         cmocka_unit_test(test_random_failure),
         cmocka_unit_test(test_options_of_other_releases),
+        cmocka_unit_test(test_structs_for_older_and_newer_callers),
         cmocka_unit_test(test_errors_have_names),
         cmocka_unit_test(test_slices),
     };

@@ -119,7 +119,7 @@ static void print_anomalies(const struct onward_header *h, char *out,
     for (size_t i = 0; i < onward_header_anomaly_count(h); i++) {
         struct onward_header_anomaly a = {.size = sizeof(a)};
 
-        assert_int_equal(onward_header_anomaly(h, i, &a), 0);
+        assert_int_equal(onward_header_anomaly_at(h, i, &a), 0);
         len += (size_t)snprintf(out + len, cap - len, "%s@%u ",
                                 onward_header_anomaly_name(a.code),
                                 (unsigned)a.offset);
@@ -404,16 +404,16 @@ static void test_anomaly_fits_its_caller(void **state)
     (void)state;
     t_world_init(&w);
     h = parsed(&w, ONWARD_STR("x\r\nA : b\r\n\r\n"));
-    assert_int_equal(onward_header_anomaly(h, 0, &a), 0);
+    assert_int_equal(onward_header_anomaly_at(h, 0, &a), 0);
     assert_int_equal(a.severity, ONWARD_HEADER_MALFORMED);
     assert_int_equal(a.item, 0);
-    assert_int_equal(onward_header_anomaly(h, 1, &bigger.a), 0);
+    assert_int_equal(onward_header_anomaly_at(h, 1, &bigger.a), 0);
     assert_int_equal(bigger.a.severity, ONWARD_HEADER_ODD);
     assert_int_equal(bigger.a.item, 1);
     assert_true(bigger.newer == 0);
-    assert_int_equal(onward_header_anomaly(h, 2, &a), ONWARD_ENOENT);
+    assert_int_equal(onward_header_anomaly_at(h, 2, &a), ONWARD_ENOENT);
     a.size = 1;
-    assert_int_equal(onward_header_anomaly(h, 0, &a), ONWARD_EINVAL);
+    assert_int_equal(onward_header_anomaly_at(h, 0, &a), ONWARD_EINVAL);
     assert_string_equal(onward_header_anomaly_name(99), "unknown");
     onward_header_free(h);
     t_world_clear(&w);

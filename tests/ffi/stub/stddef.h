@@ -1,0 +1,2 @@
+/* Empty on purpose: FFI parsers know size_t, and trip over a compiler's own
+ * stddef.h. */

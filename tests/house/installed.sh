@@ -1,0 +1,26 @@
+#!/bin/sh
+# installed.sh BUILD_DIR: install into a DESTDIR and build a program outside of
+# the tree against it by pkg-config alone, shared and static.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+build=$1
+dest=$(mktemp -d)
+trap 'rm -rf "$dest"' EXIT
+DESTDIR=$dest meson install -C "$build" --no-rebuild --quiet
+pc=$(dirname "$(find "$dest" -name onward.pc)")
+PKG_CONFIG_PATH=$pc
+PKG_CONFIG_SYSROOT_DIR=$dest
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+lib=$(dirname "$(find "$dest" -name 'libonward.so' | head -n 1)")
+# shellcheck disable=SC2046 # flags are words
+cc -std=c11 -Wall -Wextra -Werror "$here/outside.c" -o "$dest/outside" \
+    $(pkg-config --cflags --libs onward)
+LD_LIBRARY_PATH=$lib "$dest/outside"
+rm "$lib"/libonward.so*
+# System libraries are not below DESTDIR.
+static=$(pkg-config --static --cflags --libs onward | sed "s#-I$dest/usr/include#&#g")
+# shellcheck disable=SC2086
+cc -std=c11 -Wall -Wextra -Werror "$here/outside.c" -o "$dest/outside" $static
+"$dest/outside"
+test -s "$(find "$dest" -name onward.ffi.h)"
+echo "a program outside the tree builds by pkg-config onward, shared and static"

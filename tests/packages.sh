@@ -1,0 +1,39 @@
+# packages.sh, to be sourced: onward_packages NAME... installs what is missing
+# of these Debian packages, quietly, as root or with sudo.
+onward_packages() {
+    missing=
+    for name in "$@"; do
+        dpkg-query -W -f='${Status}' "$name" 2>/dev/null |
+            grep -q 'install ok installed' || missing="$missing $name"
+    done
+    [ -n "$missing" ] || return 0
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root=sudo
+        command -v sudo >/dev/null || {
+            echo "need root or sudo to install:$missing" >&2
+            return 1
+        }
+    fi
+    echo "installing:$missing"
+    log=$(mktemp)
+    # shellcheck disable=SC2086 # a list of names
+    if ! { $as_root apt-get update -qq &&
+        $as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends $missing; } \
+        >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}
+
+# What the library and its examples are built with.
+ONWARD_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config nettle-dev
+    libgmp-dev libgnutls28-dev libidn2-dev libunistring-dev libpsl-dev
+    libunbound-dev"
+# What the tests need on top.
+ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
+    python3-cffi abigail-tools binutils gnutls-bin openssl swaks python3-dkim
+    python3-nacl libmail-dkim-perl git"
