@@ -1,0 +1,53 @@
+/*
+ * The inside of a public key, for the files of this module.
+ */
+#ifndef ONWARD_KEY_PUBKEY_PRIV_H
+#define ONWARD_KEY_PUBKEY_PRIV_H
+
+#include <stdatomic.h>
+
+#include <gmp.h>
+
+#include "key/der_priv.h"
+
+#define ONWARD_KEY__LIMB_OCTETS (GMP_NUMB_BITS / 8)
+#define ONWARD_KEY__LIMBS_MAX (ONWARD_KEY_RSA_BITS_MAX / GMP_NUMB_BITS)
+#define ONWARD_KEY__E_LIMBS (64 / GMP_NUMB_BITS)
+#define ONWARD_KEY__DIGEST_INFO_LEN 51
+
+struct onward_pubkey {
+    struct onward_ctx *ctx;
+    atomic_size_t refs;
+    uint32_t type;
+    size_t bits;
+    size_t octets; /* RSA: of the modulus, and so of a signature */
+    /* RSA. GMP reads these in place (mpz_roinit_n): no GMP memory is held. */
+    mp_size_t n_limbs, e_limbs;
+    mp_limb_t n[ONWARD_KEY__LIMBS_MAX];
+    mp_limb_t e[ONWARD_KEY__E_LIMBS];
+    uint8_t ed25519[32];
+};
+
+/* Big-endian octets to limbs; exactly `limbs` of them, zero-filled on top. */
+void onward_key__limbs_from(mp_limb_t *out, mp_size_t limbs,
+                            const uint8_t *data, size_t len);
+/* The low len octets of the limbs, big-endian. */
+void onward_key__limbs_to(uint8_t *out, size_t len, const mp_limb_t *in,
+                          mp_size_t limbs);
+/* Significant bits of big-endian octets. */
+size_t onward_key__bits(const struct onward_key__der *number);
+
+/* Limits and shape of an RSA key, then the key itself. */
+ONWARD_USE_RESULT int onward_key__pubkey_new_rsa(
+    struct onward_ctx *ctx, const struct onward_key__der *n,
+    const struct onward_key__der *e, struct onward_key__why *why,
+    struct onward_pubkey **pub);
+/* Ed25519 over any message; onward_pubkey_verify() is this over a digest. */
+bool onward_key__ed25519_verify(const struct onward_pubkey *pub,
+                                const uint8_t *message, size_t message_len,
+                                const uint8_t *signature, size_t len);
+/* DigestInfo of a SHA-256 digest (RFC 8017 section 9.2, note 1). */
+void onward_key__digest_info(uint8_t out[ONWARD_KEY__DIGEST_INFO_LEN],
+                             const uint8_t *digest);
+
+#endif
