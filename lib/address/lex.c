@@ -1,0 +1,134 @@
+/*
+ * Character classes, faults, and the checks that every address has to pass,
+ * wherever it came from.
+ */
+#include "address/lex_priv.h"
+
+#include <unistr.h>
+
+#include "core/domain_shared.h"
+#include "core/text_shared.h"
+
+int onward_address__refuse(const struct cursor *c,
+                           enum onward_address__fault_kind kind,
+                           const char *what)
+{
+    c->fault->kind = kind;
+    c->fault->at = c->at;
+    c->fault->what = what;
+    return kind == ONWARD_ADDRESS_FAULT_LENGTH ? ONWARD_ELIMIT : ONWARD_ESYNTAX;
+}
+
+int onward_address__syntax(const struct cursor *c, const char *what)
+{
+    return onward_address__refuse(c, ONWARD_ADDRESS_FAULT_SYNTAX, what);
+}
+
+bool onward_address__is_atext(int octet)
+{
+    if (octet > 0x7f)
+        return true;
+    if (octet <= 0x20 || octet == 0x7f)
+        return false;
+    return memchr("()<>[]:;@\\,.\"", octet, 13) == NULL;
+}
+
+/*
+ * Characters that are not seen, or change the order in which others are seen:
+ * two addresses that differ only by them look the same (A121). The joiners
+ * U+200C and U+200D stay, some scripts need them.
+ */
+static bool is_forbidden(ucs4_t code)
+{
+    return (code >= 0x80 && code <= 0x9f) || code == 0x61c || code == 0x200b ||
+           code == 0x200e || code == 0x200f ||
+           (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
+}
+
+static bool has_forbidden(struct onward_str s)
+{
+    const uint8_t *at = (const uint8_t *)s.data;
+    const uint8_t *end = at + s.len;
+
+    while (at < end) {
+        ucs4_t code;
+
+        at += u8_mbtouc_unsafe(&code, at, (size_t)(end - at));
+        if (is_forbidden(code))
+            return true;
+    }
+    return false;
+}
+
+/* [1.2.3.4], [IPv6:...] (RFC 5321 section 4.1.3). */
+static bool read_literal(struct onward_str domain, struct onward_ip *ip)
+{
+    struct onward_str tag = ONWARD_STR("IPv6:");
+    struct onward_str inside = onward_core__sub(domain, 1, domain.len - 1);
+    bool is_ipv6 = onward_core__str_istarts(inside, tag);
+    struct onward_ip found;
+
+    if (is_ipv6)
+        inside = onward_core__sub(inside, tag.len, inside.len);
+    if (onward_ip_parse(inside, &found) != 0 ||
+        found.family != (is_ipv6 ? 6 : 4))
+        return false;
+    *ip = found;
+    return true;
+}
+
+static int finish_domain(struct cursor *c, bool strict,
+                         struct onward_address__mailbox *mailbox)
+{
+    struct onward_str domain = mailbox->domain;
+    int ret;
+
+    if (domain.len > ONWARD_ADDRESS_DOMAIN_MAX)
+        return onward_address__refuse(c, ONWARD_ADDRESS_FAULT_LENGTH,
+                                      "domain over 255 octets");
+    if (domain.data[0] == '[') {
+        if (!read_literal(domain, &mailbox->literal) && strict)
+            return onward_address__syntax(c, "address literal is no address");
+        return 0;
+    }
+    if (strict && domain.data[domain.len - 1] == '.')
+        return onward_address__syntax(c, "domain ends in a dot");
+    ret =
+        onward_core__domain_to_ascii(c->arena, domain, &mailbox->domain_ascii);
+    if (ret == ONWARD_ENOMEM)
+        return ret;
+    if (ret != 0 ||
+        (strict && !onward_core__domain_is_hostname(mailbox->domain_ascii)))
+        return onward_address__refuse(c, ONWARD_ADDRESS_FAULT_DOMAIN,
+                                      "domain is not a host name");
+    return 0;
+}
+
+int onward_address__finish(struct cursor *c, size_t start,
+                           struct onward_str local_part,
+                           struct onward_str domain, bool strict_domain,
+                           struct onward_address__mailbox *mailbox)
+{
+    struct cursor address = *c; /* faults point to its start */
+    struct onward_address__mailbox found = {.local_part = local_part,
+                                            .domain = domain};
+    int ret;
+
+    address.at = start;
+    found.is_utf8 =
+        !onward_core__is_ascii(local_part) || !onward_core__is_ascii(domain);
+    if (found.is_utf8) {
+        if (!onward_core__is_utf8(local_part) || !onward_core__is_utf8(domain))
+            return onward_address__syntax(&address, "address is not UTF-8");
+        if (has_forbidden(local_part) || has_forbidden(domain))
+            return onward_address__refuse(&address,
+                                          ONWARD_ADDRESS_FAULT_FORBIDDEN,
+                                          "invisible character in an address");
+    }
+    ret = finish_domain(&address, strict_domain, &found);
+    if (ret != 0)
+        return ret;
+    *mailbox = found;
+    return 0;
+}
