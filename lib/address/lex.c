@@ -78,6 +78,20 @@ static bool read_literal(struct onward_str domain, struct onward_ip *ip)
     return true;
 }
 
+/* Of a DNS name: is it one for hosts, but for underscores? Some senders have
+ * these in their names, and nobody has a hyphen at the end of a label. */
+static bool is_sender_domain(struct onward_str ascii)
+{
+    for (size_t i = 0; i < ascii.len; i++) {
+        bool is_first = i == 0 || ascii.data[i - 1] == '.';
+        bool is_last = i + 1 == ascii.len || ascii.data[i + 1] == '.';
+
+        if (ascii.data[i] == '-' && (is_first || is_last))
+            return false;
+    }
+    return true;
+}
+
 static int finish_domain(struct cursor *c, bool strict,
                          struct onward_address__mailbox *mailbox)
 {
@@ -98,8 +112,8 @@ static int finish_domain(struct cursor *c, bool strict,
         onward_core__domain_to_ascii(c->arena, domain, &mailbox->domain_ascii);
     if (ret == ONWARD_ENOMEM)
         return ret;
-    if (ret != 0 ||
-        (strict && !onward_core__domain_is_hostname(mailbox->domain_ascii)))
+    if (ret != 0 || !(strict ? onward_core__domain_is_hostname
+                             : is_sender_domain)(mailbox->domain_ascii))
         return onward_address__refuse(c, ONWARD_ADDRESS_FAULT_DOMAIN,
                                       "domain is not a host name");
     return 0;
