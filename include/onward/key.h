@@ -138,7 +138,8 @@ ONWARD_API void onward_key_free(struct onward_key *key);
  * @return borrowed from key; onward_pubkey_ref() keeps it longer.
  * @since 0.1
  */
-ONWARD_API struct onward_pubkey *onward_key_public(const struct onward_key *key);
+ONWARD_API struct onward_pubkey *
+onward_key_public(const struct onward_key *key);
 
 /* ---- Public keys ------------------------------------------------------- */
 
@@ -274,10 +275,10 @@ struct onward_signer;
 /** One question to a host that signs. Borrowed for the call. */
 struct onward_sign_question {
     size_t size;
-    uint64_t type;           /**< enum onward_key_type */
-    uint64_t token;          /**< for onward_sign_answer() */
-    const void *digest;      /**< SHA-256 */
-    size_t digest_len;       /**< 32 */
+    uint64_t type;      /**< enum onward_key_type */
+    uint64_t token;     /**< for onward_sign_answer() */
+    const void *digest; /**< SHA-256 */
+    size_t digest_len;  /**< 32 */
     /**
      * What the primitive gets. RSA: the DER DigestInfo, to be padded by
      * EMSA-PKCS1-v1_5 (0x00 0x01 0xff... 0x00; PKCS#11 calls that CKM_RSA_PKCS)
@@ -285,11 +286,11 @@ struct onward_sign_question {
      * as the message (PureEdDSA).
      */
     const void *input;
-    size_t input_len;        /**< 51 for RSA, 32 for Ed25519 */
-    const void *key_id;      /**< as onward_pubkey_id() gives it */
-    size_t key_id_len;       /**< 32 */
-    const char *label;       /**< as in the signer's options */
-    size_t label_len;        /**< octets at label */
+    size_t input_len;   /**< 51 for RSA, 32 for Ed25519 */
+    const void *key_id; /**< as onward_pubkey_id() gives it */
+    size_t key_id_len;  /**< 32 */
+    const char *label;  /**< as in the signer's options */
+    size_t label_len;   /**< octets at label */
 };
 
 /** A host that signs. Runs on the desk's thread, inside calls of objects that
@@ -310,12 +311,12 @@ struct onward_signer_host {
 
 struct onward_signer_opts {
     size_t size;
-    const char *label;   /**< for the host: its name of the key; copied */
-    size_t label_len;    /**< at most 255 */
+    const char *label; /**< for the host: its name of the key; copied */
+    size_t label_len;  /**< at most 255 */
     /** How long a host may take; default 10000, ONWARD_LIMIT_NONE: for ever.
      * After it the signature fails with ONWARD_ECANCELED. */
     size_t timeout_ms;
-    uint64_t log_id;     /**< 0: the desk's */
+    uint64_t log_id; /**< 0: the desk's */
 };
 
 /**

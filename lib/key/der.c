@@ -20,9 +20,8 @@ int onward_key__der_bad(struct onward_key__why *why, size_t offset,
 void onward_key__problem_set(struct onward_key_problem *problem,
                              const struct onward_key__why *why)
 {
-    struct onward_key_problem ours = {.offset = why->offset,
-                                      .bits = why->bits,
-                                      .text = why->text};
+    struct onward_key_problem ours = {
+        .offset = why->offset, .bits = why->bits, .text = why->text};
     size_t size;
 
     if (problem == NULL)
@@ -84,9 +83,8 @@ int onward_key__der_take(struct onward_key__der *in, uint8_t tag,
         return onward_key__der_bad(why, in->offset,
                                    "DER length past the end of what holds "
                                    "it, expected less");
-    *content = (struct onward_key__der){.data = in->data + head,
-                                        .len = len,
-                                        .offset = in->offset + head};
+    *content = (struct onward_key__der){
+        .data = in->data + head, .len = len, .offset = in->offset + head};
     in->data += head + len;
     in->len -= head + len;
     in->offset += head + len;

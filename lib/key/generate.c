@@ -134,13 +134,13 @@ static size_t write_pkcs8(const struct onward_key *key, uint8_t *out)
         memcpy(out + sizeof(ed25519), key->seed, sizeof(key->seed));
         return sizeof(ed25519) + sizeof(key->seed);
     }
-    body = sizeof(rsa) + onward_key__der_head_len(key->pkcs1_len) +
-           key->pkcs1_len;
+    body =
+        sizeof(rsa) + onward_key__der_head_len(key->pkcs1_len) + key->pkcs1_len;
     at += onward_key__der_head(out, ONWARD_DER_SEQUENCE, body);
     memcpy(out + at, rsa, sizeof(rsa));
     at += sizeof(rsa);
-    at += onward_key__der_head(out + at, ONWARD_DER_OCTET_STRING,
-                               key->pkcs1_len);
+    at +=
+        onward_key__der_head(out + at, ONWARD_DER_OCTET_STRING, key->pkcs1_len);
     memcpy(out + at, key->pkcs1, key->pkcs1_len);
     return at + key->pkcs1_len;
 }
@@ -150,8 +150,7 @@ static int write_lines(struct onward_buf *pem, struct onward_str base64)
 {
     onward_core__buf_add_text(pem, "-----BEGIN PRIVATE KEY-----\n");
     for (size_t at = 0; at < base64.len; at += 64) {
-        onward_core__buf_add_str(pem,
-                                 onward_core__sub(base64, at, at + 64));
+        onward_core__buf_add_str(pem, onward_core__sub(base64, at, at + 64));
         onward_core__buf_add_byte(pem, '\n');
     }
     return onward_core__buf_add_text(pem, "-----END PRIVATE KEY-----\n");

@@ -81,8 +81,8 @@ static int load_primes(struct onward_key__primes *rsa,
     size_t q_bits = onward_key__bits(&parts->q);
     size_t n_bits = onward_key__bits(&parts->n);
 
-    if (p_bits < n_bits / 4 || p_bits > n_bits * 3 / 4 ||
-        q_bits < n_bits / 4 || q_bits > n_bits * 3 / 4)
+    if (p_bits < n_bits / 4 || p_bits > n_bits * 3 / 4 || q_bits < n_bits / 4 ||
+        q_bits > n_bits * 3 / 4)
         return onward_key__der_bad(why, parts->p.offset,
                                    "RSA primes, expected two of about half "
                                    "the modulus");

@@ -26,9 +26,9 @@ struct onward_key {
     struct onward_ctx *ctx;
     atomic_size_t refs;
     struct onward_pubkey *pub;
-    uint8_t seed[32];                /* Ed25519 */
+    uint8_t seed[32]; /* Ed25519 */
     struct onward_key__primes rsa;
-    uint8_t *pkcs1;                  /* RSA: RSAPrivateKey, for writing */
+    uint8_t *pkcs1; /* RSA: RSAPrivateKey, for writing */
     size_t pkcs1_len;
 };
 

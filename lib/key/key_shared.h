@@ -13,10 +13,10 @@
 
 /* Zero-filled is idle. */
 struct onward_key__signing {
-    struct onward_core__ask ask;    /* open while a host is asked */
-    struct onward_core__task timer; /* the host's deadline */
-    struct onward_core__task *task; /* the asker's */
-    struct onward_signer *signer;   /* held; NULL when idle */
+    struct onward_core__ask ask;             /* open while a host is asked */
+    struct onward_core__task timer;          /* the host's deadline */
+    struct onward_core__task *task;          /* the asker's */
+    struct onward_signer *signer;            /* held; NULL when idle */
     struct onward_key__signing *prev, *next; /* pending ones of the signer */
     /* ONWARD_AGAIN while pending; then 0, or why there is no signature. */
     int status;

@@ -50,12 +50,15 @@ static int form_of(struct onward_str pem, struct onward_str label,
         {{"PRIVATE KEY", 11}, NULL, ONWARD_KEY__FORM_PKCS8},
         {{"RSA PRIVATE KEY", 15}, NULL, ONWARD_KEY__FORM_PKCS1},
         {{"ENCRYPTED PRIVATE KEY", 21},
-         "encrypted private key, expected one without a password", 0},
+         "encrypted private key, expected one without a password",
+         0},
         {{"EC PRIVATE KEY", 14},
-         "elliptic curve key, expected RSA or Ed25519", 0},
+         "elliptic curve key, expected RSA or Ed25519",
+         0},
         {{"DSA PRIVATE KEY", 15}, "DSA key, expected RSA or Ed25519", 0},
         {{"OPENSSH PRIVATE KEY", 19},
-         "OpenSSH key file, expected PKCS#8 (PRIVATE KEY)", 0},
+         "OpenSSH key file, expected PKCS#8 (PRIVATE KEY)",
+         0},
         {{"PUBLIC KEY", 10}, "public key, expected a private key", 0},
         {{"RSA PUBLIC KEY", 14}, "public key, expected a private key", 0},
         {{"CERTIFICATE", 11}, "certificate, expected a private key", 0},
@@ -65,9 +68,8 @@ static int form_of(struct onward_str pem, struct onward_str label,
         if (!onward_core__str_eq(label, known[i].label))
             continue;
         *form = known[i].form;
-        return known[i].text == NULL
-                   ? 0
-                   : bad(why, pem, label.data, known[i].text);
+        return known[i].text == NULL ? 0
+                                     : bad(why, pem, label.data, known[i].text);
     }
     return bad(why, pem, label.data,
                "PEM label, expected PRIVATE KEY or RSA PRIVATE KEY");
@@ -83,8 +85,9 @@ static int find_block(struct onward_str pem, struct onward_str *label,
     while (rest.len != 0 && found.data == NULL)
         found = label_of(take_line(&rest), begin_mark);
     if (found.data == NULL)
-        return bad(why, pem, pem.data, "no PEM block, expected -----BEGIN "
-                                       "PRIVATE KEY-----");
+        return bad(why, pem, pem.data,
+                   "no PEM block, expected -----BEGIN "
+                   "PRIVATE KEY-----");
     start = rest.data;
     while (rest.len != 0) {
         line = take_line(&rest);

@@ -115,8 +115,8 @@ static int read_rsa(struct onward_ctx *ctx, struct onward_key__der *seq,
                     struct onward_key__why *why, struct onward_pubkey **out)
 {
     struct onward_key__der n, e;
-    int ret = onward_key__der_uint(seq, &n, why,
-                                   "RSA modulus, expected INTEGER");
+    int ret =
+        onward_key__der_uint(seq, &n, why, "RSA modulus, expected INTEGER");
 
     if (ret == 0)
         ret = onward_key__der_uint(seq, &e, why,

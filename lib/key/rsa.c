@@ -93,8 +93,7 @@ int onward_key__rsa_new(struct onward_key *key, struct onward_key__rsa **out)
     mp_size_t scratch = scratch_size(key->pub, &key->rsa);
     size_t limbs =
         (size_t)(4 * nn + wide_size(nn, pn) + pn + qn + hn + scratch);
-    size_t octets =
-        sizeof(struct onward_key__rsa) + limbs * sizeof(mp_limb_t);
+    size_t octets = sizeof(struct onward_key__rsa) + limbs * sizeof(mp_limb_t);
     struct onward_key__rsa *rsa = onward_core__zalloc(key->ctx, octets);
     mp_limb_t *at;
 
@@ -208,8 +207,8 @@ static int renew_blinding(struct onward_key__rsa *rsa)
         return ONWARD_ERANDOM;
     raise_to_e(rsa, rsa->blind, rsa->s);
     mpn_copyi(rsa->wide, rsa->s, nn);
-    if (!mpn_sec_invert(rsa->unblind, rsa->wide, pub->n, nn,
-                        2 * limb_bits(nn), rsa->scratch))
+    if (!mpn_sec_invert(rsa->unblind, rsa->wide, pub->n, nn, 2 * limb_bits(nn),
+                        rsa->scratch))
         return ONWARD_ERANDOM;
     rsa->uses_left = BLINDING_USES;
     return 0;
@@ -267,8 +266,7 @@ static void root(struct onward_key__rsa *rsa)
     mpn_copyi(rsa->s, rsa->wide, nn);
 }
 
-static bool equal_limbs(const mp_limb_t *a, const mp_limb_t *b,
-                        mp_size_t limbs)
+static bool equal_limbs(const mp_limb_t *a, const mp_limb_t *b, mp_size_t limbs)
 {
     return onward_core__equal_secret(a, b, (size_t)limbs * sizeof(*a));
 }
@@ -299,9 +297,9 @@ int onward_key__rsa_sign(struct onward_key__rsa *rsa, const uint8_t *digest,
         ret = ONWARD_ECRYPTO;
     }
     /* The halves and the scratch hold numbers modulo the primes. */
-    onward_core__wipe(rsa->s, (size_t)(rsa->scratch - rsa->s +
-                                       rsa->scratch_limbs) *
-                                  sizeof(mp_limb_t));
+    onward_core__wipe(rsa->s,
+                      (size_t)(rsa->scratch - rsa->s + rsa->scratch_limbs) *
+                          sizeof(mp_limb_t));
     return ret;
 }
 
@@ -341,8 +339,7 @@ static bool primes_fit(const struct check *c,
     if ((k->p[0] & k->q[0] & 1) == 0 || nn > pn + qn || nn < pn + qn - 1)
         return false;
     mul(c->wide, k->p, pn, k->q, qn, c->scratch);
-    if (!equal_limbs(c->wide, pub->n, nn) ||
-        (nn < pn + qn && c->wide[nn] != 0))
+    if (!equal_limbs(c->wide, pub->n, nn) || (nn < pn + qn && c->wide[nn] != 0))
         return false;
     return is_exponent(c, pub, k->dp, k->p, pn) &&
            is_exponent(c, pub, k->dq, k->q, qn) &&

@@ -62,8 +62,8 @@ static int new_signer(struct onward_desk *desk, struct onward_pubkey *pub,
     signer->pub = onward_pubkey_ref(pub);
     signer->timeout_ms =
         onward_core__limit(opts->timeout_ms, TIMEOUT_MS_DEFAULT);
-    signer->log_id = opts->log_id != 0 ? opts->log_id
-                                       : onward_core__desk_log_id(desk);
+    signer->log_id =
+        opts->log_id != 0 ? opts->log_id : onward_core__desk_log_id(desk);
     if (opts->label_len != 0)
         memcpy(signer + 1, opts->label, opts->label_len);
     signer->label =
@@ -272,8 +272,8 @@ static int open_host(struct onward_key__signing *signing)
 {
     struct onward_signer *signer = signing->signer;
     int64_t now = onward_core__desk_now(signer->desk);
-    int ret = onward_core__ask_open(signer->desk, &signing->ask,
-                                    ONWARD_ASK_SIGN);
+    int ret =
+        onward_core__ask_open(signer->desk, &signing->ask, ONWARD_ASK_SIGN);
 
     if (ret != 0)
         return ret;

@@ -21,8 +21,7 @@ static void expect(const struct onward_json *test, bool got)
 {
     if (got ? is_invalid(test) : is_valid(test))
         fail_msg("case %.*s: %s", (int)vectors_text(test, "tcId").len,
-                 vectors_text(test, "tcId").data,
-                 got ? "taken" : "refused");
+                 vectors_text(test, "tcId").data, got ? "taken" : "refused");
 }
 
 static void check_rsa(struct t_world *w, struct vectors *v,
@@ -67,9 +66,9 @@ static void check_ed25519(struct t_world *w, struct vectors *v,
         struct onward_str sig = vectors_hex(v, t, "sig");
         struct onward_str msg = vectors_hex(v, t, "msg");
 
-        expect(t, onward_key__ed25519_verify(
-                      pub, (const uint8_t *)msg.data, msg.len,
-                      (const uint8_t *)sig.data, sig.len));
+        expect(t, onward_key__ed25519_verify(pub, (const uint8_t *)msg.data,
+                                             msg.len, (const uint8_t *)sig.data,
+                                             sig.len));
     }
     onward_pubkey_free(pub);
 }

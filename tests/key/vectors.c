@@ -51,8 +51,8 @@ struct onward_str vectors_hex(struct vectors *v, const struct onward_json *of,
 
     assert_non_null(out);
     for (size_t i = 0; i < hex.len / 2; i++)
-        out[i] = (uint8_t)(digit(hex.data[2 * i]) << 4 |
-                           digit(hex.data[2 * i + 1]));
+        out[i] =
+            (uint8_t)(digit(hex.data[2 * i]) << 4 | digit(hex.data[2 * i + 1]));
     return onward_core__str(out, hex.len / 2);
 }
 
