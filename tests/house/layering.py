@@ -17,6 +17,8 @@ BANNED = re.compile(
     r"isdigit|isspace|isalnum|tolower|toupper)\s*\(")
 BANNED_HEADERS = {"ctype.h", "stdio.h", "errno.h", "time.h", "locale.h",
                   "unistd.h", "pthread.h", "assert.h", "threads.h", "signal.h"}
+# GnuTLS's transport is told EAGAIN by number; errno itself is not touched.
+ALLOWED_HEADERS = {("lib/tls/filter.c", "errno.h")}
 
 
 def strip(text):
@@ -42,7 +44,8 @@ def check(path, module, faults):
     text = path.read_text()
     where = path.relative_to(ROOT)
     for bracket, name in INCLUDE.findall(text):
-        if name in BANNED_HEADERS:
+        if (name in BANNED_HEADERS
+                and (where.as_posix(), name) not in ALLOWED_HEADERS):
             faults.append(f"{where}: includes <{name}>")
         if name == "onward.h":
             faults.append(f"{where}: includes all of onward.h")

@@ -1,0 +1,43 @@
+/*
+ * The least engine on a channel: a line echo. "PAUSE" stops it until the test
+ * says resume, "STARTTLS" (a server) and "READY" (a client) plug TLS in,
+ * "BYE" closes. It records all that it sees.
+ */
+#ifndef ONWARD_TESTS_ECHO_H
+#define ONWARD_TESTS_ECHO_H
+
+#include "channel/channel_shared.h"
+#include "tls/tls_shared.h"
+
+#include "support.h"
+
+enum t_echo_role { T_ECHO_SERVER, T_ECHO_CLIENT };
+
+struct t_echo {
+    struct onward_channel channel;
+    struct onward_ctx *ctx;
+    enum t_echo_role role;
+    struct onward_tls_config *config;       /* counted */
+    const struct onward_tls_demand *demand; /* borrowed */
+    struct onward_tls__filter *tls;
+    struct onward_buf line;
+    /* What happened: one line for each event. */
+    struct onward_buf seen;
+    int secured; /* 0: not told, 1: up, negative: failed */
+    int eof;
+    size_t timeouts, drains;
+    bool *gone;          /* set when the engine's memory goes */
+    const char *free_at; /* on this line the "host" frees the engine */
+    int fail_with;       /* feed returns this on the line FAIL */
+    size_t burst;        /* octets that a drain may still ask for */
+};
+
+struct t_echo *t_echo_new(struct onward_ctx *ctx, enum t_echo_role role,
+                          struct onward_tls_config *config,
+                          const struct onward_tls_demand *demand);
+void t_echo_free(struct t_echo *e);
+int t_echo_send(struct t_echo *e, const char *text);
+/* TLS from the first octet. */
+int t_echo_plug(struct t_echo *e);
+
+#endif
