@@ -35,7 +35,8 @@ struct onward_dns__answer {
     bool is_secure;       /* the host says: DNSSEC-validated */
     bool has_cname;       /* a CNAME was followed */
     uint32_t ttl_s;       /* least TTL on the way */
-    struct onward_str canonical; /* the name behind all CNAMEs, lower case */
+    struct onward_str canonical; /* the name behind all CNAMEs, lower case;
+                                    empty after TEMP and BOGUS */
     size_t count;
     const struct onward_dns__record *records;
 };
@@ -53,15 +54,18 @@ struct onward_dns__query {
 /*
  * Ask. name is borrowed for the call, in A-labels, with or without a final
  * dot, any case; a name that cannot be a DNS name is answered NXDOMAIN without
- * asking the host. The task becomes ready also when the answer is known at
- * once. A failed host callback is answered TEMP. 0, or ONWARD_ENOMEM or
- * ONWARD_ESTATE (resolver or desk freed); the query is idle then.
+ * asking the host. Calls no callback: all begins at the next step of the desk,
+ * so it may be said in any _new(), and the task becomes ready also when the
+ * answer is known at once. A failed host callback is answered TEMP. 0, or
+ * ONWARD_ENOMEM or ONWARD_ESTATE (resolver or desk freed); the query is idle
+ * then.
  */
 ONWARD_USE_RESULT int onward_dns__ask(struct onward_resolver *resolver,
                                       struct onward_dns__query *query,
                                       struct onward_str name, uint16_t type,
                                       struct onward_core__task *task);
-/* Let go: cancels when pending, drops the answer when there. Back to idle. */
+/* Let go: drops the answer when there; when pending, cancels, which may call
+ * the host's cancel callback. Back to idle. */
 void onward_dns__query_clear(struct onward_dns__query *query);
 
 /* The resolver in memory for an evaluator that was made from it. */
