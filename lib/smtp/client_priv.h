@@ -1,0 +1,288 @@
+/*
+ * The rooms of the client session. client.c is its life and the host's calls;
+ * client_session.c moves it from greeting to QUIT and is the channel's engine;
+ * client_mail.c takes one message through MAIL, RCPT and DATA; client_ahead.c
+ * reads a message before; client_tls.c does STARTTLS, and
+ * client_outcome.c keeps what is to be told.
+ * client_command.c writes commands, client_content.c message octets, and
+ * client_ehlo.c knows what the server offers; these three know no session.
+ */
+#ifndef ONWARD_SMTP_CLIENT_PRIV_H
+#define ONWARD_SMTP_CLIENT_PRIV_H
+
+#include <onward/smtp_client.h>
+
+#include "channel/channel_shared.h"
+#include "core/desk_shared.h"
+#include "mime/mime_shared.h"
+#include "smtp/smtp_shared.h"
+#include "tls/tls_shared.h"
+
+/* ---- What the server offers (client_ehlo.c) ---------------------------- */
+
+struct onward_smtp__offers {
+    struct onward_buf lines; /* of the EHLO reply, from the second on */
+    uint64_t set;            /* enum onward_smtp_extension */
+    uint64_t max_size;       /* of SIZE; 0: not announced */
+};
+
+void onward_smtp__offers_init(struct onward_smtp__offers *offers,
+                              struct onward_ctx *ctx, size_t max);
+/* As before the first EHLO; frees the memory. */
+void onward_smtp__offers_forget(struct onward_smtp__offers *offers);
+/* text: an EHLO reply, lines joined by LF. 0, ONWARD_ENOMEM, ONWARD_ELIMIT. */
+ONWARD_USE_RESULT int
+onward_smtp__offers_take(struct onward_smtp__offers *offers,
+                         struct onward_str text);
+/* *params is borrowed from offers. */
+bool onward_smtp__offers_find(const struct onward_smtp__offers *offers,
+                              struct onward_str keyword,
+                              struct onward_str *params);
+
+/* ---- Message octets (client_content.c) --------------------------------- */
+
+struct onward_smtp__content {
+    uint64_t size;      /* octets as they go on the wire, doubled dots apart */
+    bool repair;        /* a CR or LF alone becomes CRLF */
+    bool has_8bit;      /* an octet above 127 was there */
+    bool at_line_start; /* also at the very start */
+    bool after_cr;      /* the CR is not written yet */
+};
+
+void onward_smtp__content_init(struct onward_smtp__content *c, bool repair);
+/* Append to out (NULL: only count). 0; ONWARD_ESYNTAX at a bare CR or LF; or
+ * the error of out. After an error it is of no more use. */
+ONWARD_USE_RESULT int onward_smtp__content_feed(struct onward_smtp__content *c,
+                                                const void *data, size_t len,
+                                                struct onward_buf *out);
+/* The end of the message, without the end mark. Returns as _feed. */
+ONWARD_USE_RESULT int
+onward_smtp__content_finish(struct onward_smtp__content *c,
+                            struct onward_buf *out);
+
+/* ---- Outcomes (client_outcome.c) --------------------------------------- */
+
+enum { ONWARD_SMTP__ENHANCED_MAX = 12 };
+
+struct onward_smtp__outcome {
+    enum onward_smtp_fate fate;
+    enum onward_smtp_phase phase;
+    enum onward_smtp_cause cause;
+    int tls_failure;
+    size_t code;
+    size_t enhanced_len;
+    char enhanced[ONWARD_SMTP__ENHANCED_MAX];
+    struct onward_str text; /* in an arena of the client, or static */
+};
+
+/* ---- A message --------------------------------------------------------- */
+
+enum onward_smtp__mail_state {
+    ONWARD_MAIL_NONE = 0,
+    ONWARD_MAIL_NAMING,   /* recipients are being added */
+    ONWARD_MAIL_CHECKING, /* sent by the host; being read ahead */
+    ONWARD_MAIL_WAITING,  /* for the session to be free */
+    ONWARD_MAIL_SENDING,
+    ONWARD_MAIL_DONE /* outcomes are final */
+};
+
+struct onward_smtp__rcpt {
+    struct onward_str path;
+    struct onward_smtp__outcome outcome;
+    bool is_accepted; /* by a 2yz reply to RCPT */
+};
+
+/*
+ * The commands of a transaction are steps, numbered in the order they are sent:
+ * RSET, MAIL, one RCPT for each recipient, DATA. emitted and answered move
+ * through the same numbers, so a reply finds its command by counting, as RFC
+ * 2920 section 3.1 demands.
+ */
+enum { ONWARD_STEP_RSET = 0, ONWARD_STEP_MAIL = 1, ONWARD_STEP_RCPT = 2 };
+
+struct onward_smtp__mail {
+    enum onward_smtp__mail_state state;
+    struct onward_arena arena; /* paths and texts */
+    struct onward_smtp__rcpt *rcpts;
+    size_t rcpt_count, rcpt_cap;
+    struct onward_str reverse_path;
+    struct onward_mime__pull pull;
+    uint64_t offset; /* next octet to read */
+    struct onward_smtp__content content;
+    uint64_t size;            /* for SIZE */
+    size_t emitted, answered; /* steps */
+    size_t seen;              /* steps that the peer can have seen */
+    size_t accepted;          /* recipients */
+    size_t text_left;         /* octets for recipients' texts */
+    struct onward_smtp__outcome outcome;
+    bool is_8bit, is_utf8;
+    bool is_unchecked;
+    bool hold_dot;   /* until released */
+    bool is_stopped; /* no further step is emitted */
+    bool has_deadline;
+    int64_t deadline_ms;
+};
+
+/* ---- The session ------------------------------------------------------- */
+
+enum onward_smtp__client_state {
+    ONWARD_CLIENT_GREETING = 0,
+    ONWARD_CLIENT_EHLO,
+    ONWARD_CLIENT_HELO,
+    ONWARD_CLIENT_STARTTLS,
+    ONWARD_CLIENT_HANDSHAKE,
+    ONWARD_CLIENT_IDLE,
+    ONWARD_CLIENT_ENVELOPE, /* RSET to DATA */
+    ONWARD_CLIENT_CONTENT,
+    ONWARD_CLIENT_HELD,  /* all but the final dot was produced */
+    ONWARD_CLIENT_FINAL, /* the final dot was produced */
+    ONWARD_CLIENT_QUIT,
+    ONWARD_CLIENT_ENDED
+};
+
+/* What the host is still to be told. */
+struct onward_smtp__news {
+    bool ready, held, done, closed;
+};
+
+struct onward_smtp_client {
+    struct onward_channel channel; /* its guard is the client's */
+    struct onward_ctx *ctx;
+    struct onward_desk *desk;
+    struct onward_core__task task;
+    struct onward_smtp_client_host host;
+    struct onward_smtp_client_opts opts; /* defaults filled in */
+    struct onward_arena arena; /* what opts points to, texts of the session */
+    enum onward_smtp__client_state state;
+    struct onward_tls_demand demand; /* all in arena */
+    struct onward_tls__filter *tls;  /* the channel's; NULL before */
+    struct onward_smtp__reply_parser reply;
+    struct onward_smtp__offers offers;
+    struct onward_buf scratch; /* between a source or a reply and its place */
+    struct onward_smtp__mail mail;
+    struct onward_smtp__outcome outcome; /* of the session */
+    struct onward_smtp__news news;
+    bool needs_rset; /* the server may hold half a transaction */
+    bool wants_quit;
+    bool is_secured;     /* TLS is up */
+    bool is_over;        /* no message is taken any more; outcome says why */
+    bool is_interrupted; /* the server speaks unasked */
+    bool in_callback;    /* of the host's table: our functions may be called */
+};
+
+enum {
+    ONWARD_SMTP__TEXT_MAX = 512,         /* of an outcome */
+    ONWARD_SMTP__RCPT_TEXTS_MAX = 16384, /* of all recipients of a message */
+    ONWARD_SMTP__BLOCK = 4096            /* read from a source at once */
+};
+
+/* client_command.c: each writes one command. 0, 1 (output is full now) or the
+ * error of the channel. */
+ONWARD_USE_RESULT int onward_smtp__write_ehlo(struct onward_smtp_client *c,
+                                              const char *verb);
+ONWARD_USE_RESULT int onward_smtp__write_verb(struct onward_smtp_client *c,
+                                              const char *verb);
+ONWARD_USE_RESULT int onward_smtp__write_mail(struct onward_smtp_client *c);
+ONWARD_USE_RESULT int onward_smtp__write_rcpt(struct onward_smtp_client *c,
+                                              size_t i);
+/* Check a mailbox that is to stand between angle brackets, and copy it. 0,
+ * ONWARD_ESYNTAX or ONWARD_ENOMEM; *is_utf8 is only ever set to true. */
+ONWARD_USE_RESULT int onward_smtp__take_path(struct onward_arena *arena,
+                                             struct onward_str path,
+                                             struct onward_str *own,
+                                             bool *is_utf8);
+/* A host name or an address literal. */
+bool onward_smtp__is_helo_name(struct onward_str name);
+
+/* client.c */
+void onward_smtp__client_destroy(struct onward_smtp_client *c);
+void onward_smtp__client_run(struct onward_core__task *task, int64_t now_ms);
+
+/* client_session.c */
+extern const struct onward_channel_ops onward_smtp__client_ops;
+void onward_smtp__expect_within(struct onward_smtp_client *c,
+                                size_t timeout_ms);
+/* Go on with what can be done now. 0 or an error that ended the session. */
+int onward_smtp__client_advance(struct onward_smtp_client *c);
+/*
+ * The session is over, and a message under way with it: what decided is in
+ * *why (copied). Nothing is written any more; what was is thrown away when a
+ * message was cut, else it still goes out.
+ */
+void onward_smtp__client_end(struct onward_smtp_client *c,
+                             const struct onward_smtp__outcome *why);
+/* The same for a cause without a reply, in the current phase. */
+void onward_smtp__client_end_for(struct onward_smtp_client *c,
+                                 enum onward_smtp_cause cause);
+/* The same for what an error of ours ended. Returns error. */
+int onward_smtp__client_fail(struct onward_smtp_client *c, int error);
+/* No message can be sent here: say QUIT, then end. 0 or an error. */
+ONWARD_USE_RESULT int
+onward_smtp__client_refuse(struct onward_smtp_client *c,
+                           const struct onward_smtp__outcome *why);
+/* The same, by the reply just read. */
+ONWARD_USE_RESULT int
+onward_smtp__client_refuse_by_reply(struct onward_smtp_client *c);
+/* EHLO or HELO. 0 or an error. */
+ONWARD_USE_RESULT int
+onward_smtp__client_hello(struct onward_smtp_client *c, const char *verb,
+                          enum onward_smtp__client_state state);
+/* Ready for messages. */
+int onward_smtp__client_idle(struct onward_smtp_client *c);
+/* The current phase, as outcomes tell it. */
+enum onward_smtp_phase
+onward_smtp__client_phase(const struct onward_smtp_client *c);
+
+/* client_tls.c: STARTTLS by demand. 0 or an error. */
+/* The demand out of c->opts, and a reference to config. 0, or as _new. */
+ONWARD_USE_RESULT int onward_smtp__tls_load(struct onward_smtp_client *c,
+                                            struct onward_tls_config *config);
+/* EHLO was answered, or refused with 5yz. */
+int onward_smtp__tls_after_ehlo(struct onward_smtp_client *c);
+int onward_smtp__tls_no_ehlo(struct onward_smtp_client *c);
+int onward_smtp__tls_on_reply(struct onward_smtp_client *c);
+int onward_smtp__tls_secured(void *engine, int status);
+/* enum onward_tls_failure for an end in the handshake, else 0. */
+int onward_smtp__tls_failure(const struct onward_smtp_client *c,
+                             enum onward_smtp_cause cause);
+
+/* client_ahead.c: state CHECKING; what is left comes again by the task. */
+void onward_smtp__mail_look_ahead(struct onward_smtp_client *c);
+
+/* client_mail.c: states ENVELOPE to FINAL. 0 or an error of the channel. */
+int onward_smtp__mail_begin(struct onward_smtp_client *c);
+int onward_smtp__mail_emit(struct onward_smtp_client *c);
+int onward_smtp__mail_push(struct onward_smtp_client *c);
+int onward_smtp__mail_reply(struct onward_smtp_client *c);
+/* Is a reply to a command of the transaction due? */
+bool onward_smtp__mail_expects(const struct onward_smtp_client *c);
+/* The message is done: recipients without a verdict share the message's. */
+void onward_smtp__mail_finish(struct onward_smtp_client *c,
+                              const struct onward_smtp__outcome *outcome);
+static inline bool
+onward_smtp__mail_is_open(const struct onward_smtp__mail *mail)
+{
+    return mail->state == ONWARD_MAIL_CHECKING ||
+           mail->state == ONWARD_MAIL_WAITING ||
+           mail->state == ONWARD_MAIL_SENDING;
+}
+
+/* client_outcome.c */
+/* One that no reply decided: fate, enhanced code and text follow the cause. */
+void onward_smtp__outcome_local(struct onward_smtp__outcome *out,
+                                enum onward_smtp_phase phase,
+                                enum onward_smtp_cause cause);
+/*
+ * From the reply just read; the text goes to arena, taken off *budget unless
+ * that is NULL. Cannot fail: without memory there is no text.
+ */
+void onward_smtp__outcome_reply(struct onward_smtp__outcome *out,
+                                struct onward_smtp_client *c,
+                                enum onward_smtp_phase phase,
+                                struct onward_arena *arena, size_t *budget);
+/* An outcome with its text copied to another arena. */
+void onward_smtp__outcome_copy(struct onward_smtp__outcome *out,
+                               const struct onward_smtp__outcome *from,
+                               struct onward_arena *arena);
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * STARTTLS in the client session (RFC 3207): asked for as the demand says, and
+ * everything learnt before it forgotten.
+ */
+#include "smtp/client_priv.h"
+
+/* ---- Options ----------------------------------------------------------- */
+
+/* The caller's demand, its names too, in the session's arena. */
+static int copy_demand(struct onward_smtp_client *c,
+                       const struct onward_tls_demand *demand)
+{
+    struct onward_tls_demand own;
+    struct onward_str *names;
+    int err = onward_core__opts_load(&own, sizeof(own), demand);
+
+    if (err != 0)
+        return err;
+    if (own.level > ONWARD_TLS_VERIFIED)
+        return ONWARD_EINVAL;
+    if (own.level == ONWARD_TLS_DEFAULT)
+        own.level = ONWARD_TLS_VERIFIED;
+    err = onward_core__arena_dup(&c->arena, own.server_name, &own.server_name);
+    if (err == 0 && own.name_count != 0) {
+        names =
+            onward_core__arena_array(&c->arena, own.name_count, sizeof(*names));
+        if (names == NULL)
+            return ONWARD_ENOMEM;
+        for (size_t i = 0; err == 0 && i < own.name_count; i++)
+            err = onward_core__arena_dup(&c->arena, own.names[i], &names[i]);
+        own.names = names;
+    }
+    c->demand = own;
+    return err;
+}
+
+int onward_smtp__tls_load(struct onward_smtp_client *c,
+                          struct onward_tls_config *config)
+{
+    int err;
+
+    if (c->opts.tls_demand == NULL)
+        return ONWARD_EINVAL;
+    err = copy_demand(c, c->opts.tls_demand);
+    c->opts.tls_demand = NULL;
+    if (err != 0 || c->demand.level == ONWARD_TLS_NONE)
+        return err;
+    if (config == NULL || onward_tls__config_is_server(config))
+        return ONWARD_EINVAL;
+    if (c->demand.level == ONWARD_TLS_VERIFIED && c->demand.name_count == 0)
+        return ONWARD_EINVAL;
+    c->opts.tls = onward_tls_config_ref(config);
+    return 0;
+}
+
+/* ---- The command ------------------------------------------------------- */
+
+static bool may_go_plain(const struct onward_smtp_client *c)
+{
+    return c->demand.level <= ONWARD_TLS_OPPORTUNISTIC;
+}
+
+static int refuse_no_tls(struct onward_smtp_client *c,
+                         enum onward_tls_failure failure)
+{
+    struct onward_smtp__outcome why;
+
+    onward_smtp__outcome_local(&why, onward_smtp__client_phase(c),
+                               ONWARD_SMTP_CAUSE_NO_TLS);
+    why.tls_failure = (int)failure;
+    return onward_smtp__client_refuse(c, &why);
+}
+
+/* EHLO was refused. HELO offers nothing, so it is for those who demand
+ * nothing; and a server that knew EHLO before TLS knows it after. */
+int onward_smtp__tls_no_ehlo(struct onward_smtp_client *c)
+{
+    size_t code = c->reply.code;
+
+    if (c->is_secured)
+        return onward_smtp__client_refuse_by_reply(c);
+    if (may_go_plain(c))
+        return onward_smtp__client_hello(c, "HELO", ONWARD_CLIENT_HELO);
+    if (code == 500 || code == 502)
+        return refuse_no_tls(c, ONWARD_TLS_NOT_OFFERED);
+    return onward_smtp__client_refuse_by_reply(c);
+}
+
+int onward_smtp__tls_after_ehlo(struct onward_smtp_client *c)
+{
+    int err;
+
+    if (c->is_secured || c->demand.level == ONWARD_TLS_NONE)
+        return onward_smtp__client_idle(c);
+    if ((c->offers.set & ONWARD_SMTP_EXT_STARTTLS) == 0) {
+        if (may_go_plain(c))
+            return onward_smtp__client_idle(c);
+        return refuse_no_tls(c, ONWARD_TLS_NOT_OFFERED);
+    }
+    err = onward_smtp__write_verb(c, "STARTTLS");
+    if (err < 0)
+        return err;
+    c->state = ONWARD_CLIENT_STARTTLS;
+    onward_smtp__expect_within(c, c->opts.command_timeout_ms);
+    return 0;
+}
+
+static int start_handshake(struct onward_smtp_client *c)
+{
+    int err;
+
+    c->state = ONWARD_CLIENT_HANDSHAKE;
+    onward_smtp__offers_forget(&c->offers);
+    onward_smtp__expect_within(c, c->opts.tls_timeout_ms);
+    err = onward_tls__plug(&c->channel, c->opts.tls, &c->demand, &c->tls);
+    return err < 0 ? err : 0;
+}
+
+int onward_smtp__tls_on_reply(struct onward_smtp_client *c)
+{
+    struct onward_smtp__outcome why;
+
+    if (c->reply.code == 220)
+        return start_handshake(c);
+    /* RFC 3207 section 4: go on without it, or not at all. */
+    if (may_go_plain(c))
+        return onward_smtp__client_idle(c);
+    onward_smtp__outcome_reply(&why, c, ONWARD_SMTP_PHASE_STARTTLS, &c->arena,
+                               NULL);
+    why.fate = ONWARD_SMTP_FATE_TEMPORARY;
+    why.cause = ONWARD_SMTP_CAUSE_NO_TLS;
+    why.tls_failure = (int)ONWARD_TLS_REFUSED;
+    return onward_smtp__client_refuse(c, &why);
+}
+
+/* ---- The handshake ----------------------------------------------------- */
+
+int onward_smtp__tls_secured(void *engine, int status)
+{
+    struct onward_smtp_client *c = engine;
+
+    if (status < 0) {
+        onward_smtp__client_end_for(c, ONWARD_SMTP_CAUSE_TLS);
+        return 0;
+    }
+    c->is_secured = true;
+    /* A new session begins (RFC 3207 section 4.2): nothing that was said in the
+     * clear counts. */
+    onward_smtp__reply_parser_reset(&c->reply);
+    status = onward_smtp__client_hello(c, "EHLO", ONWARD_CLIENT_EHLO);
+    return status < 0 ? onward_smtp__client_fail(c, status) : 0;
+}
+
+int onward_smtp__tls_failure(const struct onward_smtp_client *c,
+                             enum onward_smtp_cause cause)
+{
+    enum onward_tls_failure failure = ONWARD_TLS_OK;
+
+    if (c->state != ONWARD_CLIENT_HANDSHAKE)
+        return 0;
+    if (cause == ONWARD_SMTP_CAUSE_TIMEOUT)
+        return (int)ONWARD_TLS_TIMEOUT;
+    if (c->tls != NULL)
+        failure = onward_tls__failure(c->tls);
+    return (int)(failure == ONWARD_TLS_OK ? ONWARD_TLS_INTERNAL : failure);
+}
+
+int onward_smtp_client_tls_facts(const struct onward_smtp_client *client,
+                                 struct onward_tls_facts *facts)
+{
+    if (!client->is_secured)
+        return ONWARD_ESTATE;
+    return onward_tls__facts_give(onward_tls__facts(client->tls), facts);
+}
