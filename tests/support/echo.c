@@ -38,6 +38,8 @@ static int act(struct t_echo *e, struct onward_str line)
 
     if (ret < 0)
         return ret;
+    if (e->hook != NULL)
+        e->hook(e, line);
     if (e->free_at != NULL &&
         onward_core__str_eq(line, onward_str_of(e->free_at))) {
         /* As a host's callback would. */

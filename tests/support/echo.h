@@ -20,6 +20,8 @@ struct t_echo {
     struct onward_tls_config *config;       /* counted */
     const struct onward_tls_demand *demand; /* borrowed */
     struct onward_tls__filter *tls;
+    /* Called for each line before anything else. May be NULL. */
+    void (*hook)(struct t_echo *e, struct onward_str line);
     struct onward_buf line;
     /* What happened: one line for each event. */
     struct onward_buf seen;
