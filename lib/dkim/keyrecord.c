@@ -1,0 +1,133 @@
+/*
+ * Key records: the TXT record at SELECTOR._domainkey.DOMAIN (RFC 6376 section
+ * 3.6.1, RFC 8463 section 4) becomes a public key, or the reason why not.
+ */
+#include "dkim/dkim_shared.h"
+
+#include "core/text_shared.h"
+
+/* The largest key that we verify with has 600 octets of DER. */
+enum { KEY_OCTETS_MAX = 1024 };
+
+static void refuse(struct onward_dkim__key *key, enum onward_dkim_reason reason,
+                   const char *detail)
+{
+    key->verdict =
+        (struct onward_dkim__verdict){ONWARD_DKIM_PERMERROR, reason, detail};
+}
+
+/* An absent tag has its default, which always fits. */
+static bool allows(const struct onward_dkim__tags *tags, const char *tag,
+                   const char *one, const char *other)
+{
+    const struct onward_dkim__tag *t = onward_dkim__tags_find(tags, tag);
+
+    return t == NULL || onward_dkim__list_has(t->value, one) ||
+           (other != NULL && onward_dkim__list_has(t->value, other));
+}
+
+static int read_public_key(struct onward_ctx *ctx, struct onward_str p,
+                           uint32_t type, struct onward_dkim__key *key)
+{
+    struct onward_key_problem problem = {.size = sizeof(problem)};
+    struct onward_buf der;
+    int err;
+
+    onward_core__buf_init(&der, ctx, KEY_OCTETS_MAX);
+    err = onward_core__base64_decode(&der, p, true);
+    if (err == ONWARD_ENOMEM)
+        goto out;
+    if (err != 0) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "p= is not base64");
+        err = 0;
+        goto out;
+    }
+    if (type == ONWARD_KEY_ED25519)
+        err = onward_pubkey_from_ed25519(ctx, der.data, der.len, &key->pub);
+    else
+        err =
+            onward_pubkey_from_der(ctx, der.data, der.len, &problem, &key->pub);
+    if (err == ONWARD_ELIMIT) {
+        key->bits = problem.bits;
+        refuse(key, ONWARD_DKIM_REASON_KEY_SIZE,
+               "RSA key outside of 1024 to 4096 bits");
+    } else if (err != 0 && err != ONWARD_ENOMEM) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "p= holds no such key");
+    } else if (err == 0 && onward_pubkey_type(key->pub) != type) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_TYPE,
+               "p= holds a key of another type than k=");
+    }
+    if (err != ONWARD_ENOMEM)
+        err = 0;
+out:
+    onward_core__buf_clear(&der);
+    return err;
+}
+
+static int read_tags(struct onward_ctx *ctx,
+                     const struct onward_dkim__tags *tags,
+                     struct onward_dkim__key *key)
+{
+    const struct onward_dkim__tag *v = onward_dkim__tags_find(tags, "v");
+    const struct onward_dkim__tag *p = onward_dkim__tags_find(tags, "p");
+    const struct onward_dkim__tag *k = onward_dkim__tags_find(tags, "k");
+    const struct onward_dkim__tag *t = onward_dkim__tags_find(tags, "t");
+    uint32_t type = ONWARD_KEY_RSA;
+
+    /* A record of something else (v=spf1 also parses) is no key record. */
+    if (v != NULL && !onward_core__str_eq(v->value, ONWARD_STR("DKIM1"))) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "v= is not DKIM1");
+        return 0;
+    }
+    if (v != NULL && v != &tags->items[0]) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "v= is not the first tag");
+        return 0;
+    }
+    key->is_record = v != NULL || p != NULL;
+    if (p == NULL) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "p= is missing");
+        return 0;
+    }
+    if (t != NULL) {
+        key->is_test = onward_dkim__list_has(t->value, "y");
+        key->is_strict = onward_dkim__list_has(t->value, "s");
+    }
+    if (p->value.len == 0) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_REVOKED, "key is revoked");
+        return 0;
+    }
+    if (k != NULL && onward_core__str_eq(k->value, ONWARD_STR("ed25519"))) {
+        type = ONWARD_KEY_ED25519;
+    } else if (k != NULL && !onward_core__str_eq(k->value, ONWARD_STR("rsa"))) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_TYPE, "k= is not known");
+        return 0;
+    }
+    if (!allows(tags, "h", "sha256", NULL)) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_HASH, "key's h= lacks sha256");
+        return 0;
+    }
+    if (!allows(tags, "s", "email", "*")) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_SERVICE, "key's s= lacks email");
+        return 0;
+    }
+    return read_public_key(ctx, p->value, type, key);
+}
+
+int onward_dkim__key_parse(struct onward_ctx *ctx, struct onward_str record,
+                           struct onward_dkim__key *key)
+{
+    struct onward_dkim__tags tags;
+
+    memset(key, 0, sizeof(*key));
+    if (onward_dkim__tags_parse(record, &tags, &key->fault_at) != 0) {
+        refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "key record is no tag list");
+        return 0;
+    }
+    return read_tags(ctx, &tags, key);
+}
+
+void onward_dkim__key_clear(struct onward_dkim__key *key)
+{
+    onward_pubkey_free(key->pub);
+    key->pub = NULL;
+}

@@ -1,0 +1,447 @@
+/*
+ * The signer: a message streams in, is hashed, and its DKIM-Signature field
+ * comes out once the key has signed (RFC 6376 section 5).
+ */
+#include "dkim/dkim_shared.h"
+
+#include "core/domain_shared.h"
+#include "core/text_shared.h"
+#include "key/key_shared.h"
+
+enum {
+    FIELD_MAX = 16384, /* octets of the field that we write */
+    LISTED_MAX = 500   /* names in h= that verifiers take by default */
+};
+
+struct onward_dkim_signer {
+    struct onward_ctx *ctx;
+    struct onward_signer *key;
+    struct onward_dkim_signer_host host;
+    struct onward_core__guard guard;
+    struct onward_core__task task;
+    struct onward_key__signing signing;
+    struct onward_header header;
+    struct onward_dkim__body body;
+    struct onward_dkim__line_ends line_ends;
+    struct onward_arena arena;
+    struct onward_buf field;
+    struct onward_str domain, selector, identity, fields;
+    enum onward_dkim__canon header_canon, body_canon;
+    size_t body_index;
+    int64_t time_s, expire_s;
+    const char *problem;
+    bool is_body;     /* the header is complete */
+    bool is_finished; /* or failed: takes no more octets */
+    bool is_done;
+    bool is_signed;
+};
+
+/* ---- What to list in h= ------------------------------------------------ */
+
+enum listing {
+    ONCE_MORE,    /* as often as it occurs and once more: none can be added */
+    IF_ONCE_MORE, /* the same, unless there is none */
+    IF_THERE      /* as often as it occurs */
+};
+
+/* RFC 6376 section 5.4.1, RFC 8058 section 4, RFC 8460 section 5.3. */
+static const struct rule {
+    const char *name;
+    enum listing listing;
+} rules[] = {
+    {"from", ONCE_MORE},
+    {"to", ONCE_MORE},
+    {"cc", ONCE_MORE},
+    {"subject", ONCE_MORE},
+    {"reply-to", ONCE_MORE},
+    {"sender", IF_ONCE_MORE},
+    {"date", IF_ONCE_MORE},
+    {"message-id", IF_ONCE_MORE},
+    {"mime-version", IF_ONCE_MORE},
+    {"content-type", IF_ONCE_MORE},
+    {"content-transfer-encoding", IF_THERE},
+    {"in-reply-to", IF_THERE},
+    {"references", IF_THERE},
+    {"resent-date", IF_THERE},
+    {"resent-from", IF_THERE},
+    {"resent-to", IF_THERE},
+    {"resent-cc", IF_THERE},
+    {"resent-message-id", IF_THERE},
+    {"list-id", IF_THERE},
+    {"list-help", IF_THERE},
+    {"list-unsubscribe", IF_THERE},
+    {"list-unsubscribe-post", IF_THERE},
+    {"list-subscribe", IF_THERE},
+    {"list-post", IF_THERE},
+    {"list-owner", IF_THERE},
+    {"list-archive", IF_THERE},
+    {"tls-report-domain", IF_THERE},
+    {"tls-report-submitter", IF_THERE},
+};
+
+/* 0, ONWARD_ELIMIT (a message made of a thousand To fields) or ONWARD_ENOMEM.
+ */
+static int list_fields(const struct onward_header *header,
+                       struct onward_buf *out)
+{
+    size_t listed = 0;
+
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        size_t count = onward_mime__count(header, onward_str_of(rules[i].name));
+
+        if (rules[i].listing == ONCE_MORE ||
+            (rules[i].listing == IF_ONCE_MORE && count > 0))
+            count++;
+        listed += count;
+        if (listed > LISTED_MAX)
+            return ONWARD_ELIMIT;
+        for (; count > 0; count--) {
+            if (out->len > 0)
+                onward_core__buf_add_byte(out, ':');
+            onward_core__buf_add_text(out, rules[i].name);
+        }
+    }
+    return out->err;
+}
+
+/* ---- Options ----------------------------------------------------------- */
+
+/* A list that a host gave: names only, From among them. */
+static int check_fields(struct onward_str list)
+{
+    struct onward_str name;
+    bool has_from = false;
+    size_t count = 0;
+
+    while (onward_dkim__list_next(&list, &name)) {
+        if (!onward_mime__is_field_name(name) || ++count > LISTED_MAX)
+            return ONWARD_EINVAL;
+        if (onward_core__str_ieq(name, ONWARD_STR("from")))
+            has_from = true;
+    }
+    return has_from ? 0 : ONWARD_EINVAL;
+}
+
+/* i=: we write no local-part that would need quoted-printable. */
+static int check_identity(struct onward_str identity, struct onward_str domain)
+{
+    size_t at = onward_core__str_rfind(identity, '@');
+    struct onward_str name = onward_core__sub(identity, at + 1, identity.len);
+
+    for (size_t i = 0; i < identity.len; i++) {
+        unsigned char c = (unsigned char)identity.data[i];
+
+        if (c <= ' ' || c >= 0x7f || c == ';' || c == '=')
+            return ONWARD_EINVAL;
+    }
+    if (at == identity.len || !onward_core__domain_is_dns_name(name, 1) ||
+        !onward_core__domain_is_within(name, domain))
+        return ONWARD_EINVAL;
+    return 0;
+}
+
+static int check_opts(const struct onward_dkim_signer_opts *o)
+{
+    struct onward_str domain = onward_core__str(o->domain, o->domain_len);
+    struct onward_str selector = onward_core__str(o->selector, o->selector_len);
+    const int64_t last = INT64_C(999999999999); /* 12 digits */
+
+    if (o->reserved != 0 || !onward_core__domain_is_dns_name(domain, 2) ||
+        !onward_core__domain_is_dns_name(selector, 1))
+        return ONWARD_EINVAL;
+    if (domain.len + selector.len + sizeof("._domainkey.") - 1 >
+        ONWARD_DOMAIN_MAX)
+        return ONWARD_EINVAL;
+    if (o->time_s < 0 || o->time_s > last || o->expire_s < 0 ||
+        o->expire_s > last - o->time_s)
+        return ONWARD_EINVAL;
+    if (o->fields != NULL &&
+        check_fields(onward_core__str(o->fields, o->fields_len)) != 0)
+        return ONWARD_EINVAL;
+    if (o->identity != NULL)
+        return check_identity(onward_core__str(o->identity, o->identity_len),
+                              domain);
+    return 0;
+}
+
+static int copy_opts(struct onward_dkim_signer *s,
+                     const struct onward_dkim_signer_opts *o)
+{
+    struct onward_arena *a = &s->arena;
+    int err = onward_core__arena_dup(
+        a, onward_core__str(o->domain, o->domain_len), &s->domain);
+
+    if (err == 0)
+        err = onward_core__arena_dup(
+            a, onward_core__str(o->selector, o->selector_len), &s->selector);
+    if (err == 0 && o->identity != NULL)
+        err = onward_core__arena_dup(
+            a, onward_core__str(o->identity, o->identity_len), &s->identity);
+    if (err == 0 && o->fields != NULL)
+        err = onward_core__arena_dup(
+            a, onward_core__str(o->fields, o->fields_len), &s->fields);
+    s->header_canon =
+        o->use_simple_header ? ONWARD_DKIM__SIMPLE : ONWARD_DKIM__RELAXED;
+    s->body_canon =
+        o->use_simple_body ? ONWARD_DKIM__SIMPLE : ONWARD_DKIM__RELAXED;
+    s->time_s = o->time_s != 0 ? o->time_s : onward_core__now_s(s->ctx);
+    s->expire_s = o->expire_s;
+    return err;
+}
+
+/* ---- Life -------------------------------------------------------------- */
+
+static void run(struct onward_core__task *task, int64_t now_ms);
+
+static void destroy(struct onward_dkim_signer *s)
+{
+    struct onward_ctx *ctx = s->ctx;
+
+    onward_key__signing_clear(&s->signing);
+    onward_core__task_clear(&s->task);
+    onward_mime__header_clear(&s->header);
+    onward_core__buf_clear(&s->field);
+    onward_core__arena_clear(&s->arena);
+    onward_key__signer_release(s->key);
+    onward_core__free(ctx, s);
+    onward_ctx_free(ctx);
+}
+
+int onward_dkim_signer_new(struct onward_signer *key,
+                           const struct onward_dkim_signer_opts *opts,
+                           const struct onward_dkim_signer_host *host,
+                           struct onward_dkim_signer **signer)
+{
+    struct onward_desk *desk = onward_key__signer_desk(key);
+    struct onward_ctx *ctx = onward_core__desk_ctx(desk);
+    struct onward_dkim_signer_opts o;
+    struct onward_dkim_signer_host h;
+    struct onward_dkim_signer *s;
+    int err = onward_core__opts_load(&o, sizeof(o), opts);
+
+    if (err == 0)
+        err = onward_core__opts_load(&h, sizeof(h), host);
+    if (err == 0)
+        err = h.done == NULL ? ONWARD_EINVAL : check_opts(&o);
+    if (err == 0 && onward_core__desk_is_dead(desk))
+        err = ONWARD_ESTATE;
+    if (err != 0)
+        return err;
+    s = onward_core__zalloc(ctx, sizeof(*s));
+    if (s == NULL)
+        return ONWARD_ENOMEM;
+    s->ctx = onward_ctx_ref(ctx);
+    s->key = onward_key__signer_hold(key);
+    s->host = h;
+    onward_core__task_init(&s->task, desk, run);
+    onward_mime__header_init(&s->header, ctx);
+    onward_core__arena_init(&s->arena, ctx, 65536);
+    onward_core__buf_init(&s->field, ctx, FIELD_MAX);
+    onward_dkim__body_init(&s->body);
+    err = copy_opts(s, &o);
+    if (err == 0)
+        err = onward_dkim__body_want(&s->body, s->body_canon, false, 0,
+                                     &s->body_index);
+    if (err != 0) {
+        destroy(s);
+        return err;
+    }
+    *signer = s;
+    return 0;
+}
+
+void onward_dkim_signer_free(struct onward_dkim_signer *signer)
+{
+    if (signer == NULL || signer->guard.is_dead)
+        return;
+    signer->guard.is_dead = true;
+    if (signer->guard.depth == 0)
+        destroy(signer);
+}
+
+/* ---- The message ------------------------------------------------------- */
+
+static void feed_body(struct onward_dkim_signer *s, const unsigned char *data,
+                      size_t len)
+{
+    onward_dkim__body_feed(&s->body, data, len);
+    onward_dkim__line_ends_feed(&s->line_ends, data, len);
+}
+
+int onward_dkim_signer_feed(struct onward_dkim_signer *signer, const void *data,
+                            size_t len)
+{
+    size_t taken = 0;
+    int ret;
+
+    if (signer->is_finished)
+        return ONWARD_ESTATE;
+    if (len == 0)
+        return 0;
+    if (!signer->is_body) {
+        ret = onward_header_feed(&signer->header, data, len, &taken);
+        if (ret < 0) {
+            signer->is_finished = true;
+            return ret;
+        }
+        signer->is_body = ret == 1;
+    }
+    if (taken < len)
+        feed_body(signer, (const unsigned char *)data + taken, len - taken);
+    return 0;
+}
+
+/* The field up to and with "b=". */
+static int write_field(struct onward_dkim_signer *s, struct onward_str fields)
+{
+    static const char *const forms[] = {"simple/simple", "simple/relaxed",
+                                        "relaxed/simple", "relaxed/relaxed"};
+    struct onward_dkim__writer w = {.out = &s->field};
+    uint32_t type = onward_pubkey_type(onward_signer_public(s->key));
+
+    onward_dkim__write_name(&w, "DKIM-Signature");
+    onward_dkim__write_tag(&w, "v", ONWARD_STR("1"));
+    onward_dkim__write_tag(&w, "a", onward_dkim__algorithm_name(type));
+    onward_dkim__write_tag(
+        &w, "c",
+        onward_str_of(forms[2 * (int)s->header_canon + (int)s->body_canon]));
+    onward_dkim__write_tag(&w, "d", s->domain);
+    onward_dkim__write_tag(&w, "s", s->selector);
+    if (s->identity.len > 0)
+        onward_dkim__write_tag(&w, "i", s->identity);
+    onward_dkim__write_tag_int(&w, "t", s->time_s);
+    if (s->expire_s > 0)
+        onward_dkim__write_tag_int(&w, "x", s->time_s + s->expire_s);
+    onward_dkim__write_tag_list(&w, "h", fields);
+    onward_dkim__write_tag_base64(
+        &w, "bh", onward_dkim__body_digest(&s->body, s->body_index),
+        ONWARD_DKIM__HASH_SIZE);
+    /* b= begins a line of its own, and fills the lines after it. */
+    onward_core__buf_add_text(&s->field, ";\r\n\tb=");
+    return s->field.err;
+}
+
+/* b= itself is not signed, so it can be folded anywhere. */
+static int write_signature(struct onward_dkim_signer *s)
+{
+    const size_t width = 68;
+    struct onward_buf text;
+
+    onward_core__buf_init(&text, s->ctx, FIELD_MAX);
+    onward_core__base64_encode(&text, s->signing.signature, s->signing.len);
+    for (size_t at = 0; at < text.len; at += width) {
+        if (at > 0)
+            onward_core__buf_add_text(&s->field, "\r\n\t");
+        onward_core__buf_add_str(
+            &s->field,
+            onward_core__sub(onward_core__buf_str(&text), at, at + width));
+    }
+    onward_core__buf_add_text(&s->field, "\r\n");
+    if (text.err != 0 && s->field.err == 0)
+        s->field.err = text.err;
+    onward_core__buf_clear(&text);
+    return s->field.err;
+}
+
+static int hash_header(struct onward_dkim_signer *s, struct onward_str fields,
+                       unsigned char *digest)
+{
+    struct sha256_ctx sha;
+    int err;
+
+    sha256_init(&sha);
+    err = onward_dkim__hash_fields(&sha, s->header_canon, &s->header, fields,
+                                   ONWARD_HEADER_NONE);
+    if (err != 0)
+        return err;
+    onward_dkim__hash_field(&sha, s->header_canon,
+                            onward_core__buf_str(&s->field),
+                            (struct onward_str){0}, false);
+    sha256_digest(&sha, ONWARD_DKIM__HASH_SIZE, digest);
+    return 0;
+}
+
+static int sign(struct onward_dkim_signer *s)
+{
+    unsigned char digest[ONWARD_DKIM__HASH_SIZE];
+    struct onward_str fields = s->fields;
+    struct onward_buf list;
+    int err = 0;
+
+    onward_core__buf_init(&list, s->ctx, FIELD_MAX);
+    if (fields.len == 0) {
+        err = list_fields(&s->header, &list);
+        fields = onward_core__buf_str(&list);
+    }
+    if (err == 0)
+        err = write_field(s, fields);
+    if (err == 0)
+        err = hash_header(s, fields, digest);
+    onward_core__buf_clear(&list);
+    if (err != 0)
+        return err;
+    return onward_key__sign(s->key, &s->signing, digest, &s->task);
+}
+
+static int finish(struct onward_dkim_signer *s)
+{
+    int err = onward_header_finish(&s->header);
+
+    if (err != 0)
+        return err;
+    onward_dkim__body_finish(&s->body);
+    onward_dkim__line_ends_finish(&s->line_ends);
+    s->problem = onward_dkim__signing_problem(&s->header, s->line_ends.is_bare);
+    if (s->problem != NULL)
+        return ONWARD_ESYNTAX;
+    return sign(s);
+}
+
+int onward_dkim_signer_finish(struct onward_dkim_signer *signer)
+{
+    int err;
+
+    if (signer->is_finished)
+        return ONWARD_ESTATE;
+    signer->is_finished = true;
+    /* The host that signs is asked inside, and may free us there. */
+    onward_core__guard_enter(&signer->guard);
+    err = finish(signer);
+    if (onward_core__guard_leave(&signer->guard))
+        destroy(signer);
+    return err;
+}
+
+static void run(struct onward_core__task *task, int64_t now_ms)
+{
+    struct onward_dkim_signer *s =
+        ONWARD_CONTAINER(task, struct onward_dkim_signer, task);
+    int status = s->signing.status;
+
+    (void)now_ms;
+    if (s->is_done || status == ONWARD_AGAIN)
+        return;
+    if (status == 0)
+        status = write_signature(s);
+    onward_key__signing_clear(&s->signing);
+    s->is_done = true;
+    s->is_signed = status == 0;
+    onward_core__guard_enter(&s->guard);
+    s->host.done(s->host.user, status);
+    if (onward_core__guard_leave(&s->guard))
+        destroy(s);
+}
+
+struct onward_str
+onward_dkim_signer_problem(const struct onward_dkim_signer *signer)
+{
+    return onward_str_of(signer->problem);
+}
+
+struct onward_str
+onward_dkim_signer_field(const struct onward_dkim_signer *signer)
+{
+    if (!signer->is_signed)
+        return (struct onward_str){0};
+    return onward_core__buf_str(&signer->field);
+}
