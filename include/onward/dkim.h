@@ -23,56 +23,57 @@ extern "C" {
 
 /** Results of RFC 8601 section 2.7.1. @since 0.1 */
 enum onward_dkim_result {
-  ONWARD_DKIM_PENDING = 0, /**< not known yet */
-  ONWARD_DKIM_PASS = 1,
-  ONWARD_DKIM_FAIL = 2,      /**< the message is not what was signed */
-  ONWARD_DKIM_POLICY = 3,    /**< passed, but we do not take it so */
-  ONWARD_DKIM_NEUTRAL = 4,   /**< not made by this release */
-  ONWARD_DKIM_TEMPERROR = 5, /**< a later try may know more */
-  ONWARD_DKIM_PERMERROR = 6  /**< signature or key cannot be used */
+    ONWARD_DKIM_PENDING = 0, /**< not known yet */
+    ONWARD_DKIM_PASS = 1,
+    ONWARD_DKIM_FAIL = 2,      /**< the message is not what was signed */
+    ONWARD_DKIM_POLICY = 3,    /**< passed, but we do not take it so */
+    ONWARD_DKIM_NEUTRAL = 4,   /**< not made by this release */
+    ONWARD_DKIM_TEMPERROR = 5, /**< a later try may know more */
+    ONWARD_DKIM_PERMERROR = 6  /**< signature or key cannot be used */
 };
 
 /** Why a signature has its result. @since 0.1 */
 enum onward_dkim_reason {
-  ONWARD_DKIM_REASON_NONE = 0,
-  /* The message and the signature field: permerror, but for EXPIRED (fail). */
-  ONWARD_DKIM_REASON_HEADER = 1,       /**< header block in doubt */
-  ONWARD_DKIM_REASON_SYNTAX = 2,       /**< no tag list, or a tag twice */
-  ONWARD_DKIM_REASON_MISSING = 3,      /**< a required tag is missing */
-  ONWARD_DKIM_REASON_VALUE = 4,        /**< a tag's value is malformed */
-  ONWARD_DKIM_REASON_VERSION = 5,      /**< v= is not 1 */
-  ONWARD_DKIM_REASON_ALGORITHM = 6,    /**< a= unknown, or rsa-sha1 */
-  ONWARD_DKIM_REASON_DOMAIN = 7,       /**< d= or s= is no domain name */
-  ONWARD_DKIM_REASON_IDENTITY = 8,     /**< i= is not in d= */
-  ONWARD_DKIM_REASON_FROM = 9,         /**< h= lacks From */
-  ONWARD_DKIM_REASON_QUERY = 10,       /**< q= has nothing that we know */
-  ONWARD_DKIM_REASON_TIMES = 11,       /**< x= is not after t= */
-  ONWARD_DKIM_REASON_LIMIT = 12,       /**< more of something than we take */
-  ONWARD_DKIM_REASON_EXPIRED = 13,     /**< x= is past */
-  ONWARD_DKIM_REASON_BODY_LENGTH = 14, /**< l= is above the body's length */
-  /* The key: permerror, but for KEY_UNREACHABLE (temperror). */
-  ONWARD_DKIM_REASON_KEY_UNREACHABLE = 20, /**< DNS gave no answer */
-  ONWARD_DKIM_REASON_KEY_NONE = 21,        /**< no such record */
-  ONWARD_DKIM_REASON_KEY_SYNTAX = 22,      /**< no key record, or a bad one */
-  ONWARD_DKIM_REASON_KEY_REVOKED = 23,     /**< p= is empty */
-  ONWARD_DKIM_REASON_KEY_TYPE = 24,        /**< k= is not the one of a= */
-  ONWARD_DKIM_REASON_KEY_HASH = 25,        /**< h= lacks sha256 */
-  ONWARD_DKIM_REASON_KEY_SERVICE = 26,     /**< s= lacks email */
-  ONWARD_DKIM_REASON_KEY_IDENTITY = 27,    /**< t=s, but i= is below d= */
-  ONWARD_DKIM_REASON_KEY_SIZE = 28,        /**< RSA key too short or too long */
-  /* The comparison: fail. */
-  ONWARD_DKIM_REASON_BODY_HASH = 40, /**< the body was changed */
-  ONWARD_DKIM_REASON_SIGNATURE = 41, /**< b= does not fit header and key */
-  /* Our own choice: policy. */
-  ONWARD_DKIM_REASON_PARTIAL_BODY = 50, /**< l= leaves octets unsigned */
-  /* Our own trouble: temperror. */
-  ONWARD_DKIM_REASON_MEMORY = 60
+    ONWARD_DKIM_REASON_NONE = 0,
+    /* The message and the signature field: permerror, but for EXPIRED (fail).
+     */
+    ONWARD_DKIM_REASON_HEADER = 1,       /**< header block in doubt */
+    ONWARD_DKIM_REASON_SYNTAX = 2,       /**< no tag list, or a tag twice */
+    ONWARD_DKIM_REASON_MISSING = 3,      /**< a required tag is missing */
+    ONWARD_DKIM_REASON_VALUE = 4,        /**< a tag's value is malformed */
+    ONWARD_DKIM_REASON_VERSION = 5,      /**< v= is not 1 */
+    ONWARD_DKIM_REASON_ALGORITHM = 6,    /**< a= unknown, or rsa-sha1 */
+    ONWARD_DKIM_REASON_DOMAIN = 7,       /**< d= or s= is no domain name */
+    ONWARD_DKIM_REASON_IDENTITY = 8,     /**< i= is not in d= */
+    ONWARD_DKIM_REASON_FROM = 9,         /**< h= lacks From */
+    ONWARD_DKIM_REASON_QUERY = 10,       /**< q= has nothing that we know */
+    ONWARD_DKIM_REASON_TIMES = 11,       /**< x= is not after t= */
+    ONWARD_DKIM_REASON_LIMIT = 12,       /**< more of something than we take */
+    ONWARD_DKIM_REASON_EXPIRED = 13,     /**< x= is past */
+    ONWARD_DKIM_REASON_BODY_LENGTH = 14, /**< l= is above the body's length */
+    /* The key: permerror, but for KEY_UNREACHABLE (temperror). */
+    ONWARD_DKIM_REASON_KEY_UNREACHABLE = 20, /**< DNS gave no answer */
+    ONWARD_DKIM_REASON_KEY_NONE = 21,        /**< no such record */
+    ONWARD_DKIM_REASON_KEY_SYNTAX = 22,      /**< no key record, or a bad one */
+    ONWARD_DKIM_REASON_KEY_REVOKED = 23,     /**< p= is empty */
+    ONWARD_DKIM_REASON_KEY_TYPE = 24,        /**< k= is not the one of a= */
+    ONWARD_DKIM_REASON_KEY_HASH = 25,        /**< h= lacks sha256 */
+    ONWARD_DKIM_REASON_KEY_SERVICE = 26,     /**< s= lacks email */
+    ONWARD_DKIM_REASON_KEY_IDENTITY = 27,    /**< t=s, but i= is below d= */
+    ONWARD_DKIM_REASON_KEY_SIZE = 28, /**< RSA key too short or too long */
+    /* The comparison: fail. */
+    ONWARD_DKIM_REASON_BODY_HASH = 40, /**< the body was changed */
+    ONWARD_DKIM_REASON_SIGNATURE = 41, /**< b= does not fit header and key */
+    /* Our own choice: policy. */
+    ONWARD_DKIM_REASON_PARTIAL_BODY = 50, /**< l= leaves octets unsigned */
+    /* Our own trouble: temperror. */
+    ONWARD_DKIM_REASON_MEMORY = 60
 };
 
 /** What a signature is made with. @since 0.1 */
 enum onward_dkim_algorithm {
-  ONWARD_DKIM_RSA_SHA256 = ONWARD_KEY_RSA,
-  ONWARD_DKIM_ED25519_SHA256 = ONWARD_KEY_ED25519
+    ONWARD_DKIM_RSA_SHA256 = ONWARD_KEY_RSA,
+    ONWARD_DKIM_ED25519_SHA256 = ONWARD_KEY_ED25519
 };
 
 /**
@@ -108,35 +109,35 @@ struct onward_dkim_verifier; /* opaque */
 
 /** A limit of 0 is its default. */
 struct onward_dkim_verifier_opts {
-  size_t size;
-  /** DKIM-Signature fields that cost anything, from the top; default 10. */
-  size_t max_signatures;
-  /** Names in one h=, empty ones too; default 500. */
-  size_t max_signed_fields;
-  /** Bits of an RSA modulus; default and least 1024, RFC 8301 section 3.2. */
-  size_t min_rsa_bits;
-  /** Default and most 4096. */
-  size_t max_rsa_bits;
-  /** Seconds that x= may be past before it counts; default 300. */
-  size_t clock_skew_s;
-  /** Not 0: l= below the body's length is pass, not policy. The octets behind
-   * it are anybody's (RFC 6376 section 8.2). */
-  size_t allow_partial_body;
-  size_t reserved; /**< 0 */
-  /** For log events; 0: the desk's. */
-  uint64_t log_id;
+    size_t size;
+    /** DKIM-Signature fields that cost anything, from the top; default 10. */
+    size_t max_signatures;
+    /** Names in one h=, empty ones too; default 500. */
+    size_t max_signed_fields;
+    /** Bits of an RSA modulus; default and least 1024, RFC 8301 section 3.2. */
+    size_t min_rsa_bits;
+    /** Default and most 4096. */
+    size_t max_rsa_bits;
+    /** Seconds that x= may be past before it counts; default 300. */
+    size_t clock_skew_s;
+    /** Not 0: l= below the body's length is pass, not policy. The octets behind
+     * it are anybody's (RFC 6376 section 8.2). */
+    size_t allow_partial_body;
+    size_t reserved; /**< 0 */
+    /** For log events; 0: the desk's. */
+    uint64_t log_id;
 };
 
 /** Who waits for the verdict. */
 struct onward_dkim_verifier_host {
-  size_t size;
-  void *user;
-  /**
-   * All signatures have their result. Exactly once, inside
-   * onward_desk_run(), after onward_dkim_verifier_finish(); never if the
-   * verifier was freed before. May free the verifier.
-   */
-  void (*done)(void *user);
+    size_t size;
+    void *user;
+    /**
+     * All signatures have their result. Exactly once, inside
+     * onward_desk_run(), after onward_dkim_verifier_finish(); never if the
+     * verifier was freed before. May free the verifier.
+     */
+    void (*done)(void *user);
 };
 
 /**
@@ -144,44 +145,44 @@ struct onward_dkim_verifier_host {
  * filled. The texts are borrowed from the verifier until it is freed.
  */
 struct onward_dkim_signature {
-  size_t size;
-  size_t result;            /**< enum onward_dkim_result */
-  size_t reason;            /**< enum onward_dkim_reason */
-  size_t algorithm;         /**< enum onward_dkim_algorithm; 0 if not known */
-  struct onward_str detail; /**< short English, printable ASCII */
-  struct onward_str domain; /**< d= as written */
-  struct onward_str domain_ascii;   /**< lower case, A-labels; empty if bad */
-  struct onward_str selector;       /**< s= as written */
-  struct onward_str identity;       /**< i= as written; empty when absent */
-  struct onward_str algorithm_text; /**< a= as written */
-  struct onward_str b;              /**< b= without white space */
-  /** The start of b= that tells the signatures of this message apart, for
-   * header.b (RFC 6008): at least 8 octets. */
-  struct onward_str header_b;
-  /** h= in lower case without white space. */
-  struct onward_str signed_fields;
-  /** Of the fields that a reader is shown or that shape the body (From, To,
-   * Cc, Subject, Date, Reply-To, Sender, Message-ID, Content-Type,
-   * Content-Transfer-Encoding, MIME-Version): those of which this message has
-   * more than are signed. Form as signed_fields. */
-  struct onward_str exposed_fields;
-  /** SHA-256 of the signature's octets in hexadecimal: the same for every
-   * copy of the message, for hosts that limit replays. */
-  struct onward_str digest;
-  size_t field;     /**< DKIM-Signature fields above this one */
-  size_t key_bits;  /**< RSA modulus, 256 for Ed25519; 0 if not known */
-  size_t is_secure; /**< the key came by DNSSEC */
-  size_t is_test;   /**< the key has t=y: treat the mail as unsigned */
-  /** This message has a From that is not signed: never align with it. */
-  size_t is_from_exposed;
-  size_t has_time;   /**< t= is there */
-  size_t has_expiry; /**< x= is there */
-  size_t reserved;
-  int64_t time_s;   /**< t=, Unix seconds */
-  int64_t expiry_s; /**< x=, Unix seconds */
-  int64_t age_s;    /**< now - t=; below 0 when t= is in the future */
-  /** Octets of the canonical body that l= leaves out. */
-  uint64_t unsigned_body_octets;
+    size_t size;
+    size_t result;            /**< enum onward_dkim_result */
+    size_t reason;            /**< enum onward_dkim_reason */
+    size_t algorithm;         /**< enum onward_dkim_algorithm; 0 if not known */
+    struct onward_str detail; /**< short English, printable ASCII */
+    struct onward_str domain; /**< d= as written */
+    struct onward_str domain_ascii;   /**< lower case, A-labels; empty if bad */
+    struct onward_str selector;       /**< s= as written */
+    struct onward_str identity;       /**< i= as written; empty when absent */
+    struct onward_str algorithm_text; /**< a= as written */
+    struct onward_str b;              /**< b= without white space */
+    /** The start of b= that tells the signatures of this message apart, for
+     * header.b (RFC 6008): at least 8 octets. */
+    struct onward_str header_b;
+    /** h= in lower case without white space. */
+    struct onward_str signed_fields;
+    /** Of the fields that a reader is shown or that shape the body (From, To,
+     * Cc, Subject, Date, Reply-To, Sender, Message-ID, Content-Type,
+     * Content-Transfer-Encoding, MIME-Version): those of which this message has
+     * more than are signed. Form as signed_fields. */
+    struct onward_str exposed_fields;
+    /** SHA-256 of the signature's octets in hexadecimal: the same for every
+     * copy of the message, for hosts that limit replays. */
+    struct onward_str digest;
+    size_t field;     /**< DKIM-Signature fields above this one */
+    size_t key_bits;  /**< RSA modulus, 256 for Ed25519; 0 if not known */
+    size_t is_secure; /**< the key came by DNSSEC */
+    size_t is_test;   /**< the key has t=y: treat the mail as unsigned */
+    /** This message has a From that is not signed: never align with it. */
+    size_t is_from_exposed;
+    size_t has_time;   /**< t= is there */
+    size_t has_expiry; /**< x= is there */
+    size_t reserved;
+    int64_t time_s;   /**< t=, Unix seconds */
+    int64_t expiry_s; /**< x=, Unix seconds */
+    int64_t age_s;    /**< now - t=; below 0 when t= is in the future */
+    /** Octets of the canonical body that l= leaves out. */
+    uint64_t unsigned_body_octets;
 };
 
 /**
@@ -215,8 +216,8 @@ onward_dkim_verifier_new(struct onward_resolver *resolver,
  *         ONWARD_ESTATE  after onward_dkim_verifier_finish(), or after an error
  *         ONWARD_ENOMEM  out of memory
  *         After any of them the verifier can only be freed.
- * @note The resolver's query callback may run inside: the keys are asked for
- *       once the header is complete. Cost: linear in len.
+ * @note Calls no callback: the keys are asked for at the next run of the desk
+ *       after the header is complete. Cost: linear in len.
  * @since 0.1
  */
 ONWARD_API int onward_dkim_verifier_feed(struct onward_dkim_verifier *verifier,
@@ -232,8 +233,8 @@ ONWARD_API int
 onward_dkim_verifier_finish(struct onward_dkim_verifier *verifier);
 
 /**
- * Free it at any time; questions under way are cancelled. Allowed inside done
- * and inside the resolver's callbacks.
+ * Free it at any time; questions under way are cancelled, which may call the
+ * resolver's cancel. Allowed inside done and inside the resolver's callbacks.
  *
  * @param verifier  may be NULL.
  * @since 0.1
@@ -286,40 +287,40 @@ struct onward_dkim_signer; /* opaque */
  * is only passed on, for that would vouch for whoever wrote it.
  */
 struct onward_dkim_signer_opts {
-  size_t size;
-  const char *domain; /**< d=, required: A-labels */
-  size_t domain_len;
-  const char *selector; /**< s=, required: A-labels */
-  size_t selector_len;
-  const char *identity; /**< i=; NULL: not written */
-  size_t identity_len;
-  /**
-   * h= exactly, names parted by colons; From must be among them. NULL: From,
-   * Subject, To, Cc and Reply-To once more than they occur; Sender, Date,
-   * Message-ID, MIME-Version and Content-Type once more where they occur; and
-   * the other fields of RFC 6376 section 5.4.1 as often as they occur.
-   */
-  const char *fields;
-  size_t fields_len;
-  size_t use_simple_header; /**< not 0: c=simple/..., default relaxed */
-  size_t use_simple_body;   /**< not 0: c=.../simple, default relaxed */
-  size_t reserved;          /**< 0 */
-  int64_t time_s;           /**< t=, Unix seconds; 0: the context's clock */
-  int64_t expire_s;         /**< x= is t= plus this; 0: no x= */
-  uint64_t log_id;          /**< 0: the desk's */
+    size_t size;
+    const char *domain; /**< d=, required: A-labels */
+    size_t domain_len;
+    const char *selector; /**< s=, required: A-labels */
+    size_t selector_len;
+    const char *identity; /**< i=; NULL: not written */
+    size_t identity_len;
+    /**
+     * h= exactly, names parted by colons; From must be among them. NULL: From,
+     * Subject, To, Cc and Reply-To once more than they occur; Sender, Date,
+     * Message-ID, MIME-Version and Content-Type once more where they occur; and
+     * the other fields of RFC 6376 section 5.4.1 as often as they occur.
+     */
+    const char *fields;
+    size_t fields_len;
+    size_t use_simple_header; /**< not 0: c=simple/..., default relaxed */
+    size_t use_simple_body;   /**< not 0: c=.../simple, default relaxed */
+    size_t reserved;          /**< 0 */
+    int64_t time_s;           /**< t=, Unix seconds; 0: the context's clock */
+    int64_t expire_s;         /**< x= is t= plus this; 0: no x= */
+    uint64_t log_id;          /**< 0: the desk's */
 };
 
 /** Who waits for the field. */
 struct onward_dkim_signer_host {
-  size_t size;
-  void *user;
-  /**
-   * The field is there (status 0), or there will be none: the error of the
-   * signing key. Exactly once, inside onward_desk_run(), after
-   * onward_dkim_signer_finish() returned 0; never if the signer was freed
-   * before. May free the signer.
-   */
-  void (*done)(void *user, int status);
+    size_t size;
+    void *user;
+    /**
+     * The field is there (status 0), or there will be none: the error of the
+     * signing key. Exactly once, inside onward_desk_run(), after
+     * onward_dkim_signer_finish() returned 0; never if the signer was freed
+     * before. May free the signer.
+     */
+    void (*done)(void *user, int status);
 };
 
 /**

@@ -24,160 +24,171 @@ static const char *const shown_fields[] = {
 };
 
 static int copy_list(struct onward_arena *arena, struct onward_str list,
-                     struct onward_str *out) {
-  char *text;
-  size_t len;
+                     struct onward_str *out)
+{
+    char *text;
+    size_t len;
 
-  *out = (struct onward_str){0};
-  if (list.len == 0)
+    *out = (struct onward_str){0};
+    if (list.len == 0)
+        return 0;
+    text = onward_core__arena_alloc(arena, list.len);
+    if (text == NULL)
+        return ONWARD_ENOMEM;
+    len = onward_dkim__strip_fws(text, list);
+    for (size_t i = 0; i < len; i++)
+        text[i] = (char)onward_ascii_lower((unsigned char)text[i]);
+    *out = onward_core__str(text, len);
     return 0;
-  text = onward_core__arena_alloc(arena, list.len);
-  if (text == NULL)
-    return ONWARD_ENOMEM;
-  len = onward_dkim__strip_fws(text, list);
-  for (size_t i = 0; i < len; i++)
-    text[i] = (char)onward_ascii_lower((unsigned char)text[i]);
-  *out = onward_core__str(text, len);
-  return 0;
 }
 
 /* How often a list in lower case has name. */
-static size_t count_in(struct onward_str list, struct onward_str name) {
-  struct onward_str item;
-  size_t count = 0;
+static size_t count_in(struct onward_str list, struct onward_str name)
+{
+    struct onward_str item;
+    size_t count = 0;
 
-  while (onward_dkim__list_next(&list, &item))
-    count += onward_core__str_eq(item, name);
-  return count;
+    while (onward_dkim__list_next(&list, &item))
+        count += onward_core__str_eq(item, name);
+    return count;
 }
 
 static int find_exposed(struct onward_dkim__verify *v,
-                        struct onward_dkim__facts *facts) {
-  char text[256]; /* all names of the table with their colons fit */
-  size_t len = 0;
+                        struct onward_dkim__facts *facts)
+{
+    char text[256]; /* all names of the table with their colons fit */
+    size_t len = 0;
 
-  for (size_t i = 0; i < sizeof(shown_fields) / sizeof(shown_fields[0]); i++) {
-    struct onward_str name = onward_str_of(shown_fields[i]);
+    for (size_t i = 0; i < sizeof(shown_fields) / sizeof(shown_fields[0]);
+         i++) {
+        struct onward_str name = onward_str_of(shown_fields[i]);
 
-    if (onward_mime__count(v->header, name) <=
-        count_in(facts->signed_fields, name))
-      continue;
-    if (i == 0)
-      facts->is_from_exposed = true;
-    if (len > 0)
-      text[len++] = ':';
-    memcpy(text + len, name.data, name.len);
-    len += name.len;
-  }
-  return onward_core__arena_dup(&v->arena, onward_core__str(text, len),
-                                &facts->exposed_fields);
+        if (onward_mime__count(v->header, name) <=
+            count_in(facts->signed_fields, name))
+            continue;
+        if (i == 0)
+            facts->is_from_exposed = true;
+        if (len > 0)
+            text[len++] = ':';
+        memcpy(text + len, name.data, name.len);
+        len += name.len;
+    }
+    return onward_core__arena_dup(&v->arena, onward_core__str(text, len),
+                                  &facts->exposed_fields);
 }
 
 static int make_digest(struct onward_arena *arena, struct onward_str b,
-                       struct onward_str *out) {
-  static const char hex[] = "0123456789abcdef";
-  unsigned char octets[ONWARD_DKIM__HASH_SIZE];
-  char text[2 * ONWARD_DKIM__HASH_SIZE];
-  struct sha256_ctx sha;
+                       struct onward_str *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char octets[ONWARD_DKIM__HASH_SIZE];
+    char text[2 * ONWARD_DKIM__HASH_SIZE];
+    struct sha256_ctx sha;
 
-  if (b.len == 0)
-    return 0;
-  sha256_init(&sha);
-  sha256_update(&sha, b.len, (const uint8_t *)b.data);
-  sha256_digest(&sha, sizeof(octets), octets);
-  for (size_t i = 0; i < sizeof(octets); i++) {
-    text[2 * i] = hex[octets[i] >> 4];
-    text[2 * i + 1] = hex[octets[i] & 15];
-  }
-  return onward_core__arena_dup(arena, onward_core__str(text, sizeof(text)),
-                                out);
+    if (b.len == 0)
+        return 0;
+    sha256_init(&sha);
+    sha256_update(&sha, b.len, (const uint8_t *)b.data);
+    sha256_digest(&sha, sizeof(octets), octets);
+    for (size_t i = 0; i < sizeof(octets); i++) {
+        text[2 * i] = hex[octets[i] >> 4];
+        text[2 * i + 1] = hex[octets[i] & 15];
+    }
+    return onward_core__arena_dup(arena, onward_core__str(text, sizeof(text)),
+                                  out);
 }
 
 /* The shortest start of b=, 8 octets or more, that no other signature of the
  * message has (RFC 6008 section 3); all of it when there is none. */
 static struct onward_str distinct_start(const struct onward_dkim__verify *v,
-                                        size_t own) {
-  struct onward_str b = v->checks[own].sig.b_text;
-  size_t need = 8;
+                                        size_t own)
+{
+    struct onward_str b = v->checks[own].sig.b_text;
+    size_t need = 8;
 
-  for (size_t i = 0; i < v->count; i++) {
-    struct onward_str other = v->checks[i].sig.b_text;
-    size_t same = 0;
+    for (size_t i = 0; i < v->count; i++) {
+        struct onward_str other = v->checks[i].sig.b_text;
+        size_t same = 0;
 
-    if (i == own)
-      continue;
-    while (same < b.len && same < other.len && b.data[same] == other.data[same])
-      same++;
-    if (same >= need)
-      need = same + 1;
-  }
-  return onward_core__sub(b, 0, need);
+        if (i == own)
+            continue;
+        while (same < b.len && same < other.len &&
+               b.data[same] == other.data[same])
+            same++;
+        if (same >= need)
+            need = same + 1;
+    }
+    return onward_core__sub(b, 0, need);
 }
 
-int onward_dkim__describe(struct onward_dkim__verify *v) {
-  int err = 0;
+int onward_dkim__describe(struct onward_dkim__verify *v)
+{
+    int err = 0;
 
-  for (size_t i = 0; i < v->count && err == 0; i++) {
-    const struct onward_dkim__signature *sig = &v->checks[i].sig;
-    struct onward_dkim__facts *facts = &v->facts[i];
+    for (size_t i = 0; i < v->count && err == 0; i++) {
+        const struct onward_dkim__signature *sig = &v->checks[i].sig;
+        struct onward_dkim__facts *facts = &v->facts[i];
 
-    facts->header_b = distinct_start(v, i);
-    err = make_digest(&v->arena, sig->b, &facts->digest);
-    if (err == 0)
-      err = copy_list(&v->arena, sig->signed_fields, &facts->signed_fields);
-    if (err == 0)
-      err = find_exposed(v, facts);
-  }
-  return err;
+        facts->header_b = distinct_start(v, i);
+        err = make_digest(&v->arena, sig->b, &facts->digest);
+        if (err == 0)
+            err =
+                copy_list(&v->arena, sig->signed_fields, &facts->signed_fields);
+        if (err == 0)
+            err = find_exposed(v, facts);
+    }
+    return err;
 }
 
 /* ---- For the host ------------------------------------------------------ */
 
 static void fill(const struct onward_dkim__verify *v, size_t i,
-                 struct onward_dkim_signature *out) {
-  const struct onward_dkim__check *check = &v->checks[i];
-  const struct onward_dkim__signature *sig = &check->sig;
-  const struct onward_dkim__facts *facts = &v->facts[i];
+                 struct onward_dkim_signature *out)
+{
+    const struct onward_dkim__check *check = &v->checks[i];
+    const struct onward_dkim__signature *sig = &check->sig;
+    const struct onward_dkim__facts *facts = &v->facts[i];
 
-  out->result = (size_t)sig->verdict.result;
-  out->reason = (size_t)sig->verdict.reason;
-  out->algorithm = sig->algorithm;
-  out->detail = onward_str_of(sig->verdict.detail);
-  out->domain = sig->domain;
-  out->domain_ascii = sig->domain_ascii;
-  out->selector = sig->selector;
-  out->identity = sig->identity;
-  out->algorithm_text = sig->algorithm_text;
-  out->b = sig->b_text;
-  out->header_b = facts->header_b;
-  out->signed_fields = facts->signed_fields;
-  out->exposed_fields = facts->exposed_fields;
-  out->digest = facts->digest;
-  out->field = i;
-  out->key_bits = check->key_bits;
-  out->is_secure = check->is_secure;
-  out->is_test = check->is_test;
-  out->is_from_exposed = facts->is_from_exposed;
-  out->has_time = sig->has_time;
-  out->has_expiry = sig->has_expiry;
-  out->time_s = sig->time_s;
-  out->expiry_s = sig->expiry_s;
-  out->age_s = sig->has_time ? v->policy.now_s - sig->time_s : 0;
-  out->unsigned_body_octets = check->unsigned_octets;
+    out->result = (size_t)sig->verdict.result;
+    out->reason = (size_t)sig->verdict.reason;
+    out->algorithm = sig->algorithm;
+    out->detail = onward_str_of(sig->verdict.detail);
+    out->domain = sig->domain;
+    out->domain_ascii = sig->domain_ascii;
+    out->selector = sig->selector;
+    out->identity = sig->identity;
+    out->algorithm_text = sig->algorithm_text;
+    out->b = sig->b_text;
+    out->header_b = facts->header_b;
+    out->signed_fields = facts->signed_fields;
+    out->exposed_fields = facts->exposed_fields;
+    out->digest = facts->digest;
+    out->field = i;
+    out->key_bits = check->key_bits;
+    out->is_secure = check->is_secure;
+    out->is_test = check->is_test;
+    out->is_from_exposed = facts->is_from_exposed;
+    out->has_time = sig->has_time;
+    out->has_expiry = sig->has_expiry;
+    out->time_s = sig->time_s;
+    out->expiry_s = sig->expiry_s;
+    out->age_s = sig->has_time ? v->policy.now_s - sig->time_s : 0;
+    out->unsigned_body_octets = check->unsigned_octets;
 }
 
 int onward_dkim__verify_signature(const struct onward_dkim__verify *v, size_t i,
-                                  struct onward_dkim_signature *signature) {
-  struct onward_dkim_signature out = {.size = signature->size};
-  size_t size = signature->size;
+                                  struct onward_dkim_signature *signature)
+{
+    struct onward_dkim_signature out = {.size = signature->size};
+    size_t size = signature->size;
 
-  if (size < sizeof(size))
-    return ONWARD_EINVAL;
-  if (i >= v->count)
-    return ONWARD_ENOENT;
-  fill(v, i, &out);
-  memset(signature, 0, size);
-  memcpy(signature, &out, size < sizeof(out) ? size : sizeof(out));
-  signature->size = size;
-  return 0;
+    if (size < sizeof(size))
+        return ONWARD_EINVAL;
+    if (i >= v->count)
+        return ONWARD_ENOENT;
+    fill(v, i, &out);
+    memset(signature, 0, size);
+    memcpy(signature, &out, size < sizeof(out) ? size : sizeof(out));
+    signature->size = size;
+    return 0;
 }

@@ -5,179 +5,184 @@
 #include "dkim/dkim_shared.h"
 
 struct onward_dkim_verifier {
-  struct onward_ctx *ctx;
-  struct onward_resolver *resolver;
-  struct onward_dkim_verifier_host host;
-  struct onward_core__guard guard;
-  struct onward_core__task task;
-  struct onward_header header;
-  struct onward_dkim__body body;
-  struct onward_dkim__verify verify;
-  struct onward_dkim__policy policy;
-  size_t max_signatures;
-  bool is_begun;    /* header complete, keys asked for */
-  bool is_finished; /* or failed: takes no more octets */
-  bool is_done;
+    struct onward_ctx *ctx;
+    struct onward_resolver *resolver;
+    struct onward_dkim_verifier_host host;
+    struct onward_core__guard guard;
+    struct onward_core__task task;
+    struct onward_header header;
+    struct onward_dkim__body body;
+    struct onward_dkim__verify verify;
+    struct onward_dkim__policy policy;
+    size_t max_signatures;
+    bool is_begun;    /* header complete, keys asked for */
+    bool is_finished; /* or failed: takes no more octets */
+    bool is_done;
 };
 
 static void run(struct onward_core__task *task, int64_t now_ms);
 
-static void destroy(struct onward_dkim_verifier *v) {
-  struct onward_ctx *ctx = v->ctx;
+static void destroy(struct onward_dkim_verifier *v)
+{
+    struct onward_ctx *ctx = v->ctx;
 
-  onward_dkim__verify_clear(&v->verify);
-  onward_core__task_clear(&v->task);
-  onward_mime__header_clear(&v->header);
-  onward_dns__resolver_release(v->resolver);
-  onward_core__free(ctx, v);
-  onward_ctx_free(ctx);
+    onward_dkim__verify_clear(&v->verify);
+    onward_core__task_clear(&v->task);
+    onward_mime__header_clear(&v->header);
+    onward_dns__resolver_release(v->resolver);
+    onward_core__free(ctx, v);
+    onward_ctx_free(ctx);
 }
 
 int onward_dkim_verifier_new(struct onward_resolver *resolver,
                              const struct onward_dkim_verifier_opts *opts,
                              const struct onward_dkim_verifier_host *host,
-                             struct onward_dkim_verifier **verifier) {
-  struct onward_desk *desk = onward_dns__desk(resolver);
-  struct onward_ctx *ctx = onward_core__desk_ctx(desk);
-  struct onward_dkim_verifier_host h;
-  struct onward_dkim__policy policy;
-  struct onward_dkim_verifier *v;
-  size_t max_signatures;
-  int err = onward_core__opts_load(&h, sizeof(h), host);
+                             struct onward_dkim_verifier **verifier)
+{
+    struct onward_desk *desk = onward_dns__desk(resolver);
+    struct onward_ctx *ctx = onward_core__desk_ctx(desk);
+    struct onward_dkim_verifier_host h;
+    struct onward_dkim__policy policy;
+    struct onward_dkim_verifier *v;
+    size_t max_signatures;
+    int err = onward_core__opts_load(&h, sizeof(h), host);
 
-  if (err == 0 && h.done == NULL)
-    err = ONWARD_EINVAL;
-  if (err == 0)
-    err = onward_dkim__policy_load(ctx, opts, &policy, &max_signatures);
-  if (err == 0 && onward_core__desk_is_dead(desk))
-    err = ONWARD_ESTATE;
-  if (err != 0)
-    return err;
-  v = onward_core__zalloc(ctx, sizeof(*v));
-  if (v == NULL)
-    return ONWARD_ENOMEM;
-  v->ctx = onward_ctx_ref(ctx);
-  v->resolver = resolver;
-  onward_dns__resolver_hold(resolver);
-  v->host = h;
-  v->policy = policy;
-  v->max_signatures = max_signatures;
-  onward_core__task_init(&v->task, desk, run);
-  onward_mime__header_init(&v->header, ctx);
-  onward_dkim__body_init(&v->body);
-  *verifier = v;
-  return 0;
+    if (err == 0 && h.done == NULL)
+        err = ONWARD_EINVAL;
+    if (err == 0)
+        err = onward_dkim__policy_load(ctx, opts, &policy, &max_signatures);
+    if (err == 0 && onward_core__desk_is_dead(desk))
+        err = ONWARD_ESTATE;
+    if (err != 0)
+        return err;
+    v = onward_core__zalloc(ctx, sizeof(*v));
+    if (v == NULL)
+        return ONWARD_ENOMEM;
+    v->ctx = onward_ctx_ref(ctx);
+    v->resolver = resolver;
+    onward_dns__resolver_hold(resolver);
+    v->host = h;
+    v->policy = policy;
+    v->max_signatures = max_signatures;
+    onward_core__task_init(&v->task, desk, run);
+    onward_mime__header_init(&v->header, ctx);
+    onward_dkim__body_init(&v->body);
+    *verifier = v;
+    return 0;
 }
 
-void onward_dkim_verifier_free(struct onward_dkim_verifier *verifier) {
-  if (verifier == NULL || verifier->guard.is_dead)
-    return;
-  verifier->guard.is_dead = true;
-  if (verifier->guard.depth == 0)
-    destroy(verifier);
+void onward_dkim_verifier_free(struct onward_dkim_verifier *verifier)
+{
+    if (verifier == NULL || verifier->guard.is_dead)
+        return;
+    verifier->guard.is_dead = true;
+    if (verifier->guard.depth == 0)
+        destroy(verifier);
 }
 
-/* The header is complete: questions go out, and the host may free us there. */
-static int begin(struct onward_dkim_verifier *v) {
-  v->is_begun = true;
-  return onward_dkim__verify_begin(&v->verify, &v->header, &v->body, &v->policy,
-                                   v->max_signatures, v->resolver, &v->task);
+static int begin(struct onward_dkim_verifier *v)
+{
+    v->is_begun = true;
+    return onward_dkim__verify_begin(&v->verify, &v->header, &v->body,
+                                     &v->policy, v->max_signatures, v->resolver,
+                                     &v->task);
 }
 
 static int feed(struct onward_dkim_verifier *v, const unsigned char *data,
-                size_t len) {
-  size_t taken = 0;
-  int ret;
+                size_t len)
+{
+    size_t taken = 0;
+    int ret;
 
-  if (!v->is_begun) {
-    ret = onward_header_feed(&v->header, data, len, &taken);
-    if (ret == 1)
-      ret = begin(v);
-    if (ret != 0 || !v->is_begun || v->guard.is_dead)
-      return ret;
-    data += taken;
-    len -= taken;
-  }
-  if (len > 0)
-    onward_dkim__body_feed(&v->body, data, len);
-  return 0;
+    if (!v->is_begun) {
+        ret = onward_header_feed(&v->header, data, len, &taken);
+        if (ret == 1)
+            ret = begin(v);
+        if (ret != 0 || !v->is_begun)
+            return ret;
+        data += taken;
+        len -= taken;
+    }
+    if (len > 0)
+        onward_dkim__body_feed(&v->body, data, len);
+    return 0;
 }
 
-static int finish(struct onward_dkim_verifier *v) {
-  int err;
+static int finish(struct onward_dkim_verifier *v)
+{
+    int err;
 
-  if (!v->is_begun) {
-    err = onward_header_finish(&v->header);
-    if (err == 0)
-      err = begin(v);
-    if (err != 0 || v->guard.is_dead)
-      return err;
-  }
-  onward_dkim__body_finish(&v->body);
-  onward_core__task_ready(&v->task);
-  return 0;
-}
-
-/* After an entry point: errors are final, and the host may have freed us. */
-static int leave(struct onward_dkim_verifier *v, int err) {
-  if (err != 0)
-    v->is_finished = true;
-  if (onward_core__guard_leave(&v->guard))
-    destroy(v);
-  return err;
+    if (!v->is_begun) {
+        err = onward_header_finish(&v->header);
+        if (err == 0)
+            err = begin(v);
+        if (err != 0)
+            return err;
+    }
+    onward_dkim__body_finish(&v->body);
+    onward_core__task_ready(&v->task);
+    return 0;
 }
 
 int onward_dkim_verifier_feed(struct onward_dkim_verifier *verifier,
-                              const void *data, size_t len) {
-  if (verifier->is_finished || verifier->guard.depth > 0)
-    return ONWARD_ESTATE;
-  if (len == 0)
-    return 0;
-  onward_core__guard_enter(&verifier->guard);
-  return leave(verifier, feed(verifier, data, len));
+                              const void *data, size_t len)
+{
+    int err;
+
+    if (verifier->is_finished)
+        return ONWARD_ESTATE;
+    if (len == 0)
+        return 0;
+    err = feed(verifier, data, len);
+    if (err != 0)
+        verifier->is_finished = true;
+    return err;
 }
 
-int onward_dkim_verifier_finish(struct onward_dkim_verifier *verifier) {
-  int err;
-
-  if (verifier->is_finished || verifier->guard.depth > 0)
-    return ONWARD_ESTATE;
-  onward_core__guard_enter(&verifier->guard);
-  err = finish(verifier);
-  verifier->is_finished = true;
-  return leave(verifier, err);
+int onward_dkim_verifier_finish(struct onward_dkim_verifier *verifier)
+{
+    if (verifier->is_finished)
+        return ONWARD_ESTATE;
+    verifier->is_finished = true;
+    return finish(verifier);
 }
 
-static void run(struct onward_core__task *task, int64_t now_ms) {
-  struct onward_dkim_verifier *v =
-      ONWARD_CONTAINER(task, struct onward_dkim_verifier, task);
+static void run(struct onward_core__task *task, int64_t now_ms)
+{
+    struct onward_dkim_verifier *v =
+        ONWARD_CONTAINER(task, struct onward_dkim_verifier, task);
 
-  (void)now_ms;
-  if (v->is_done || !v->body.is_finished ||
-      !onward_dkim__verify_step(&v->verify))
-    return;
-  v->is_done = true;
-  onward_core__guard_enter(&v->guard);
-  v->host.done(v->host.user);
-  if (onward_core__guard_leave(&v->guard))
-    destroy(v);
+    (void)now_ms;
+    if (v->is_done)
+        return;
+    /* A question that is not needed any more is cancelled inside, and the host
+     * may free us there. */
+    onward_core__guard_enter(&v->guard);
+    v->is_done = onward_dkim__verify_step(&v->verify);
+    if (v->is_done && !v->guard.is_dead)
+        v->host.done(v->host.user);
+    if (onward_core__guard_leave(&v->guard))
+        destroy(v);
 }
 
-int onward_dkim_verifier_is_done(const struct onward_dkim_verifier *verifier) {
-  return verifier->is_done;
+int onward_dkim_verifier_is_done(const struct onward_dkim_verifier *verifier)
+{
+    return verifier->is_done;
 }
 
-size_t onward_dkim_verifier_count(const struct onward_dkim_verifier *verifier) {
-  return verifier->verify.count;
+size_t onward_dkim_verifier_count(const struct onward_dkim_verifier *verifier)
+{
+    return verifier->verify.count;
 }
 
-size_t
-onward_dkim_verifier_skipped(const struct onward_dkim_verifier *verifier) {
-  return verifier->verify.skipped;
+size_t onward_dkim_verifier_skipped(const struct onward_dkim_verifier *verifier)
+{
+    return verifier->verify.skipped;
 }
 
 int onward_dkim_verifier_signature(const struct onward_dkim_verifier *verifier,
                                    size_t i,
-                                   struct onward_dkim_signature *signature) {
-  return onward_dkim__verify_signature(&verifier->verify, i, signature);
+                                   struct onward_dkim_signature *signature)
+{
+    return onward_dkim__verify_signature(&verifier->verify, i, signature);
 }
