@@ -201,7 +201,8 @@ int onward_smtp__reply_write(struct onward_buf *out,
         text = onward_str_of(onward_smtp__stock_text(reply->code));
     w.has_enhanced =
         (flags & ONWARD_SMTP__REPLY_PLAIN) == 0 && reply->code / 100 != 3;
-    w.is_utf8 = false; /* until there is a check of UTF-8 */
+    w.is_utf8 =
+        (flags & ONWARD_SMTP__REPLY_UTF8) != 0 && onward_core__is_utf8(text);
     start_line(&w);
     for (size_t at = 0; at < text.len;) {
         bool is_crlf = text.data[at] == '\r' && at + 1 < text.len &&

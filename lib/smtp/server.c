@@ -1,0 +1,307 @@
+/*
+ * The life of a server session, and the calls that the host makes on it but
+ * for the facts (server_facts.c). What it does is in server_engine.c.
+ */
+#include "smtp/server_priv.h"
+
+#include "tls/tls_shared.h"
+
+_Static_assert(offsetof(struct onward_smtp_server_host, close) +
+                       sizeof(((struct onward_smtp_server_host *)0)->close) ==
+                   sizeof(struct onward_smtp_server_host),
+               "no tail padding");
+_Static_assert(offsetof(struct onward_smtp_server_opts, reserved) +
+                       sizeof(size_t) ==
+                   sizeof(struct onward_smtp_server_opts),
+               "no tail padding");
+
+enum {
+    ALL_FLAGS = ONWARD_SMTP_SERVER_ALLOW_BARE_LF |
+                ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8 |
+                ONWARD_SMTP_SERVER_REQUIRE_TLS | ONWARD_SMTP_SERVER_HOST_TLS
+};
+
+/* ---- Options ----------------------------------------------------------- */
+
+static bool is_printable(struct onward_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+
+        if (c < ' ' || c > '~')
+            return false;
+    }
+    return true;
+}
+
+/* A name that we write into replies and fields: no space, no bracket that
+ * would close a comment. */
+static bool is_name(struct onward_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+
+        if (!onward_ascii_is_alnum(c) && c != '.' && c != '-' && c != '_' &&
+            c != ':' && c != '[' && c != ']')
+            return false;
+    }
+    return s.len <= SERVER_HELO_MAX;
+}
+
+static int check_opts(const struct onward_smtp_server_opts *o,
+                      const struct onward_smtp_server_host *host)
+{
+    bool has_host_tls = (o->flags & ONWARD_SMTP_SERVER_HOST_TLS) != 0;
+
+    if (host->rcpt == NULL || host->message_data == NULL ||
+        host->message_end == NULL)
+        return ONWARD_EINVAL;
+    if ((o->flags & ~(size_t)ALL_FLAGS) != 0 || o->reserved != 0)
+        return ONWARD_EINVAL;
+    if (o->hostname.len == 0 || !is_name(o->hostname) ||
+        !is_name(o->client_name) || !is_printable(o->banner) ||
+        o->banner.len > SERVER_HELO_MAX)
+        return ONWARD_EINVAL;
+    if (has_host_tls && (o->tls != NULL || host->starttls_ready == NULL))
+        return ONWARD_EINVAL;
+    if (o->tls != NULL && !onward_tls__config_is_server(o->tls))
+        return ONWARD_EINVAL;
+    return 0;
+}
+
+static int64_t resolve_ms(size_t given, size_t dflt)
+{
+    size_t ms = onward_core__limit(given, dflt);
+
+    /* Beyond some 35 years it is no limit. */
+    return ms > (size_t)1 << (sizeof(size_t) > 4 ? 40 : 30) ? ONWARD_NEVER / 4
+                                                            : (int64_t)ms;
+}
+
+static void resolve_limits(struct onward_smtp_server *s,
+                           const struct onward_smtp_server_opts *o)
+{
+    struct server_limits *l = &s->limits;
+
+    l->line_bytes = onward_core__limit(o->line_bytes, 2048);
+    l->recipients = onward_core__limit(o->recipients, 1000);
+    l->errors = onward_core__limit(o->errors, 20);
+    l->junk = onward_core__limit(o->junk, 100);
+    l->message_bytes = onward_core__limit(
+        o->message_bytes, onward_core__limits(s->ctx)->message_bytes);
+    l->command_ms = resolve_ms(o->command_ms, 300000);
+    l->data_ms = resolve_ms(o->data_ms, 180000);
+    l->tls_ms = resolve_ms(o->tls_ms, 120000);
+    l->answer_ms = resolve_ms(o->answer_ms, 300000);
+    l->data_rate = onward_core__limit(o->data_rate, 256);
+    if (l->data_rate == 0)
+        l->data_rate = 1;
+}
+
+/* Behind the struct, so that an idle session is one block. */
+static struct onward_str keep(char **at, struct onward_str s)
+{
+    struct onward_str kept = onward_core__str(*at, s.len);
+
+    if (s.len > 0)
+        memcpy(*at, s.data, s.len);
+    *at += s.len;
+    return kept;
+}
+
+/* ---- Life -------------------------------------------------------------- */
+
+static void run_task(struct onward_core__task *task, int64_t now_ms)
+{
+    struct onward_smtp_server *s =
+        ONWARD_CONTAINER(task, struct onward_smtp_server, task);
+
+    (void)now_ms;
+    onward_channel__enter(&s->channel);
+    if (s->state == SERVER_NEW) {
+        if (s->is_shutdown)
+            s->state = SERVER_COMMAND;
+        else
+            server_greet(s);
+    }
+    if (!onward_channel__is_dead(&s->channel))
+        server_go(s);
+    /* A failure shows at the next call on the channel. */
+    if (onward_channel__leave(&s->channel))
+        return;
+}
+
+static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
+                        const struct onward_smtp_server_opts *o,
+                        const struct onward_smtp_server_host *host)
+{
+    char *tail = (char *)(s + 1);
+
+    s->ctx = onward_ctx_ref(onward_core__desk_ctx(desk));
+    s->desk = desk;
+    s->host = *host;
+    s->flags = o->flags;
+    s->log_id = o->log_id != 0 ? o->log_id : onward_core__desk_log_id(desk);
+    s->hostname = keep(&tail, o->hostname);
+    s->banner =
+        keep(&tail, o->banner.len > 0 ? o->banner : ONWARD_STR("ESMTP"));
+    s->client_name = keep(&tail, o->client_name);
+    if (o->client_ip != NULL)
+        s->client_ip = *o->client_ip;
+    if (o->tls != NULL)
+        s->tls = onward_tls_config_ref(o->tls);
+    resolve_limits(s, o);
+    onward_channel__init(&s->channel, s->ctx, desk, &server_channel_ops, s,
+                         NULL);
+    onward_core__task_init(&s->task, desk, run_task);
+    onward_core__buf_init(&s->line, s->ctx, s->limits.line_bytes);
+    onward_core__buf_init(&s->scratch, s->ctx, ONWARD_LIMIT_NONE);
+    onward_core__arena_init(&s->txn.arena, s->ctx,
+                            onward_core__limit(o->session_bytes, 262144));
+}
+
+int onward_smtp_server_new(struct onward_desk *desk,
+                           const struct onward_smtp_server_opts *opts,
+                           const struct onward_smtp_server_host *host,
+                           struct onward_smtp_server **session)
+{
+    struct onward_smtp_server_opts o;
+    struct onward_smtp_server_host h;
+    struct onward_smtp_server *s;
+    int err;
+
+    if (opts == NULL || host == NULL)
+        return ONWARD_EINVAL;
+    err = onward_core__opts_load(&o, sizeof(o), opts);
+    if (err == 0)
+        err = onward_core__opts_load(&h, sizeof(h), host);
+    if (err == 0)
+        err = check_opts(&o, &h);
+    if (err < 0)
+        return err;
+    if (onward_core__desk_is_dead(desk))
+        return ONWARD_ESTATE;
+    s = onward_core__zalloc(onward_core__desk_ctx(desk),
+                            sizeof(*s) + o.hostname.len + o.banner.len +
+                                sizeof("ESMTP") + o.client_name.len);
+    if (s == NULL)
+        return ONWARD_ENOMEM;
+    server_init(s, desk, &o, &h);
+    if (h.connect != NULL) {
+        onward_channel__pause(&s->channel);
+        onward_core__task_ready(&s->task);
+    } else {
+        server_greet(s);
+        server_go(s);
+    }
+    if (s->error != 0) {
+        err = s->error;
+        s->host.close = NULL;
+        onward_smtp_server_free(s);
+        return err;
+    }
+    *session = s;
+    return 0;
+}
+
+static void destroy(struct onward_smtp_server *s)
+{
+    struct onward_ctx *ctx = s->ctx;
+
+    server_questions_drop(s);
+    onward_channel__clear(&s->channel);
+    onward_core__task_clear(&s->task);
+    onward_core__buf_clear(&s->line);
+    onward_core__buf_clear(&s->scratch);
+    onward_core__arena_clear(&s->txn.arena);
+    onward_core__free(ctx, s->txn.rcpts);
+    onward_core__free(ctx, (void *)(uintptr_t)s->helo.data);
+    onward_core__free(ctx, (void *)(uintptr_t)s->new_helo.data);
+    onward_core__free(ctx, s->host_facts);
+    onward_tls_config_free(s->tls);
+    onward_core__free(ctx, s);
+    onward_ctx_free(ctx);
+}
+
+void onward_smtp_server_free(struct onward_smtp_server *session)
+{
+    if (session == NULL)
+        return;
+    server_questions_close(session);
+    if (onward_channel__free_begin(&session->channel))
+        destroy(session);
+}
+
+struct onward_channel *
+onward_smtp_server_channel(struct onward_smtp_server *session)
+{
+    return &session->channel;
+}
+
+/* ---- Ends -------------------------------------------------------------- */
+
+void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why)
+{
+    struct server_txn *txn = &s->txn;
+    bool was_open = txn->is_open;
+
+    txn->is_open = false;
+    if (was_open && s->host.reset != NULL &&
+        !onward_core__desk_is_dead(s->desk)) {
+        s->host.reset(s->host.user, (int)why);
+        if (onward_channel__is_dead(&s->channel))
+            return;
+    }
+    onward_core__arena_clear(&txn->arena);
+    onward_core__free(s->ctx, txn->rcpts);
+    *txn = (struct server_txn){.arena = txn->arena};
+    s->doom = NULL;
+}
+
+void server_end(struct onward_smtp_server *s, int status)
+{
+    if (s->state == SERVER_CLOSED || onward_channel__is_dead(&s->channel))
+        return;
+    s->state = SERVER_CLOSED;
+    s->wait = SERVER_WAIT_NOTHING;
+    server_questions_drop(s);
+    onward_channel__set_timeout(&s->channel, SERVER_CLOSE_MS);
+    onward_channel__close(&s->channel);
+    server_txn_drop(s, ONWARD_SMTP_RESET_CLOSED);
+    if (s->host.close != NULL && !onward_channel__is_dead(&s->channel) &&
+        !onward_core__desk_is_dead(s->desk))
+        s->host.close(s->host.user, status);
+}
+
+void server_forget(struct onward_smtp_server *s)
+{
+    server_txn_drop(s, ONWARD_SMTP_RESET_TLS);
+    if (onward_channel__is_dead(&s->channel))
+        return;
+    onward_core__free(s->ctx, (void *)(uintptr_t)s->helo.data);
+    s->helo = onward_core__str(NULL, 0);
+    s->is_esmtp = false;
+}
+
+/* ---- Pause and shutdown ------------------------------------------------ */
+
+void onward_smtp_server_pause(struct onward_smtp_server *session)
+{
+    session->is_host_paused = true;
+    onward_channel__pause(&session->channel);
+    if (!onward_channel__is_busy(&session->channel))
+        server_update(session);
+}
+
+void onward_smtp_server_resume(struct onward_smtp_server *session)
+{
+    session->is_host_paused = false;
+    if (!onward_channel__is_busy(&session->channel))
+        server_update(session);
+}
+
+void onward_smtp_server_shutdown(struct onward_smtp_server *session)
+{
+    session->is_shutdown = true;
+    onward_core__task_ready(&session->task);
+}

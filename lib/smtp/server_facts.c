@@ -1,0 +1,150 @@
+/*
+ * What the host can read of a server session and its transaction.
+ */
+#include "smtp/server_priv.h"
+
+#include "tls/tls_shared.h"
+
+static const struct server_rcpt *rcpt_at(const struct onward_smtp_server *s,
+                                         size_t i)
+{
+    return i < s->txn.rcpt_count ? &s->txn.rcpts[i] : NULL;
+}
+
+/* A-labels, or the address literal. */
+static struct onward_str domain_of(const struct server_path *path)
+{
+    return path->mailbox.domain_ascii.len > 0 ? path->mailbox.domain_ascii
+                                              : path->mailbox.domain;
+}
+
+struct onward_str
+onward_smtp_server_helo(const struct onward_smtp_server *session)
+{
+    return session->helo;
+}
+
+int onward_smtp_server_is_esmtp(const struct onward_smtp_server *session)
+{
+    return session->is_esmtp;
+}
+
+int onward_smtp_server_is_tls(const struct onward_smtp_server *session)
+{
+    return session->is_tls;
+}
+
+const struct onward_tls_facts *
+onward_smtp_server_tls(const struct onward_smtp_server *session)
+{
+    if (!session->is_tls)
+        return NULL;
+    if (session->filter != NULL)
+        return onward_tls__facts(session->filter);
+    return session->host_facts;
+}
+
+void onward_smtp_server_client_ip(const struct onward_smtp_server *session,
+                                  struct onward_ip *ip)
+{
+    *ip = session->client_ip;
+}
+
+int onward_smtp_server_has_mail(const struct onward_smtp_server *session)
+{
+    return session->txn.is_open || session->txn.is_asked;
+}
+
+struct onward_str
+onward_smtp_server_mail_address(const struct onward_smtp_server *session)
+{
+    return session->txn.path.address;
+}
+
+struct onward_str
+onward_smtp_server_mail_text(const struct onward_smtp_server *session)
+{
+    return session->txn.path.text;
+}
+
+struct onward_str
+onward_smtp_server_mail_local_part(const struct onward_smtp_server *session)
+{
+    return session->txn.path.mailbox.local_part;
+}
+
+struct onward_str
+onward_smtp_server_mail_domain(const struct onward_smtp_server *session)
+{
+    return domain_of(&session->txn.path);
+}
+
+uint64_t onward_smtp_server_mail_size(const struct onward_smtp_server *session)
+{
+    return session->txn.size;
+}
+
+int onward_smtp_server_mail_body(const struct onward_smtp_server *session)
+{
+    return (int)session->txn.body;
+}
+
+int onward_smtp_server_mail_smtputf8(const struct onward_smtp_server *session)
+{
+    return session->txn.is_smtputf8;
+}
+
+size_t onward_smtp_server_rcpt_count(const struct onward_smtp_server *session)
+{
+    return session->txn.rcpt_count;
+}
+
+int onward_smtp_server_rcpt_accepted(const struct onward_smtp_server *session,
+                                     size_t i)
+{
+    const struct server_rcpt *rcpt = rcpt_at(session, i);
+
+    return rcpt != NULL && rcpt->is_accepted;
+}
+
+struct onward_str
+onward_smtp_server_rcpt_address(const struct onward_smtp_server *session,
+                                size_t i)
+{
+    const struct server_rcpt *rcpt = rcpt_at(session, i);
+
+    return rcpt != NULL ? rcpt->path.address : onward_core__str(NULL, 0);
+}
+
+struct onward_str
+onward_smtp_server_rcpt_text(const struct onward_smtp_server *session, size_t i)
+{
+    const struct server_rcpt *rcpt = rcpt_at(session, i);
+
+    return rcpt != NULL ? rcpt->path.text : onward_core__str(NULL, 0);
+}
+
+struct onward_str
+onward_smtp_server_rcpt_local_part(const struct onward_smtp_server *session,
+                                   size_t i)
+{
+    const struct server_rcpt *rcpt = rcpt_at(session, i);
+
+    return rcpt != NULL ? rcpt->path.mailbox.local_part
+                        : onward_core__str(NULL, 0);
+}
+
+struct onward_str
+onward_smtp_server_rcpt_domain(const struct onward_smtp_server *session,
+                               size_t i)
+{
+    const struct server_rcpt *rcpt = rcpt_at(session, i);
+
+    return rcpt != NULL ? domain_of(&rcpt->path) : onward_core__str(NULL, 0);
+}
+
+uint64_t
+onward_smtp_server_message_size(const struct onward_smtp_server *session)
+{
+    return session->txn.message_size;
+}

@@ -1,0 +1,318 @@
+/*
+ * The rooms of the server session. server.c is its life and the calls from
+ * outside; server_engine.c the loop and the table of commands;
+ * server_question.c what waits for the host; each command has its own file.
+ *
+ * No function here may run after the session is over (server_is_over): every
+ * host callback may have freed it, or ended it by an answer. The memory stays
+ * until the outermost call returns, so looking at that flag is enough.
+ */
+#ifndef ONWARD_SMTP_SERVER_PRIV_H
+#define ONWARD_SMTP_SERVER_PRIV_H
+
+#include <onward/smtp_server.h>
+
+#include "address/address_shared.h"
+#include "channel/channel_shared.h"
+#include "core/core_shared.h"
+#include "core/desk_shared.h"
+#include "smtp/smtp_shared.h"
+
+enum {
+    SERVER_OVERLAP_MAX = 32,       /* RCPT that wait at once */
+    SERVER_LINE_ALLOWANCE = 32768, /* of a line that is too long (A014) */
+    SERVER_CLOSE_MS = 30000,       /* for our last words */
+    SERVER_HELO_MAX = 255          /* RFC 5321 section 4.5.3.1.2 */
+};
+
+enum server_state {
+    SERVER_NEW,      /* `connect` not asked yet */
+    SERVER_GREETING, /* it was asked */
+    SERVER_COMMAND,
+    SERVER_TLS,     /* 220 to STARTTLS was said */
+    SERVER_MESSAGE, /* 354 was said, octets come */
+    SERVER_CLOSED
+};
+
+/* What the session waits for, hence which timeout runs. */
+enum server_wait {
+    SERVER_WAIT_NOTHING,
+    SERVER_WAIT_COMMAND,
+    SERVER_WAIT_MESSAGE,
+    SERVER_WAIT_TLS,
+    SERVER_WAIT_ANSWER
+};
+
+/* What is wrong with a line as a whole. */
+enum server_fault {
+    SERVER_FAULT_NONE,
+    SERVER_FAULT_LONG,
+    SERVER_FAULT_ENDLESS, /* past the allowance too */
+    SERVER_FAULT_BARE_LF,
+    SERVER_FAULT_TLS /* begins as a TLS record does */
+};
+
+/* What a command does with its line. */
+enum {
+    SERVER_DONE = 0,
+    SERVER_HOLD = 1 /* come again when the questions before are answered */
+};
+
+struct onward_tls__filter;
+
+/* ---- Questions --------------------------------------------------------- */
+
+struct server_question;
+
+/* One kind of question: which answers fit, and what follows from them. */
+struct server_asker {
+    bool (*fits)(size_t code);
+    struct onward_smtp_reply usual;   /* the default answer */
+    struct onward_smtp_reply failure; /* when the host fails */
+    bool overlaps;                    /* several may wait at once */
+    bool is_slow;                     /* twice the time for the answer */
+    void (*answered)(struct onward_smtp_server *s, struct server_question *q);
+};
+
+struct server_question {
+    struct onward_core__ask ask;
+    struct onward_smtp_server *session;
+    struct server_question *next;
+    const struct server_asker *asker;
+    struct onward_smtp_reply reply; /* when is_answered */
+    char *text;                     /* holds what reply borrows; may be NULL */
+    size_t index;                   /* of the recipient */
+    bool is_answered;
+};
+
+/* ---- The session ------------------------------------------------------- */
+
+/* A path of MAIL or RCPT. */
+struct server_path {
+    struct onward_str text;    /* "<" to ">" */
+    struct onward_str address; /* a slice of text: no brackets, no route */
+    struct onward_address__mailbox mailbox;
+};
+
+struct server_rcpt {
+    struct server_path path;
+    bool is_accepted;
+};
+
+/* What MAIL, RCPT and DATA have built up; all of it goes at once. */
+struct server_txn {
+    struct onward_arena arena;
+    struct server_rcpt *rcpts;
+    size_t rcpt_count, rcpt_cap;
+    size_t rcpt_accepted;
+    struct server_path path; /* of MAIL */
+    uint64_t size;           /* SIZE=; 0: not stated */
+    uint64_t message_size;
+    enum onward_smtp_body body;
+    bool is_smtputf8;
+    bool is_asked; /* the facts stand, MAIL is not answered yet */
+    bool is_open;
+};
+
+/* The message scanner: where in a line we are. */
+enum server_scan {
+    SCAN_LINE_START,
+    SCAN_TEXT,
+    SCAN_CR,     /* behind a CR in text, which was given on */
+    SCAN_DOT,    /* behind a dot at the start of a line, which was not */
+    SCAN_DOT_CR, /* behind dot CR, neither was given on */
+    SCAN_END
+};
+
+/* Options, resolved. */
+struct server_limits {
+    size_t recipients, errors, junk, line_bytes;
+    uint64_t message_bytes;
+    int64_t command_ms, data_ms, tls_ms, answer_ms;
+    uint64_t data_rate;
+};
+
+struct onward_smtp_server {
+    struct onward_channel channel;
+    struct onward_ctx *ctx;
+    struct onward_desk *desk;
+    struct onward_core__task task;
+    struct onward_smtp_server_host host;
+    struct server_limits limits;
+    struct onward_tls_config *tls;
+    uint64_t log_id;
+    size_t flags;
+    /* Behind the struct, in the same block. */
+    struct onward_str hostname, banner, client_name;
+    struct onward_ip client_ip;
+
+    enum server_state state;
+    enum server_wait wait;
+    int error; /* out of memory somewhere: ends the session */
+    bool is_esmtp;
+    bool is_tls;
+    bool is_host_paused;
+    bool is_shutdown;
+    bool has_progress; /* the timeout starts anew */
+
+    /* The line that is being read, or that is held. */
+    struct onward_buf line;
+    size_t line_skipped; /* octets of a line that is too long */
+    enum server_fault fault;
+    bool is_held;
+    unsigned char last_octet;
+
+    struct onward_str helo;              /* heap */
+    struct onward_str new_helo;          /* heap; being asked about */
+    struct onward_tls__filter *filter;   /* the channel's; NULL: none */
+    struct onward_tls_facts *host_facts; /* heap */
+    size_t error_count, junk_count;
+
+    struct server_question question; /* for all that cannot overlap */
+    struct server_question *first, *last;
+    size_t question_count;
+
+    struct server_txn txn;
+    enum server_scan scan;
+    const struct onward_smtp_reply *doom; /* the message is refused */
+    int64_t message_start_ms;
+    struct onward_buf scratch; /* a reply on its way to the channel */
+};
+
+static inline bool server_is_over(const struct onward_smtp_server *s)
+{
+    return s->state == SERVER_CLOSED || s->error != 0 ||
+           onward_channel__is_dead(&s->channel);
+}
+
+/* ---- server.c ---------------------------------------------------------- */
+
+/* The end of the session: everything open is dropped, the host is told. What
+ * was said before is still written. */
+void server_end(struct onward_smtp_server *s, int status);
+/* All that is known of the transaction goes, and the host is told. */
+void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why);
+/* RFC 3207 section 4.2: nothing heard before TLS counts. */
+void server_forget(struct onward_smtp_server *s);
+
+/* ---- server_reply.c ---------------------------------------------------- */
+
+#define SERVER_REPLY(code_, enhanced_, text_)                                  \
+    {                                                                          \
+        .size = sizeof(struct onward_smtp_reply), .code = (code_),             \
+        .enhanced = {.data = ("" enhanced_ ""), .len = sizeof(enhanced_) - 1}, \
+        .text = {                                                              \
+            .data = ("" text_ ""),                                             \
+            .len = sizeof(text_) - 1                                           \
+        }                                                                      \
+    }
+
+/* Say it. What fails is in s->error. */
+void server_say_reply(struct onward_smtp_server *s,
+                      const struct onward_smtp_reply *reply, unsigned flags);
+/* The three texts are static and end in NUL. Returns SERVER_DONE. */
+int server_say(struct onward_smtp_server *s, size_t code, const char *enhanced,
+               const char *text);
+/* 250 2.0.0 OK and its like: 2yz? */
+static inline bool server_is_yes(const struct onward_smtp_reply *reply)
+{
+    return reply->code / 100 == 2;
+}
+/* The same for a code of 421 or 521, behind which nothing follows. */
+bool server_is_last(const struct onward_smtp_reply *reply);
+
+/* ---- server_question.c ------------------------------------------------- */
+
+/* Take a token and a place in the queue; NULL: s->error. */
+struct server_question *server_question_open(struct onward_smtp_server *s,
+                                             const struct server_asker *asker);
+/* What the callback returned, or ONWARD_SMTP_DEFAULT when there is none. */
+void server_question_asked(struct onward_smtp_server *s,
+                           struct server_question *q, int handling);
+/* The host's time is over. */
+void server_question_expire(struct onward_smtp_server *s);
+/* Act on all answers whose turn it is. */
+void server_settle(struct onward_smtp_server *s);
+/* Tokens become stale, questions go. */
+void server_questions_drop(struct onward_smtp_server *s);
+/* Tokens become stale, the memory stays for now. */
+void server_questions_close(struct onward_smtp_server *s);
+/* May a question of that kind be asked while others wait? */
+bool server_may_overlap(const struct onward_smtp_server *s);
+bool server_fits_yes_no(size_t code); /* 2yz, 4yz, 5yz */
+
+/* ---- server_engine.c --------------------------------------------------- */
+
+extern const struct onward_channel_ops server_channel_ops;
+
+/* Answers, held line, pause and timeout: after anything that changed. */
+void server_go(struct onward_smtp_server *s);
+/* Pause and timeout alone. */
+void server_update(struct onward_smtp_server *s);
+/* Ask `connect`, or greet. */
+void server_greet(struct onward_smtp_server *s);
+
+/* ---- Commands, one file each ------------------------------------------- */
+
+/* args: behind the verb and one space, white space at the end taken off. */
+int server_cmd_ehlo(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_helo(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_starttls(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_mail(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_rcpt(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_data(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_rset(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_noop(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_vrfy(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_expn(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_help(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_quit(struct onward_smtp_server *s, struct onward_str args);
+
+/* The extensions that are offered now. */
+uint64_t server_extensions(const struct onward_smtp_server *s);
+
+/* Octets after 354 (server_message.c); *taken up to and with the end mark. */
+void server_message_start(struct onward_smtp_server *s);
+void server_message_feed(struct onward_smtp_server *s,
+                         const unsigned char *data, size_t len, size_t *taken);
+
+/* ---- server_params.c --------------------------------------------------- */
+
+enum server_path_kind { SERVER_REVERSE_PATH, SERVER_FORWARD_PATH };
+
+/*
+ * The path at the start of args, copied into the arena of the transaction.
+ * NULL, or the reply that refuses it: 501, 553, or 452 when there is no room.
+ * *rest is what follows the path.
+ */
+const struct onward_smtp_reply *server_path_parse(struct onward_smtp_server *s,
+                                                  struct onward_str args,
+                                                  enum server_path_kind kind,
+                                                  struct server_path *path,
+                                                  struct onward_str *rest);
+
+/* What the parameters of MAIL and RCPT have said. */
+struct server_params {
+    uint64_t size;
+    enum onward_smtp_body body;
+    bool is_smtputf8;
+};
+
+/* One ESMTP parameter of a command. */
+struct server_param {
+    const char *keyword;
+    uint64_t extension; /* that must have been offered */
+    /* value.data is NULL when there is no "=". 0 or ONWARD_ESYNTAX. */
+    int (*take)(struct onward_str value, struct server_params *params);
+};
+
+/*
+ * *(SP keyword ["=" value]) (RFC 5321 section 4.1.1.11). NULL, or the reply
+ * that refuses it: 501, or 555 for one that was not offered.
+ */
+const struct onward_smtp_reply *
+server_params_parse(const struct onward_smtp_server *s, struct onward_str in,
+                    const struct server_param *table, size_t count,
+                    struct server_params *params);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * What the server session says: each reply on its way to the channel.
+ */
+#include "smtp/server_priv.h"
+
+enum { SCRATCH_KEPT = 512 };
+
+bool server_is_last(const struct onward_smtp_reply *reply)
+{
+    return reply->code == 421 || reply->code == 521;
+}
+
+void server_say_reply(struct onward_smtp_server *s,
+                      const struct onward_smtp_reply *reply, unsigned flags)
+{
+    int err;
+
+    if (reply->code / 100 == 5)
+        s->error_count++;
+    /* A client that asked for SMTPUTF8 can read it (RFC 6531 3.7.4). */
+    if (s->txn.is_smtputf8)
+        flags |= ONWARD_SMTP__REPLY_UTF8;
+    onward_core__buf_reset(&s->scratch);
+    err = onward_smtp__reply_write(&s->scratch, reply, flags);
+    if (err == 0)
+        err = onward_channel__write_str(&s->channel,
+                                        onward_core__buf_str(&s->scratch));
+    if (err < 0 && s->error == 0)
+        s->error = err;
+    if (s->scratch.cap > SCRATCH_KEPT)
+        onward_core__buf_clear(&s->scratch);
+}
+
+int server_say(struct onward_smtp_server *s, size_t code, const char *enhanced,
+               const char *text)
+{
+    const struct onward_smtp_reply reply = {.size = sizeof(reply),
+                                            .code = code,
+                                            .enhanced = onward_str_of(enhanced),
+                                            .text = onward_str_of(text)};
+
+    server_say_reply(s, &reply, 0);
+    return SERVER_DONE;
+}
