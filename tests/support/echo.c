@@ -46,7 +46,8 @@ static int act(struct t_echo *e, struct onward_str line)
         t_echo_free(e);
         return 0;
     }
-    if (onward_core__str_eq(line, ONWARD_STR("PAUSE")))
+    if (onward_core__str_eq(line, ONWARD_STR("PAUSE")) &&
+        e->role == T_ECHO_SERVER)
         onward_channel__pause(&e->channel);
     if (onward_core__str_eq(line, ONWARD_STR("FAIL")))
         return e->fail_with;

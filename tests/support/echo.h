@@ -1,7 +1,7 @@
 /*
- * The least engine on a channel: a line echo. "PAUSE" stops it until the test
- * says resume, "STARTTLS" (a server) and "READY" (a client) plug TLS in,
- * "BYE" closes. It records all that it sees.
+ * The least engine on a channel: a server that echoes lines, and a client that
+ * only records them. "PAUSE" stops a server until the test says resume,
+ * "STARTTLS" (to a server) and "READY" (to a client) plug TLS in, "BYE" closes.
  */
 #ifndef ONWARD_TESTS_ECHO_H
 #define ONWARD_TESTS_ECHO_H
