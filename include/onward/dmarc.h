@@ -1,15 +1,226 @@
 #ifndef ONWARD_DMARC_H
 #define ONWARD_DMARC_H
 
-#include <onward/core.h>
+#include <onward/dns.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /** @file
- * To be written.
+ * DMARC (RFC 9989): find the policy of the author's domain by the DNS tree
+ * walk, compare it with what SPF and DKIM authenticated, and say what the
+ * domain's owner asks for. A check serves one author domain and belongs to its
+ * resolver's desk, so to one thread at a time.
  */
+
+/** Results (RFC 9989 section 9.1). */
+enum onward_dmarc_result {
+    ONWARD_DMARC_PENDING = 0,
+    ONWARD_DMARC_NONE = 1, /**< no policy applies */
+    ONWARD_DMARC_PASS = 2,
+    ONWARD_DMARC_FAIL = 3,
+    ONWARD_DMARC_TEMPERROR = 4, /**< a look-up failed: neither pass nor fail */
+    ONWARD_DMARC_PERMERROR = 5  /**< the author cannot be known */
+};
+
+/** What a domain's owner asks receivers to do with mail that fails. */
+enum onward_dmarc_policy {
+    ONWARD_DMARC_POLICY_UNKNOWN = 0, /**< absent or not valid */
+    ONWARD_DMARC_POLICY_NONE = 1,
+    ONWARD_DMARC_POLICY_QUARANTINE = 2,
+    ONWARD_DMARC_POLICY_REJECT = 3
+};
+
+/** Why. Numbers are stable. */
+enum onward_dmarc_reason {
+    ONWARD_DMARC_REASON_NONE = 0,
+    ONWARD_DMARC_REASON_ALIGNED = 1,     /**< an aligned identifier passed */
+    ONWARD_DMARC_REASON_NOT_ALIGNED = 2, /**< none of those that passed is
+                                              aligned, or none passed */
+    ONWARD_DMARC_REASON_NO_RECORD = 3,   /**< no record on the walk */
+    ONWARD_DMARC_REASON_NO_POLICY = 4,   /**< a record without usable policy */
+    ONWARD_DMARC_REASON_DNS = 5,         /**< a look-up failed */
+    ONWARD_DMARC_REASON_BAD_DOMAIN = 6,  /**< the author domain is no name */
+    ONWARD_DMARC_REASON_MEMORY = 7,      /**< out of memory: temperror */
+    ONWARD_DMARC_REASON_TRUSTED_FORWARDER = 8, /**< fails, but a sealer the host
+                                                    trusts saw it pass */
+    ONWARD_DMARC_REASON_NO_AUTHOR = 9,         /**< no From, or none parsable */
+    ONWARD_DMARC_REASON_MANY_AUTHORS = 10 /**< several From fields or domains */
+};
+
+/* ---- Records ----------------------------------------------------------- */
+
+/** The tags of one record, defaults filled in (RFC 9989 section 4.7). */
+struct onward_dmarc_record {
+    size_t size;               /**< set by the caller */
+    size_t policy;             /**< p=; NONE when absent or not valid */
+    size_t subdomain_policy;   /**< sp=; UNKNOWN when absent or not valid */
+    size_t nonexistent_policy; /**< np=; UNKNOWN when absent or not valid */
+    size_t is_policy_valid;    /**< p= is there and valid */
+    size_t is_subdomain_bad;   /**< sp= or np= is there and not valid */
+    size_t is_dkim_strict;     /**< adkim=s */
+    size_t is_spf_strict;      /**< aspf=s */
+    size_t is_testing;         /**< t=y */
+    size_t psd;                /**< 'y', 'n' or 'u' */
+    struct onward_str failure_options; /**< fo=; "0" when absent */
+    struct onward_str rua; /**< the list as written; see _uri_next() */
+    struct onward_str ruf;
+};
+
+/**
+ * Read one record.
+ *
+ * @param text    all strings of the TXT record, joined; what is found in it is
+ *                borrowed from it.
+ * @param record  out.
+ * @return 0, ONWARD_ENOENT (no DMARC record, or one to be ignored: no v=DMARC1
+ *         at the start, or a tag twice) or ONWARD_EINVAL.
+ * @since 0.1
+ */
+ONWARD_API int onward_dmarc_record_parse(struct onward_str text,
+                                         struct onward_dmarc_record *record);
+
+/**
+ * Take the next usable report address (a mailto: URI) off a list; an obsolete
+ * size suffix is cut off.
+ *
+ * @param list  in and out: rua or ruf; borrowed.
+ * @param uri   out: borrowed from list.
+ * @return 1 with a URI, 0 when there is none left.
+ * @since 0.1
+ */
+ONWARD_API int onward_dmarc_uri_next(struct onward_str *list,
+                                     struct onward_str *uri);
+
+/* ---- Checks ------------------------------------------------------------ */
+
+struct onward_dmarc_check; /* opaque */
+
+struct onward_dmarc_opts {
+    size_t size;
+    struct onward_str author_domain; /**< of From; U-labels are welcome */
+};
+
+struct onward_dmarc_host {
+    size_t size;
+    void *user;
+    /** The result is there. Once, inside onward_desk_run(); may free all. */
+    void (*done)(void *user, struct onward_dmarc_check *check);
+};
+
+/**
+ * Begin a check: the policy is looked up while SPF and DKIM are still at work.
+ *
+ * @param resolver  kept alive by the check.
+ * @param opts      borrowed for this call; text is copied.
+ * @param host      borrowed for this call; may be NULL.
+ * @param check     out: free with onward_dmarc_check_free().
+ * @return 0, ONWARD_EINVAL, ONWARD_EVERSION, ONWARD_ESTATE (the desk was
+ *         freed) or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_dmarc_check_new(struct onward_resolver *resolver,
+                                      const struct onward_dmarc_opts *opts,
+                                      const struct onward_dmarc_host *host,
+                                      struct onward_dmarc_check **check);
+
+/** @param check  may be NULL. Allowed inside any callback. @since 0.1 */
+ONWARD_API void onward_dmarc_check_free(struct onward_dmarc_check *check);
+
+/**
+ * SPF passed for the MAIL FROM identity of this domain. Never for HELO, except
+ * that a null reverse-path makes postmaster@HELO its MAIL FROM identity.
+ *
+ * @return 0, ONWARD_ESTATE (after finish) or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_dmarc_check_add_spf(struct onward_dmarc_check *check,
+                                          struct onward_str domain);
+
+/**
+ * A DKIM signature of this d= passed.
+ *
+ * @return 0, ONWARD_ESTATE (after finish), ONWARD_ELIMIT (more than 100) or
+ *         ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_dmarc_check_add_dkim(struct onward_dmarc_check *check,
+                                           struct onward_str domain);
+
+/**
+ * No more identifiers come: decide.
+ *
+ * @param trusted_forwarder  not 0: a sealer that the host trusts says that the
+ *                           message passed when it got there; a failure then
+ *                           asks for nothing (disposition NONE).
+ * @return 0 or ONWARD_ESTATE (called before).
+ * @since 0.1
+ */
+ONWARD_API int onward_dmarc_check_finish(struct onward_dmarc_check *check,
+                                         int trusted_forwarder);
+
+/** @return enum onward_dmarc_result; PENDING before `done`. @since 0.1 */
+ONWARD_API int
+onward_dmarc_check_result(const struct onward_dmarc_check *check);
+
+/** @return enum onward_dmarc_reason. @since 0.1 */
+ONWARD_API int
+onward_dmarc_check_reason(const struct onward_dmarc_check *check);
+
+/**
+ * The policy that the owner has for this domain, t= applied: what is asked for
+ * when it fails (RFC 9989 section 4.7).
+ *
+ * @return enum onward_dmarc_policy; UNKNOWN when none applies.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_dmarc_check_policy(const struct onward_dmarc_check *check);
+
+/**
+ * What the owner asks for with this very message: the policy on a failure
+ * without a trusted forwarder, NONE otherwise. Whether to follow is the host's
+ * choice (section 7.4).
+ *
+ * @return enum onward_dmarc_policy, never UNKNOWN.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_dmarc_check_disposition(const struct onward_dmarc_check *check);
+
+/** @return the author domain in A-labels, borrowed. @since 0.1 */
+ONWARD_API struct onward_str
+onward_dmarc_check_author_domain(const struct onward_dmarc_check *check);
+
+/** @return where the record that applies was found, borrowed. @since 0.1 */
+ONWARD_API struct onward_str
+onward_dmarc_check_policy_domain(const struct onward_dmarc_check *check);
+
+/** @return the author's organizational domain, borrowed. @since 0.1 */
+ONWARD_API struct onward_str
+onward_dmarc_check_org_domain(const struct onward_dmarc_check *check);
+
+/** @return the text of the record that applies, borrowed. @since 0.1 */
+ONWARD_API struct onward_str
+onward_dmarc_check_record(const struct onward_dmarc_check *check);
+
+/** @return 1 when the SPF identifier is aligned. @since 0.1 */
+ONWARD_API int
+onward_dmarc_check_is_spf_aligned(const struct onward_dmarc_check *check);
+
+/** @return 1 when a DKIM identifier is aligned. @since 0.1 */
+ONWARD_API int
+onward_dmarc_check_is_dkim_aligned(const struct onward_dmarc_check *check);
+
+/** @return "pass", "temperror", ...: static text. @since 0.1 */
+ONWARD_API const char *onward_dmarc_result_text(int result);
+
+/** @return "none", "quarantine", "reject"; "" for others. @since 0.1 */
+ONWARD_API const char *onward_dmarc_policy_text(int policy);
+
+/** @return a sentence: static text. @since 0.1 */
+ONWARD_API const char *onward_dmarc_reason_text(int reason);
 
 #ifdef __cplusplus
 }

@@ -1,15 +1,207 @@
 #ifndef ONWARD_SPF_H
 #define ONWARD_SPF_H
 
-#include <onward/core.h>
+#include <onward/dns.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /** @file
- * To be written.
+ * Sender Policy Framework (RFC 7208, RFC 8616): may this address send mail for
+ * that domain? One check evaluates one identity; HELO and MAIL FROM are two
+ * checks with two results. A check belongs to its resolver's desk and so to one
+ * thread at a time.
  */
+
+/** Results of RFC 7208 section 2.6. */
+enum onward_spf_result {
+    ONWARD_SPF_PENDING = 0, /**< not done yet */
+    ONWARD_SPF_NONE = 1,
+    ONWARD_SPF_NEUTRAL = 2,
+    ONWARD_SPF_PASS = 3,
+    ONWARD_SPF_FAIL = 4,
+    ONWARD_SPF_SOFTFAIL = 5,
+    ONWARD_SPF_TEMPERROR = 6,
+    ONWARD_SPF_PERMERROR = 7
+};
+
+/** Why. Numbers are stable. */
+enum onward_spf_reason {
+    ONWARD_SPF_REASON_NONE = 0,
+    ONWARD_SPF_REASON_MATCH = 1,        /**< a mechanism matched */
+    ONWARD_SPF_REASON_DEFAULT = 2,      /**< nothing matched (4.7) */
+    ONWARD_SPF_REASON_NO_DOMAIN = 3,    /**< no usable domain (4.3) */
+    ONWARD_SPF_REASON_NO_RECORD = 4,    /**< no SPF record (4.5) */
+    ONWARD_SPF_REASON_MANY_RECORDS = 5, /**< two or more records (4.5) */
+    ONWARD_SPF_REASON_SYNTAX = 6,       /**< the record is broken (4.6) */
+    ONWARD_SPF_REASON_TERM_LIMIT = 7,   /**< too many DNS terms (4.6.4) */
+    ONWARD_SPF_REASON_VOID_LIMIT = 8,   /**< too many void look-ups (4.6.4) */
+    ONWARD_SPF_REASON_NAME_LIMIT = 9,   /**< too many MX names (4.6.4) */
+    ONWARD_SPF_REASON_INCLUDE = 10,     /**< include: no record there (5.2) */
+    ONWARD_SPF_REASON_REDIRECT = 11,    /**< redirect=: no record (6.1) */
+    ONWARD_SPF_REASON_DNS = 12,         /**< a look-up failed */
+    ONWARD_SPF_REASON_TIMEOUT = 13,     /**< the whole check took too long */
+    ONWARD_SPF_REASON_MEMORY = 14       /**< out of memory: temperror */
+};
+
+/** Which identity is checked (RFC 7208 sections 2.3, 2.4). */
+enum onward_spf_identity {
+    ONWARD_SPF_MAIL_FROM = 1, /**< of a null reverse-path: postmaster@HELO */
+    ONWARD_SPF_HELO = 2
+};
+
+struct onward_spf_check; /* opaque */
+
+struct onward_spf_opts {
+    size_t size;
+    size_t identity;                   /**< enum onward_spf_identity; 0: MAIL
+                                            FROM */
+    const struct onward_ip *client_ip; /**< required */
+    struct onward_str mail_from;       /**< local@domain without brackets; empty
+                                            for the null reverse-path */
+    struct onward_str helo;            /**< as the client said it */
+    struct onward_str receiver;        /**< for %{r}; empty reads "unknown" */
+    size_t max_terms;                  /**< DNS-causing terms; default 10 */
+    size_t max_void;                   /**< void look-ups; default 2 */
+    size_t max_names;                  /**< MX or PTR names; default 10 */
+    size_t timeout_ms;                 /**< whole check; default 20000 */
+};
+
+struct onward_spf_host {
+    size_t size;
+    void *user;
+    /**
+     * The result is there. Runs once, inside onward_desk_run(); may free the
+     * check and anything else.
+     */
+    void (*done)(void *user, struct onward_spf_check *check);
+};
+
+/**
+ * Start a check. It asks its first question inside the next onward_desk_run().
+ *
+ * @param resolver  kept alive by the check.
+ * @param opts      borrowed for this call; all text is copied.
+ * @param host      borrowed for this call; NULL: poll
+ * onward_spf_check_result().
+ * @param check     out: free with onward_spf_check_free().
+ * @return 0, or
+ *         ONWARD_EINVAL    no client_ip, or an unknown identity
+ *         ONWARD_EVERSION  an option of a newer release is set
+ *         ONWARD_ESTATE    the resolver's desk was freed
+ *         ONWARD_ENOMEM    out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_spf_check_new(struct onward_resolver *resolver,
+                                    const struct onward_spf_opts *opts,
+                                    const struct onward_spf_host *host,
+                                    struct onward_spf_check **check);
+
+/**
+ * Free a check, done or not; `done` will not run any more. Allowed inside any
+ * callback.
+ *
+ * @param check  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void onward_spf_check_free(struct onward_spf_check *check);
+
+/**
+ * The result.
+ *
+ * @return enum onward_spf_result; ONWARD_SPF_PENDING before `done`.
+ * @since 0.1
+ */
+ONWARD_API int onward_spf_check_result(const struct onward_spf_check *check);
+
+/**
+ * Why the result is what it is.
+ *
+ * @return enum onward_spf_reason.
+ * @since 0.1
+ */
+ONWARD_API int onward_spf_check_reason(const struct onward_spf_check *check);
+
+/**
+ * The domain whose policy was asked: of the identity, as given.
+ *
+ * @return borrowed from the check.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_spf_check_domain(const struct onward_spf_check *check);
+
+/**
+ * The mechanism that matched, or the term that broke, as its record has it.
+ *
+ * @return borrowed from the check; printable ASCII; empty when there is none.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_spf_check_mechanism(const struct onward_spf_check *check);
+
+/**
+ * What the domain says about a fail (RFC 7208 section 6.2). Somebody else's
+ * words: show them as such.
+ *
+ * @return borrowed from the check; one line of at most 500 printable ASCII
+ *         octets, or empty.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_spf_check_explanation(const struct onward_spf_check *check);
+
+/**
+ * How many terms that cause DNS look-ups were evaluated (4.6.4).
+ * @since 0.1
+ */
+ONWARD_API size_t
+onward_spf_check_lookups(const struct onward_spf_check *check);
+
+/**
+ * How many of the look-ups found nothing (4.6.4).
+ * @since 0.1
+ */
+ONWARD_API size_t
+onward_spf_check_void_lookups(const struct onward_spf_check *check);
+
+/**
+ * The word of a result as RFC 8601 writes it: "pass", "softfail", ...
+ *
+ * @return static text; "none" for a number that is no result.
+ * @since 0.1
+ */
+ONWARD_API const char *onward_spf_result_text(int result);
+
+/**
+ * A sentence for a reason.
+ *
+ * @return static text.
+ * @since 0.1
+ */
+ONWARD_API const char *onward_spf_reason_text(int reason);
+
+/** What a record's parser found first. */
+struct onward_spf_fault {
+    size_t size;
+    size_t offset;    /**< octet of the record, 0-based */
+    const char *what; /**< static: what is wrong, what was expected */
+};
+
+/**
+ * Judge the text of an SPF record without any look-up.
+ *
+ * @param record  all strings of the TXT record, joined.
+ * @param fault   out, may be NULL: set on ONWARD_ESYNTAX only.
+ * @return 0, or
+ *         ONWARD_ESYNTAX  evaluation would give permerror: see fault
+ *         ONWARD_ENOENT   not an SPF record at all (4.5)
+ *         ONWARD_ENOMEM   out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_spf_lint(struct onward_ctx *ctx, struct onward_str record,
+                               struct onward_spf_fault *fault);
 
 #ifdef __cplusplus
 }

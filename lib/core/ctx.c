@@ -17,8 +17,7 @@ enum {
 _Static_assert(offsetof(struct onward_ctx_opts, limits) + sizeof(void *) ==
                    sizeof(struct onward_ctx_opts),
                "no tail padding");
-_Static_assert(offsetof(struct onward_limits, message_bytes) +
-                       sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_limits, message_bytes) + sizeof(size_t) ==
                    sizeof(struct onward_limits),
                "no tail padding");
 
@@ -74,8 +73,8 @@ int onward_ctx_new(const struct onward_ctx_opts *opts, struct onward_ctx **ctx)
     err = load_tables(&loaded, &o);
     if (err != 0)
         return err;
-    err = onward_core__random(&loaded, loaded.hash_key,
-                              sizeof(loaded.hash_key));
+    err =
+        onward_core__random(&loaded, loaded.hash_key, sizeof(loaded.hash_key));
     if (err != 0)
         return err;
     made = loaded.allocator.alloc(loaded.allocator.user, sizeof(*made));

@@ -28,8 +28,7 @@ _Static_assert(offsetof(struct onward_desk_opts, log_id) + sizeof(uint64_t) ==
                    sizeof(struct onward_desk_opts),
                "no tail padding");
 
-int onward_desk_new(struct onward_ctx *ctx,
-                    const struct onward_desk_opts *opts,
+int onward_desk_new(struct onward_ctx *ctx, const struct onward_desk_opts *opts,
                     struct onward_desk **desk)
 {
     struct onward_desk_opts o;
@@ -221,7 +220,8 @@ static struct onward_core__task *meld(struct onward_core__task *a,
     return top;
 }
 
-/* Two passes, without recursion: pair from the left, then meld from the right. */
+/* Two passes, without recursion: pair from the left, then meld from the right.
+ */
 static struct onward_core__task *meld_list(struct onward_core__task *list)
 {
     struct onward_core__task *pairs = NULL;

@@ -34,9 +34,9 @@ ONWARD_USE_RESULT int onward_core__ask_open(struct onward_desk *desk,
                                             struct onward_core__ask *ask,
                                             enum onward_core__ask_kind kind);
 /* The open question of that token and kind, still open; NULL: stale. */
-struct onward_core__ask *
-onward_core__ask_find(struct onward_desk *desk, uint64_t token,
-                      enum onward_core__ask_kind kind);
+struct onward_core__ask *onward_core__ask_find(struct onward_desk *desk,
+                                               uint64_t token,
+                                               enum onward_core__ask_kind kind);
 /* From now on the token is stale. Closing twice is harmless. */
 void onward_core__ask_close(struct onward_core__ask *ask);
 
@@ -48,7 +48,7 @@ struct onward_core__task {
     struct onward_desk *desk;
     /* May free the object that holds the task. */
     void (*run)(struct onward_core__task *task, int64_t now_ms);
-    struct onward_core__task *prev, *next; /* ready queue */
+    struct onward_core__task *prev, *next;              /* ready queue */
     struct onward_core__task *child, *sibling, *parent; /* deadline heap */
     int64_t deadline_ms;
     bool is_ready;

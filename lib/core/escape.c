@@ -12,8 +12,7 @@ static int add_escaped(struct onward_buf *out, unsigned char c)
     return onward_core__buf_add(out, text, sizeof(text));
 }
 
-int onward_core__escape(struct onward_buf *out, struct onward_str s,
-                        size_t max)
+int onward_core__escape(struct onward_buf *out, struct onward_str s, size_t max)
 {
     size_t start = out->len;
     size_t fits = 0; /* length at which "..." still fits behind */

@@ -20,9 +20,9 @@ enum onward_json_type {
 /* One value of a parsed text, in the arena it was parsed into. */
 struct onward_json {
     enum onward_json_type type;
-    size_t line; /* 1-based line of its first octet */
-    struct onward_str key; /* the member's name, decoded; empty in arrays */
-    struct onward_str text; /* string: decoded UTF-8; number: as written */
+    size_t line;               /* 1-based line of its first octet */
+    struct onward_str key;     /* the member's name, decoded; empty in arrays */
+    struct onward_str text;    /* string: decoded UTF-8; number: as written */
     struct onward_json *first; /* of array or object, in file order */
     struct onward_json *next;  /* the next sibling */
     struct onward_json *parent;

@@ -41,8 +41,8 @@ bool onward_core__str_iends(struct onward_str s, struct onward_str suffix)
 {
     if (s.len < suffix.len)
         return false;
-    return suffix.len == 0 || equal_lower(s.data + (s.len - suffix.len),
-                                          suffix.data, suffix.len);
+    return suffix.len == 0 ||
+           equal_lower(s.data + (s.len - suffix.len), suffix.data, suffix.len);
 }
 
 struct onward_str onward_core__str_trim(struct onward_str s)

@@ -63,8 +63,8 @@ uint64_t onward_core__hash(const struct onward_ctx *ctx, const void *data,
     return sip(ctx->hash_key, data, len, false);
 }
 
-uint64_t onward_core__hash_lower(const struct onward_ctx *ctx,
-                                 const void *data, size_t len)
+uint64_t onward_core__hash_lower(const struct onward_ctx *ctx, const void *data,
+                                 size_t len)
 {
     return sip(ctx->hash_key, data, len, true);
 }
@@ -100,8 +100,8 @@ static void grow(struct onward_core__table *t)
     if (t->slot_count > SIZE_MAX / 2 / sizeof(*t->slots))
         return;
     bigger.slot_count = t->slot_count * 2;
-    bigger.slots = onward_core__zalloc(
-        t->ctx, bigger.slot_count * sizeof(*bigger.slots));
+    bigger.slots =
+        onward_core__zalloc(t->ctx, bigger.slot_count * sizeof(*bigger.slots));
     if (bigger.slots == NULL)
         return;
     for (size_t i = 0; i < t->slot_count; i++) {

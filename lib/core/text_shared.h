@@ -9,9 +9,8 @@
 
 /* 1*DIGIT, at most max_digits, no sign, no blanks. 0, ONWARD_ESYNTAX or
  * ONWARD_ELIMIT (past UINT64_MAX or max_digits); *value untouched then. */
-ONWARD_USE_RESULT int onward_core__parse_u64(struct onward_str s,
-                                             size_t max_digits,
-                                             uint64_t *value);
+ONWARD_USE_RESULT int
+onward_core__parse_u64(struct onward_str s, size_t max_digits, uint64_t *value);
 
 /* Octets of base64 text for len octets, padding included. */
 size_t onward_core__base64_encoded_len(size_t len);

@@ -24,14 +24,13 @@ static int bad_fill(void *user, void *data, size_t len)
 
 static const struct onward_clock clock_table = {.size = sizeof(clock_table),
                                                 .now_s = zero_now};
-static const struct onward_random random_table = {
-    .size = sizeof(random_table), .fill = good_fill};
+static const struct onward_random random_table = {.size = sizeof(random_table),
+                                                  .fill = good_fill};
 
 static void test_defaults(void **state)
 {
-    struct onward_ctx_opts o = {.size = sizeof(o),
-                                .clock = &clock_table,
-                                .random = &random_table};
+    struct onward_ctx_opts o = {
+        .size = sizeof(o), .clock = &clock_table, .random = &random_table};
     struct onward_ctx *ctx = NULL;
 
     (void)state;
@@ -52,9 +51,8 @@ static void test_what_is_required(void **state)
     struct onward_ctx_opts no_random = {.size = sizeof(no_random),
                                         .clock = &clock_table};
     struct onward_clock empty = {.size = sizeof(empty)};
-    struct onward_ctx_opts no_function = {.size = sizeof(no_function),
-                                          .clock = &empty,
-                                          .random = &random_table};
+    struct onward_ctx_opts no_function = {
+        .size = sizeof(no_function), .clock = &empty, .random = &random_table};
     struct onward_allocator half = {.size = sizeof(half)};
     struct onward_ctx_opts half_allocator = {.size = sizeof(half_allocator),
                                              .allocator = &half,
@@ -120,8 +118,8 @@ static void test_structs_for_older_and_newer_callers(void **state)
 {
     struct {
         size_t size, a, b;
-    } ours = {sizeof(ours), 1, 2}, newer[2] = {{sizeof(newer), 9, 9},
-                                               {9, 9, 9}};
+    } ours = {sizeof(ours), 1, 2},
+      newer[2] = {{sizeof(newer), 9, 9}, {9, 9, 9}};
     size_t older[3] = {2 * sizeof(size_t), 9, 9};
 
     (void)state;

@@ -7,7 +7,7 @@ struct job {
     struct onward_core__ask ask;
     int runs;
     int64_t ran_at;
-    struct job *frees;       /* clears this one's task when it runs */
+    struct job *frees;        /* clears this one's task when it runs */
     struct onward_desk *ends; /* frees this desk when it runs */
     bool again;
 };

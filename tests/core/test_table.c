@@ -17,8 +17,7 @@ static uint64_t hash_of(const struct t_world *w, size_t value)
 static struct item *find(const struct t_world *w,
                          const struct onward_core__table *t, size_t value)
 {
-    struct onward_core__node *n =
-        onward_core__table_find(t, hash_of(w, value));
+    struct onward_core__node *n = onward_core__table_find(t, hash_of(w, value));
 
     for (; n != NULL; n = onward_core__table_find_next(n)) {
         struct item *item = ONWARD_CONTAINER(n, struct item, node);
@@ -109,8 +108,7 @@ static void test_siphash_of_the_paper(void **state)
     for (size_t i = 0; i < sizeof(in); i++)
         in[i] = (unsigned char)i;
     assert_int_equal(onward_ctx_new(&o, &ctx), 0);
-    assert_true(onward_core__hash(ctx, in, sizeof(in)) ==
-                0xa129ca6149be45e5u);
+    assert_true(onward_core__hash(ctx, in, sizeof(in)) == 0xa129ca6149be45e5u);
     assert_true(onward_core__hash_lower(ctx, "AbC", 3) ==
                 onward_core__hash(ctx, "abc", 3));
     onward_ctx_free(ctx);

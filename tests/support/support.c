@@ -96,8 +96,7 @@ static int make_ctx(struct t_world *w, const struct onward_limits *limits)
         .size = sizeof(clock), .user = w, .now_s = fixed_now};
     struct onward_random source = {
         .size = sizeof(source), .user = w, .fill = repeatable_fill};
-    struct onward_log log = {
-        .size = sizeof(log), .user = w, .event = keep_log};
+    struct onward_log log = {.size = sizeof(log), .user = w, .event = keep_log};
     struct onward_ctx_opts opts = {.size = sizeof(opts),
                                    .allocator = &allocator,
                                    .clock = &clock,
@@ -212,8 +211,8 @@ static void permute(size_t *order, size_t at, size_t n,
     }
 }
 
-void t_every_order(size_t n, void (*run)(void *arg, const size_t *order,
-                                         size_t n),
+void t_every_order(size_t n,
+                   void (*run)(void *arg, const size_t *order, size_t n),
                    void *arg)
 {
     size_t order[6];

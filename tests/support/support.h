@@ -20,8 +20,8 @@
 
 /* The world of one test. Zero-filled, then t_world_init(). */
 struct t_world {
-    int64_t now_s;       /* wall clock, 1600000000 at the start */
-    uint64_t random;     /* state of a repeatable generator */
+    int64_t now_s;   /* wall clock, 1600000000 at the start */
+    uint64_t random; /* state of a repeatable generator */
     bool random_fails;
     size_t alloc_count;  /* allocations asked for so far */
     size_t fail_at;      /* this one fails (1-based), 0: none */
@@ -63,8 +63,8 @@ void t_cut_everywhere(const struct t_cut *cut, void *arg, const void *data,
                       size_t len);
 
 /* Call run(arg, order, n) for every order of 0..n-1 (n at most 6). */
-void t_every_order(size_t n, void (*run)(void *arg, const size_t *order,
-                                         size_t n),
+void t_every_order(size_t n,
+                   void (*run)(void *arg, const size_t *order, size_t n),
                    void *arg);
 
 /* For the checks of struct onward_str. */

@@ -1,0 +1,51 @@
+/* The rooms of dmarc: records, the tree walk, the check. */
+#ifndef ONWARD_DMARC_PRIV_H
+#define ONWARD_DMARC_PRIV_H
+
+#include <onward/dmarc.h>
+
+#include "core/domain_shared.h"
+#include "dns/dns_shared.h"
+
+enum { ONWARD_DMARC__WALK_MAX = 8 }; /* questions of one walk (4.10) */
+
+/* One name of a walk. */
+struct onward_dmarc__stop {
+    struct onward_str domain;
+    struct onward_dns__query query; /* TXT at _dmarc.domain */
+};
+
+/*
+ * A DNS tree walk from one domain (RFC 9989 4.10). All its questions go out
+ * together; what a psd= tag would have stopped is not looked at.
+ */
+struct onward_dmarc__walk {
+    struct onward_dmarc__walk *next; /* of the check's identifiers */
+    struct onward_str domain;        /* start; A-labels, lower case */
+    struct onward_dmarc__stop stops[ONWARD_DMARC__WALK_MAX];
+    size_t count;
+    bool is_spf, is_dkim; /* what the identifier comes from */
+};
+
+/* What a walk found, once nothing it needs is pending. */
+struct onward_dmarc__found {
+    struct onward_str org_domain;
+    struct onward_str own; /* the record at the start itself */
+    struct onward_str org; /* the record at the org domain */
+    struct onward_str psd; /* the psd=y record above it */
+    struct onward_str psd_domain;
+};
+
+enum onward_dmarc__walk_state { WALK_PENDING, WALK_FAILED, WALK_DONE };
+
+/* Ask; domain must live as long as the walk. 0 or an error of the ask. */
+ONWARD_USE_RESULT int onward_dmarc__walk_start(struct onward_dmarc__walk *walk,
+                                               struct onward_resolver *resolver,
+                                               struct onward_core__task *task);
+void onward_dmarc__walk_clear(struct onward_dmarc__walk *walk);
+/* found's texts are borrowed from the walk's answers. */
+enum onward_dmarc__walk_state
+onward_dmarc__walk_look(const struct onward_dmarc__walk *walk,
+                        struct onward_dmarc__found *found);
+
+#endif

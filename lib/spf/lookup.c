@@ -1,0 +1,223 @@
+/*
+ * What a check asks of the DNS: one main question at a time, the addresses of
+ * many hosts together, and the client's validated names (RFC 7208 5.5).
+ */
+#include "spf/check_priv.h"
+
+enum { NAME_ROOM = 4096 }; /* a macro may grow before it is cut to 253 */
+
+static bool out_of_memory(struct onward_spf_check *c)
+{
+    onward_spf__end(c, ONWARD_SPF_TEMPERROR, ONWARD_SPF_REASON_MEMORY);
+    return false;
+}
+
+int onward_spf__target(struct onward_spf_check *c, struct onward_str spec,
+                       struct onward_str *target)
+{
+    struct onward_buf name;
+    struct onward_str text;
+    int err;
+
+    if (spec.len == 0) {
+        *target = c->frame->domain;
+        return 0;
+    }
+    c->values.domain = c->frame->domain;
+    c->values.validated = onward_spf__best_name(c, c->frame->domain);
+    onward_core__buf_init(&name, c->ctx, NAME_ROOM);
+    err = onward_spf__macro_expand(&name, spec, MACRO_DOMAIN, &c->values);
+    text = onward_core__buf_str(&name);
+    if (text.len != 0 && text.data[text.len - 1] == '.')
+        text.len--;
+    while (text.len > ONWARD_DOMAIN_MAX) {
+        struct onward_str shorter = onward_core__domain_parent(text);
+
+        if (shorter.len == 0)
+            break; /* one huge label: no such name */
+        text = shorter;
+    }
+    if (err == 0)
+        err = onward_core__arena_dup(&c->arena, text, target);
+    else if (err == ONWARD_ELIMIT || err == ONWARD_ESYNTAX)
+        err = 0, *target = onward_core__str("", 0);
+    onward_core__buf_clear(&name);
+    return err;
+}
+
+bool onward_spf__ask(struct onward_spf_check *c, struct onward_str name,
+                     uint16_t type, enum onward_spf__phase phase)
+{
+    onward_dns__query_clear(&c->query);
+    c->phase = phase;
+    if (onward_dns__ask(c->resolver, &c->query, name, type, &c->task) != 0)
+        return out_of_memory(c);
+    return true;
+}
+
+static void clear_hosts(struct onward_spf__hosts *hosts)
+{
+    for (size_t i = 0; i < hosts->count; i++)
+        onward_dns__query_clear(&hosts->queries[i]);
+    hosts->count = 0;
+}
+
+void onward_spf__clear_queries(struct onward_spf_check *c)
+{
+    onward_dns__query_clear(&c->query);
+    clear_hosts(&c->mx);
+    clear_hosts(&c->ptr);
+}
+
+bool onward_spf__ask_hosts(struct onward_spf_check *c,
+                           struct onward_spf__hosts *hosts)
+{
+    uint16_t type = c->ip.family == 4 ? ONWARD_DNS_A : ONWARD_DNS_AAAA;
+    size_t count = hosts->count;
+
+    hosts->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        hosts->queries[i] = (struct onward_dns__query){0};
+        hosts->count = i + 1;
+        if (onward_dns__ask(c->resolver, &hosts->queries[i], hosts->names[i],
+                            type, &c->task) != 0)
+            return out_of_memory(c);
+    }
+    return true;
+}
+
+bool onward_spf__ip_within(const struct onward_ip *ip,
+                           const struct onward_ip *net, unsigned prefix)
+{
+    size_t whole = prefix / 8;
+    unsigned rest = prefix % 8;
+
+    if (ip->family != net->family)
+        return false;
+    if (memcmp(ip->octets, net->octets, whole) != 0)
+        return false;
+    if (rest == 0)
+        return true;
+    return ((ip->octets[whole] ^ net->octets[whole]) >> (8 - rest)) == 0;
+}
+
+bool onward_spf__answer_matches(const struct onward_spf_check *c,
+                                const struct onward_dns__answer *answer,
+                                const struct onward_spf__term *term)
+{
+    size_t len = c->ip.family == 4 ? 4 : 16;
+    unsigned prefix = c->ip.family == 4 ? 32 : 128;
+
+    if (term != NULL)
+        prefix = c->ip.family == 4 ? term->cidr4 : term->cidr6;
+    for (size_t i = 0; i < answer->count; i++) {
+        struct onward_ip net = {.family = c->ip.family};
+
+        if (answer->records[i].data.len != len)
+            continue;
+        memcpy(net.octets, answer->records[i].data.data, len);
+        if (onward_spf__ip_within(&c->ip, &net, prefix))
+            return true;
+    }
+    return false;
+}
+
+/* ---- The client's names ------------------------------------------------ */
+
+bool onward_spf__start_names(struct onward_spf_check *c,
+                             enum onward_spf__phase after)
+{
+    static const char hex[] = "0123456789abcdef";
+    struct onward_buf name;
+    bool ok;
+
+    c->after_names = after;
+    onward_core__buf_init(&name, c->ctx, 128);
+    if (c->ip.family == 4) {
+        for (size_t i = 4; i-- > 0;) {
+            onward_core__buf_add_u64(&name, c->ip.octets[i]);
+            onward_core__buf_add_byte(&name, '.');
+        }
+        onward_core__buf_add_text(&name, "in-addr.arpa");
+    } else {
+        for (size_t i = 16; i-- > 0;) {
+            unsigned char octet = c->ip.octets[i];
+            const unsigned char nibbles[4] = {
+                (unsigned char)hex[octet & 15], '.',
+                (unsigned char)hex[octet >> 4], '.'};
+
+            onward_core__buf_add(&name, nibbles, sizeof(nibbles));
+        }
+        onward_core__buf_add_text(&name, "ip6.arpa");
+    }
+    ok = name.err == 0 ? onward_spf__ask(c, onward_core__buf_str(&name),
+                                         ONWARD_DNS_PTR, PHASE_PTR)
+                       : out_of_memory(c);
+    onward_core__buf_clear(&name);
+    return ok;
+}
+
+static bool names_known(struct onward_spf_check *c)
+{
+    onward_dns__query_clear(&c->query);
+    c->has_names = true;
+    c->phase = c->after_names;
+    return true;
+}
+
+bool onward_spf__step_ptr(struct onward_spf_check *c)
+{
+    const struct onward_dns__answer *answer = c->query.answer;
+    size_t count;
+
+    if (answer == NULL)
+        return false;
+    /* A failed look-up here means no names, not temperror (5.5). */
+    if (answer->status != ONWARD_DNS__OK)
+        return names_known(c);
+    count = answer->count < c->max_names ? answer->count : c->max_names;
+    c->ptr.queries =
+        onward_core__arena_array(&c->arena, count, sizeof(*c->ptr.queries));
+    c->ptr.names =
+        onward_core__arena_array(&c->arena, count, sizeof(*c->ptr.names));
+    c->validated =
+        onward_core__arena_array(&c->arena, count, sizeof(*c->validated));
+    if (c->ptr.queries == NULL || c->ptr.names == NULL || c->validated == NULL)
+        return out_of_memory(c);
+    for (size_t i = 0; i < count; i++) {
+        if (onward_core__arena_dup(&c->arena, answer->records[i].data,
+                                   &c->ptr.names[i]) != 0)
+            return out_of_memory(c);
+    }
+    c->ptr.count = count;
+    c->phase = PHASE_PTR_HOSTS;
+    return onward_spf__ask_hosts(c, &c->ptr);
+}
+
+bool onward_spf__step_ptr_hosts(struct onward_spf_check *c)
+{
+    for (size_t i = 0; i < c->ptr.count; i++) {
+        if (c->ptr.queries[i].answer == NULL)
+            return false;
+    }
+    c->validated_count = 0;
+    for (size_t i = 0; i < c->ptr.count; i++) {
+        if (onward_spf__answer_matches(c, c->ptr.queries[i].answer, NULL))
+            c->validated[c->validated_count++] = c->ptr.names[i];
+    }
+    return names_known(c);
+}
+
+struct onward_str onward_spf__best_name(const struct onward_spf_check *c,
+                                        struct onward_str domain)
+{
+    for (size_t i = 0; i < c->validated_count; i++) {
+        if (onward_core__str_ieq(c->validated[i], domain))
+            return c->validated[i];
+    }
+    for (size_t i = 0; i < c->validated_count; i++) {
+        if (onward_core__domain_is_within(c->validated[i], domain))
+            return c->validated[i];
+    }
+    return c->validated_count != 0 ? c->validated[0] : ONWARD_STR("unknown");
+}
