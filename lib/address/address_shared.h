@@ -93,6 +93,19 @@ ONWARD_USE_RESULT int onward_address__parse_list(
     struct onward_arena *arena, struct onward_str body, size_t max_mailboxes,
     struct onward_address__list *list, struct onward_address__fault *fault);
 
+/*
+ * For other structured fields: move *at over the comments and folds there, or
+ * over the quoted string whose opening quote is there. 0, or ONWARD_ESYNTAX and
+ * *at untouched: no end, control characters, a line end that is no fold,
+ * comments nested over 16.
+ */
+ONWARD_USE_RESULT int
+onward_address__read_cfws(struct onward_str text, size_t *at,
+                          struct onward_address__fault *fault);
+ONWARD_USE_RESULT int
+onward_address__read_quoted_string(struct onward_str text, size_t *at,
+                                   struct onward_address__fault *fault);
+
 enum onward_address__form {
     ONWARD_ADDRESS_AS_WRITTEN, /* the domain as written */
     ONWARD_ADDRESS_ASCII       /* the domain in lower-case A-labels */

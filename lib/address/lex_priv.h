@@ -29,6 +29,11 @@ int onward_address__refuse(const struct cursor *c,
                            const char *what);
 int onward_address__syntax(const struct cursor *c, const char *what);
 
+/* Comments and folding white space, as much as there is. */
+int onward_address__skip_cfws(struct cursor *c);
+/* The opening quote is next. */
+int onward_address__skip_quoted_string(struct cursor *c);
+
 /* atext of RFC 5322 section 3.2.3; octets above 127 count, as RFC 6532 has
  * it. */
 bool onward_address__is_atext(int octet);

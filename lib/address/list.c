@@ -24,110 +24,6 @@ struct words {
     bool last_was_dot;
 };
 
-static bool is_control(int octet)
-{
-    return (octet >= 0 && octet < 0x20 && octet != '\t') || octet == 0x7f;
-}
-
-/* At CR: a fold is CRLF and a blank. Leaves the cursor on the blank. */
-static int skip_fold(struct cursor *c)
-{
-    const char *octets = c->text.data + c->at;
-
-    if (c->text.len - c->at < 3 || octets[1] != '\n' ||
-        !onward_ascii_is_wsp((unsigned char)octets[2]))
-        return onward_address__syntax(c, "line end that is no fold");
-    c->at += 2;
-    return 0;
-}
-
-/* The opening parenthesis is next. Each octet is looked at once, however the
- * parentheses nest. */
-static int skip_comment(struct cursor *c)
-{
-    size_t start = c->at, depth = 0;
-    int ret = 0;
-
-    for (; ret == 0 && peek(c) >= 0; c->at++) {
-        switch (peek(c)) {
-        case '(':
-            if (++depth > ONWARD_ADDRESS_COMMENT_DEPTH_MAX)
-                return onward_address__syntax(c, "comments nested too deep");
-            break;
-        case ')':
-            if (--depth == 0) {
-                c->at++;
-                return 0;
-            }
-            break;
-        case '\\':
-            c->at++;
-            if (is_control(peek(c)))
-                return onward_address__syntax(c, "control character");
-            break;
-        case '\r':
-            ret = skip_fold(c);
-            break;
-        default:
-            if (is_control(peek(c)))
-                return onward_address__syntax(c, "control character");
-        }
-    }
-    if (ret != 0)
-        return ret;
-    c->at = start;
-    return onward_address__syntax(c, "comment without an end");
-}
-
-static int skip_cfws(struct cursor *c)
-{
-    for (;;) {
-        int ret;
-
-        switch (peek(c)) {
-        case ' ':
-        case '\t':
-            c->at++;
-            continue;
-        case '\r':
-            ret = skip_fold(c);
-            break;
-        case '(':
-            ret = skip_comment(c);
-            break;
-        default:
-            return 0;
-        }
-        if (ret != 0)
-            return ret;
-    }
-}
-
-/* The opening quote is next. */
-static int skip_quoted_string(struct cursor *c)
-{
-    size_t start = c->at;
-
-    for (c->at++; peek(c) >= 0; c->at++) {
-        int ret = 0;
-
-        if (peek(c) == '"') {
-            c->at++;
-            return 0;
-        }
-        if (peek(c) == '\r')
-            ret = skip_fold(c);
-        else if (peek(c) == '\\')
-            c->at++;
-        if (ret != 0)
-            return ret;
-        if (is_control(peek(c)))
-            return onward_address__syntax(c, "control character");
-    }
-    c->at = start;
-    return onward_address__syntax(c, "quoted string without an end");
-}
-
 static void skip_atom(struct cursor *c)
 {
     while (onward_address__is_atext(peek(c)))
@@ -150,7 +46,7 @@ static int read_words(struct cursor *c, struct words *w)
             want_word = true;
         } else if (peek(c) == '"' || onward_address__is_atext(peek(c))) {
             if (peek(c) == '"')
-                ret = skip_quoted_string(c);
+                ret = onward_address__skip_quoted_string(c);
             else
                 skip_atom(c);
             w->is_phrase = w->is_phrase || is_first;
@@ -161,7 +57,7 @@ static int read_words(struct cursor *c, struct words *w)
         }
         if (ret == 0) {
             w->end = c->at;
-            ret = skip_cfws(c);
+            ret = onward_address__skip_cfws(c);
         }
         if (ret != 0)
             return ret;
@@ -210,7 +106,7 @@ static int decode_local_part(struct cursor *c, const struct words *w,
         } else if (!decode_quoted_string(inner.text, &inner.at, copy, &used)) {
             return onward_address__syntax(&inner, "tab in a local part");
         }
-        ret = skip_cfws(&inner);
+        ret = onward_address__skip_cfws(&inner);
         if (ret != 0)
             return ret;
     }
@@ -231,7 +127,7 @@ static int read_literal(struct cursor *c, struct onward_str *domain)
         return onward_address__syntax(c, "domain literal without an end");
     c->at++;
     *domain = onward_core__sub(c->text, start, c->at);
-    return skip_cfws(c);
+    return onward_address__skip_cfws(c);
 }
 
 /* atom *("." atom), each with CFWS around (obs-domain); a final dot is let
@@ -241,7 +137,7 @@ static int read_domain(struct cursor *c, struct onward_str *domain)
 {
     size_t start, len = 0, end;
     char *copy;
-    int ret = skip_cfws(c);
+    int ret = onward_address__skip_cfws(c);
 
     if (ret != 0)
         return ret;
@@ -261,7 +157,7 @@ static int read_domain(struct cursor *c, struct onward_str *domain)
         }
         len += c->at - piece;
         end = c->at;
-        ret = skip_cfws(c);
+        ret = onward_address__skip_cfws(c);
         if (ret != 0)
             return ret;
     }
@@ -280,7 +176,7 @@ static int read_domain(struct cursor *c, struct onward_str *domain)
                                .fault = c->fault};
          inner.at < end;) {
         *copy++ = inner.text.data[inner.at++];
-        ret = skip_cfws(&inner);
+        ret = onward_address__skip_cfws(&inner);
         if (ret != 0)
             return ret;
     }
@@ -317,7 +213,7 @@ static int skip_route(struct cursor *c)
 {
     for (;;) {
         struct onward_str domain;
-        int ret = skip_cfws(c);
+        int ret = onward_address__skip_cfws(c);
 
         if (ret != 0)
             return ret;
@@ -327,7 +223,7 @@ static int skip_route(struct cursor *c)
             continue;
         case ':':
             c->at++;
-            return skip_cfws(c);
+            return onward_address__skip_cfws(c);
         case '@':
             c->at++;
             ret = read_domain(c, &domain);
@@ -350,7 +246,7 @@ static int read_angle_addr(struct cursor *c,
     int ret;
 
     c->at++;
-    ret = skip_cfws(c);
+    ret = onward_address__skip_cfws(c);
     if (ret == 0 && (peek(c) == '@' || peek(c) == ','))
         ret = skip_route(c);
     if (ret == 0)
@@ -362,7 +258,7 @@ static int read_angle_addr(struct cursor *c,
     if (peek(c) != '>')
         return onward_address__syntax(c, "expected >");
     c->at++;
-    return skip_cfws(c);
+    return onward_address__skip_cfws(c);
 }
 
 static int add_item(struct parser *p,
@@ -444,7 +340,7 @@ static int read_separator(struct parser *p)
         p->c.at++;
         p->in_group = false;
         p->group = (struct onward_str){0};
-        ret = skip_cfws(&p->c);
+        ret = onward_address__skip_cfws(&p->c);
         if (ret != 0)
             return ret;
     }
@@ -461,7 +357,7 @@ static int read_list(struct parser *p)
 {
     for (;;) {
         bool is_done;
-        int ret = skip_cfws(&p->c);
+        int ret = onward_address__skip_cfws(&p->c);
 
         if (ret != 0)
             return ret;
