@@ -133,6 +133,9 @@ static int load_trust(struct onward_tls_config *config, struct onward_str pem)
         return ret;
     ret = gnutls_certificate_set_x509_trust_mem(config->cred, &datum,
                                                 GNUTLS_X509_FMT_PEM);
+    /* It counts what it could read, and takes text without any for 0. */
+    if (ret == 0)
+        ret = GNUTLS_E_NO_CERTIFICATE_FOUND;
     return ret < 0 ? config_error(config, "bad-trust", ret) : 0;
 }
 
