@@ -23,6 +23,8 @@ static const char rules[] =
                 FORWARD("\"v@ok.example\",\"w@ok.example\""))
     "," LITERAL("", "half@plain.example",
                 FORWARD("\"v@ok.example\",\"u@no.example\""))
+    "," LITERAL("", "other.half@plain.example",
+                FORWARD("\"u@no.example\",\"v@ok.example\""))
     "," LITERAL("", "unlisted@plain.example", FORWARD("\"x@no.example\""))
     "," LITERAL("", "hook@plain.example", WORKER("hook"))
     "," LITERAL("", "gone@plain.example", DROP)
@@ -78,6 +80,9 @@ static const struct row {
     {"several destinations", "many@plain.example",
      "forward rule exact plain.example/ v@ok.example w@ok.example"},
     {"one of two not verified", "half@plain.example",
+     "reject not-verified exact plain.example/ 550 5.2.1 Destination of this "
+     "address is not verified"},
+    {"the other of two not verified", "other.half@plain.example",
      "reject not-verified exact plain.example/ 550 5.2.1 Destination of this "
      "address is not verified"},
     {"destination not listed", "unlisted@plain.example",
