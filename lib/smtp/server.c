@@ -126,7 +126,6 @@ static void run_task(struct onward_core__task *task, int64_t now_ms)
     }
     if (!onward_channel__is_dead(&s->channel))
         server_go(s);
-    /* A failure shows at the next call on the channel. */
     if (onward_channel__leave(&s->channel))
         return;
 }

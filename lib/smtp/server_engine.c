@@ -433,6 +433,10 @@ static int engine_feed(void *engine, const unsigned char *data, size_t len,
     struct onward_smtp_server *s = engine;
     size_t at = 0;
 
+    if (onward_core__desk_is_dead(s->desk)) {
+        s->error = ONWARD_ESTATE;
+        return finish(s);
+    }
     if (s->state == SERVER_TLS) {
         /* The host does TLS. What came before it could have seen our 220 is
          * plaintext that someone wants run under TLS (A024). */

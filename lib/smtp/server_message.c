@@ -119,6 +119,13 @@ static void give(struct onward_smtp_server *s, const unsigned char *data,
     s->txn.message_size += len;
     if (s->txn.message_size > limit && s->doom == NULL)
         s->doom = &doomed_size;
+    if (s->txn.message_size > limit && s->txn.message_size - limit > limit) {
+        /* It has no end. */
+        server_say_reply(s, &doomed_size, 0);
+        if (!server_is_over(s))
+            server_end(s, ONWARD_ELIMIT);
+        return;
+    }
     if (s->doom != NULL)
         return;
     if (s->host.message_data(s->host.user, data, len) < 0 && !server_is_over(s))
