@@ -1,0 +1,1 @@
+lhF7CJXWtwozy19TqKRW++JLyPmBvX0z4K5zKKUdiD4=
