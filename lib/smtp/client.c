@@ -263,6 +263,12 @@ static int grow_rcpts(struct onward_smtp_client *c)
     return 0;
 }
 
+/* RFC 5321 section 4.1.1.3: the one mailbox that needs no domain. */
+static bool is_postmaster(struct onward_str path)
+{
+    return onward_core__str_ieq(path, ONWARD_STR("postmaster"));
+}
+
 int onward_smtp_client_add_rcpt(struct onward_smtp_client *client,
                                 const struct onward_smtp_rcpt *rcpt)
 {
@@ -284,7 +290,9 @@ int onward_smtp_client_add_rcpt(struct onward_smtp_client *client,
         mail->rcpt_count >= INT32_MAX)
         return ONWARD_ELIMIT;
     err = grow_rcpts(client);
-    if (err == 0)
+    if (err == 0 && is_postmaster(own.path))
+        err = onward_core__arena_dup(&mail->arena, own.path, &path);
+    else if (err == 0)
         err = onward_smtp__take_path(&mail->arena, own.path, &path, &is_utf8);
     if (err != 0)
         return err;

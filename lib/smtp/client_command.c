@@ -33,11 +33,10 @@ int onward_smtp__take_path(struct onward_arena *arena, struct onward_str path,
                            struct onward_str *own, bool *is_utf8)
 {
     struct onward_address__mailbox mailbox;
-    int err = onward_address__parse_mailbox(
-        arena, path,
-        ONWARD_ADDRESS_ALLOW_UTF8 | (unsigned)ONWARD_ADDRESS_FORWARD_PATH,
-        &mailbox, NULL);
+    int err;
 
+    err = onward_address__parse_mailbox(arena, path, ONWARD_ADDRESS_ALLOW_UTF8,
+                                        &mailbox, NULL);
     if (err == ONWARD_ELIMIT)
         return ONWARD_ESYNTAX;
     if (err == 0)

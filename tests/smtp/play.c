@@ -308,6 +308,8 @@ static void play_line(struct t_play *p, const char *line)
         expect_output(p, rest);
     else if (strcmp(line, "N") == 0)
         expect_silence(p);
+    else if (strcmp(line, "DROP") == 0)
+        p->out_len = 0;
     else if (starts(line, "TOLD ", &rest))
         expect_told(p, rest);
     else if (starts(line, "m: ", &rest))

@@ -15,6 +15,7 @@
  *     S text       the server sends the text and CRLF
  *     C text       the client's next output is the text and CRLF
  *     N            the client has no more output now
+ *     DROP         what it said is not looked at: TLS
  *     EOF, CUT     the connection ends
  *     T ms         so much time passes
  *     MAIL n       give message n of the play; it is also given at the start if

@@ -1,0 +1,156 @@
+/*
+ * A server that may say anything. The first octet chooses the options and how
+ * the rest is cut; the rest is what the server says. Whatever it is: a message
+ * ends once, is delivered only after the client has sent its final dot, holds
+ * no text that is not printable, and no bare newline or undoubled dot goes out.
+ */
+#include "fuzz.h"
+
+#include <onward/smtp_client.h>
+
+struct session {
+    struct onward_desk *desk;
+    struct onward_smtp_client *client;
+    struct onward_channel *ch;
+    size_t done, closed;
+    char said[1 << 16]; /* by the client */
+    size_t said_len;
+};
+
+static void on_done(void *user, struct onward_smtp_client *client)
+{
+    (void)client;
+    ((struct session *)user)->done++;
+}
+
+static void on_closed(void *user, struct onward_smtp_client *client)
+{
+    (void)client;
+    ((struct session *)user)->closed++;
+}
+
+static void drain(struct session *s)
+{
+    struct onward_str out;
+
+    do {
+        while (onward_desk_run(s->desk, 1000) == 1)
+            continue;
+        out = onward_channel_peek(s->ch);
+        FUZZ_CHECK(out.len <= sizeof(s->said) - s->said_len);
+        if (out.len != 0)
+            memcpy(s->said + s->said_len, out.data, out.len);
+        s->said_len += out.len;
+        (void)onward_channel_drain(s->ch, out.len);
+    } while (out.len != 0);
+}
+
+static void give(struct session *s, const struct onward_source *source,
+                 unsigned options)
+{
+    static const char *const paths[] = {"b@mx.example", "c@mx.example",
+                                        "\xc3\xa4@mx.example"};
+    struct onward_smtp_envelope envelope = {.size = sizeof(envelope),
+                                            .reverse_path =
+                                                ONWARD_STR("a@client.example")};
+    size_t count = (options & 1) != 0 ? 3 : 2;
+
+    for (size_t i = 0; i < count; i++) {
+        struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
+                                        .path = onward_str_of(paths[i])};
+
+        FUZZ_CHECK(onward_smtp_client_add_rcpt(s->client, &rcpt) == (int)i);
+    }
+    FUZZ_CHECK(onward_smtp_client_send(s->client, &envelope, source) == 0);
+    if ((options & 2) != 0)
+        FUZZ_CHECK(onward_smtp_client_quit(s->client) == 0);
+}
+
+static size_t find(const struct session *s, const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i + len <= s->said_len; i++) {
+        if (memcmp(s->said + i, text, len) == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+static void check_outcome(const struct session *s, size_t i)
+{
+    struct onward_smtp_outcome o = {.size = sizeof(o)};
+
+    FUZZ_CHECK(onward_smtp_client_outcome(s->client, i, &o) == 0);
+    FUZZ_CHECK(o.text.len <= 512);
+    for (size_t k = 0; k < o.text.len; k++)
+        FUZZ_CHECK(o.text.data[k] >= 0x20 && o.text.data[k] < 0x7f);
+    if (o.fate == ONWARD_SMTP_FATE_DELIVERED)
+        FUZZ_CHECK(o.phase == ONWARD_SMTP_PHASE_FINAL && o.code / 100 == 2 &&
+                   find(s, "\r\n..x\r\n.\r\n") != SIZE_MAX);
+}
+
+/* Lines only, each ended by CRLF; the whole message or none of its end. */
+static void check_said(const struct session *s)
+{
+    for (size_t i = 0; i < s->said_len; i++) {
+        if (s->said[i] == '\n')
+            FUZZ_CHECK(i > 0 && s->said[i - 1] == '\r');
+        if (s->said[i] == '\r' && i + 1 < s->said_len)
+            FUZZ_CHECK(s->said[i + 1] == '\n');
+    }
+    FUZZ_CHECK(find(s, "\r\n.x") == SIZE_MAX);
+}
+
+static void play(struct session *s, const uint8_t *data, size_t size,
+                 size_t step)
+{
+    while (size != 0) {
+        size_t n = step == 0 || size < step ? size : step;
+        size_t taken;
+
+        FUZZ_CHECK(onward_channel_feed(s->ch, data, n, &taken) == 0);
+        FUZZ_CHECK(taken == n);
+        drain(s);
+        data += n;
+        size -= n;
+    }
+    FUZZ_CHECK(onward_channel_eof(s->ch, ONWARD_EOF_CUT) == 0);
+    drain(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct session s;
+    struct onward_smtp_client_host host = {
+        .size = sizeof(host), .user = &s, .done = on_done, .closed = on_closed};
+    struct onward_tls_demand none = {.size = sizeof(none),
+                                     .level = ONWARD_TLS_NONE};
+    struct onward_smtp_client_opts opts = {.size = sizeof(opts),
+                                           .ehlo_name =
+                                               ONWARD_STR("client.example"),
+                                           .tls_demand = &none};
+    struct onward_memory_source *memory;
+
+    if (size == 0 || size > 32768)
+        return 0;
+    memset(&s, 0, sizeof(s));
+    FUZZ_CHECK(onward_desk_new(fuzz_ctx(), NULL, &s.desk) == 0);
+    FUZZ_CHECK(onward_smtp_client_new(s.desk, &opts, &host, &s.client) == 0);
+    FUZZ_CHECK(onward_memory_source_new(fuzz_ctx(), "a: b\r\n\r\n.x", 10,
+                                        &memory) == 0);
+    s.ch = onward_smtp_client_channel(s.client);
+    FUZZ_CHECK(onward_channel_tick(s.ch, 1000) == 0);
+    give(&s, onward_memory_source_table(memory), data[0]);
+    drain(&s);
+    play(&s, data + 1, size - 1, (size_t)data[0] >> 2);
+    FUZZ_CHECK(s.done == 1 && s.closed == 1);
+    for (size_t i = 0; i < onward_smtp_client_rcpt_count(s.client); i++)
+        check_outcome(&s, i);
+    check_outcome(&s, ONWARD_SMTP_MESSAGE);
+    check_said(&s);
+    onward_smtp_client_free(s.client);
+    onward_desk_free(s.desk);
+    onward_memory_source_free(memory);
+    return 0;
+}
