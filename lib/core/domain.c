@@ -170,7 +170,10 @@ static int idn_to_ascii(struct onward_arena *arena, struct onward_str name,
     memcpy(text, name.data, name.len);
     text[name.len] = '\0';
     ret = lookup(text, &found);
-    if (ret == 0 && has_a_label(name))
+    /* The result is looked at, not the name: mapping drops invisible
+     * characters, so a label may come out as an A-label that did not go in as
+     * one. */
+    if (ret == 0 && has_a_label(onward_str_of((const char *)found)))
         ret = check_a_labels((const char *)found);
     if (ret == 0)
         ret = store_lower(arena, onward_str_of((const char *)found), ascii);

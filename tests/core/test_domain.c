@@ -82,6 +82,16 @@ static const struct ascii_row {
     {"A-label with junk", T("xn--mller-kva!.example"), NULL},
     {"A-label past the code space", T("xn--99999999.example"), NULL},
     {"A-label of a broken bidi label", T("xn--a-0hc.example"), NULL},
+    {"A-label of ASCII behind an invisible character",
+     T("\xcd\x8f"
+       "xn--abc-.example"),
+     NULL},
+    {"false A-label behind an invisible character",
+     T("\xcd\x8fxn--mller---mrrrrrrrrrller-kva.e"), NULL},
+    {"A-label behind an invisible character",
+     T("\xcd\x8f"
+       "xn--mller-kva.example"),
+     "xn--mller-kva.example"},
     {"not UTF-8", T("m\xffller.example"), NULL},
     {"overlong UTF-8",
      T("m\xc1\xa1"
