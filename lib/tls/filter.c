@@ -1,7 +1,7 @@
 /*
  * TLS as a filter of a channel: GnuTLS works on memory, never on a socket.
- * Its input is what the channel lends for one step, its output goes to the
- * channel's queue at once, so nothing of either is kept here.
+ * It is given whole records only, because what it says of a broken handshake
+ * depends on the cuts otherwise. Its output goes to the channel at once.
  */
 #include <errno.h>
 
@@ -10,8 +10,10 @@
 #include "tls/tls_priv.h"
 
 enum {
-    RECORD_MAX = 16384, /* plaintext of one record (RFC 8446 section 5.1) */
-    RECORD_EXTRA = 128, /* header, nonce, tag and padding around it */
+    HEADER_LEN = 5,      /* type, version, length of a record */
+    RECORD_MAX = 16384,  /* plaintext of one record (RFC 8446 section 5.1) */
+    CIPHER_EXTRA = 2048, /* by which one may grow (RFC 5246 section 6.2.3) */
+    RECORD_EXTRA = 128,  /* header, nonce, tag and padding around it */
     REFS_MAX = 16
 };
 
@@ -187,6 +189,52 @@ static int filter_start(void *filter, struct onward_channel *ch)
     return ret < 0 ? ret : 0;
 }
 
+/* Octets of the record that begins with header. What is no header is not
+ * waited for: GnuTLS looks at its five octets and refuses it. */
+static size_t record_len(const unsigned char *header)
+{
+    size_t len = (size_t)header[3] << 8 | header[4];
+
+    if (header[0] < 20 || header[0] > 23 || header[1] != 3 ||
+        len > RECORD_MAX + CIPHER_EXTRA)
+        return HEADER_LEN;
+    return HEADER_LEN + len;
+}
+
+/* Complete the record with octets of data. 1: it is whole, and lent to GnuTLS;
+ * 0: more is needed. *taken is what must not be given again. */
+static int lend_record(struct onward_tls__filter *f, const unsigned char *data,
+                       size_t len, size_t *taken)
+{
+    *taken = 0;
+    if (f->record.len == 0 && len >= HEADER_LEN && len >= record_len(data)) {
+        *taken = record_len(data);
+        f->in = data;
+        f->in_len = *taken;
+        return 1;
+    }
+    for (;;) {
+        size_t want = f->record.len < HEADER_LEN ? HEADER_LEN
+                                                 : record_len(f->record.data);
+        size_t n = want - f->record.len;
+        int ret;
+
+        if (n == 0) {
+            f->in = f->record.data;
+            f->in_len = f->record.len;
+            return 1;
+        }
+        if (*taken == len)
+            return 0;
+        if (n > len - *taken)
+            n = len - *taken;
+        ret = onward_core__buf_add(&f->record, data + *taken, n);
+        if (ret < 0)
+            return ret;
+        *taken += n;
+    }
+}
+
 static int filter_step(void *filter, struct onward_channel *ch,
                        const unsigned char *data, size_t len, size_t *taken,
                        unsigned char *buf, size_t cap, size_t *got)
@@ -195,12 +243,19 @@ static int filter_step(void *filter, struct onward_channel *ch,
     int ret;
 
     f->ch = ch;
-    f->in = data;
-    f->in_len = len;
+    *taken = 0;
+    /* First what is left of the last record. */
+    if (f->is_up && gnutls_record_check_pending(f->session) > 0)
+        return receive(f, buf, cap, got);
+    ret = lend_record(f, data, len, taken);
+    if (ret < 0 && !f->is_up)
+        f->failure = ONWARD_TLS_INTERNAL;
+    if (ret <= 0)
+        return ret;
     ret = f->is_up ? receive(f, buf, cap, got) : handshake(f);
-    *taken = len - f->in_len;
     f->in = NULL;
     f->in_len = 0;
+    onward_core__buf_clear(&f->record);
     return ret;
 }
 
@@ -261,6 +316,7 @@ static void filter_free(void *filter)
                       f->facts.binding_exporter.len);
     onward_core__wipe((void *)(uintptr_t)f->facts.binding_unique.data,
                       f->facts.binding_unique.len);
+    onward_core__buf_clear(&f->record);
     onward_core__arena_clear(&f->arena);
     onward_tls_config_free(f->config);
     onward_core__free(ctx, f);
@@ -409,6 +465,8 @@ int onward_tls__plug(struct onward_channel *ch,
     f->config = onward_tls_config_ref(config);
     f->facts.size = sizeof(f->facts);
     onward_core__arena_init(&f->arena, f->ctx, ONWARD_TLS_ARENA_MAX);
+    onward_core__buf_init(&f->record, f->ctx,
+                          HEADER_LEN + RECORD_MAX + CIPHER_EXTRA);
     if (!config->is_server)
         ret = load_demand(f, demand, &server_name);
     if (ret == 0)

@@ -57,6 +57,8 @@ struct onward_tls__filter {
     size_t in_len;
     int put_error; /* why the channel did not take our output */
 
+    struct onward_buf record; /* the start of a record that is not whole */
+
     bool is_up;
     bool was_verified; /* the verify callback ran to its end */
     enum onward_tls_failure cert_failure;
