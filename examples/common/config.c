@@ -1,0 +1,232 @@
+#define _GNU_SOURCE
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host.h"
+
+struct reader {
+    const char *path;
+    struct config_key *keys;
+    char *fault;
+    size_t fault_size;
+    size_t line;
+};
+
+/* "FILE:LINE: what, expected what" */
+static int wrong(struct reader *r, const char *what, const char *found,
+                 const char *expected)
+{
+    snprintf(r->fault, r->fault_size, "%s:%zu: %s \"%s\", expected %s", r->path,
+             r->line, what, found, expected);
+    return -1;
+}
+
+static char *trim(char *s)
+{
+    size_t len;
+
+    while (*s == ' ' || *s == '\t')
+        s++;
+    len = strlen(s);
+    while (len > 0 &&
+           (s[len - 1] == ' ' || s[len - 1] == '\t' || s[len - 1] == '\r'))
+        s[--len] = '\0';
+    return s;
+}
+
+static struct config_key *find(struct config_key *keys, const char *name)
+{
+    for (; keys->name != NULL; keys++) {
+        if (strcmp(keys->name, name) == 0)
+            return keys;
+    }
+    return NULL;
+}
+
+static char *resolve(const struct reader *r, const char *value)
+{
+    const char *slash = strrchr(r->path, '/');
+    char *path = NULL;
+
+    if (value[0] == '/' || slash == NULL)
+        return strdup(value);
+    if (asprintf(&path, "%.*s/%s", (int)(slash - r->path), r->path, value) < 0)
+        return NULL;
+    return path;
+}
+
+static int set_number(struct reader *r, const struct config_key *key,
+                      const char *value)
+{
+    char expected[80];
+    size_t number = 0;
+
+    snprintf(expected, sizeof(expected), "a number from %zu to %zu", key->min,
+             key->max);
+    for (const char *c = value; *c != '\0'; c++) {
+        if (*c < '0' || *c > '9' || c - value > 15)
+            return wrong(r, key->name, value, expected);
+        number = number * 10 + (size_t)(*c - '0');
+    }
+    if (number < key->min || number > key->max)
+        return wrong(r, key->name, value, expected);
+    *(size_t *)key->value = number;
+    return 0;
+}
+
+static int set_choice(struct reader *r, const struct config_key *key,
+                      const char *value)
+{
+    char expected[200] = "one of";
+
+    for (size_t i = 0; key->choices[i] != NULL; i++) {
+        size_t len = strlen(expected);
+
+        if (strcmp(key->choices[i], value) == 0) {
+            *(size_t *)key->value = i;
+            return 0;
+        }
+        snprintf(expected + len, sizeof(expected) - len, "%s %s",
+                 i == 0 ? "" : ",", key->choices[i]);
+    }
+    return wrong(r, key->name, value, expected);
+}
+
+static int set_list(const struct config_key *key, const char *value)
+{
+    struct config_list *list = key->value;
+    char **items =
+        realloc(list->items, (list->count + 1) * sizeof(*list->items));
+
+    if (items == NULL)
+        return -1;
+    list->items = items;
+    items[list->count] = strdup(value);
+    if (items[list->count] == NULL)
+        return -1;
+    list->count++;
+    return 0;
+}
+
+static int set(struct reader *r, struct config_key *key, const char *value)
+{
+    if (key->line != 0 && key->type != CONFIG_LIST)
+        return wrong(r, "a second", key->name, "each key once");
+    key->line = r->line;
+    if (value[0] == '\0')
+        return wrong(r, key->name, value, "a value");
+    switch (key->type) {
+    case CONFIG_TEXT:
+        *(char **)key->value = strdup(value);
+        return 0;
+    case CONFIG_FILE:
+        *(char **)key->value = resolve(r, value);
+        return 0;
+    case CONFIG_LIST:
+        return set_list(key, value);
+    case CONFIG_NUMBER:
+        return set_number(r, key, value);
+    case CONFIG_CHOICE:
+        return set_choice(r, key, value);
+    case CONFIG_YES_NO:
+        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+            return wrong(r, key->name, value, "yes or no");
+        *(bool *)key->value = value[0] == 'y';
+        return 0;
+    }
+    return -1;
+}
+
+static int read_line(struct reader *r, char *text)
+{
+    struct config_key *key;
+    char *equals;
+    char *name;
+
+    text = trim(text);
+    if (text[0] == '\0' || text[0] == '#')
+        return 0;
+    equals = strchr(text, '=');
+    if (equals == NULL)
+        return wrong(r, "line", text, "key = value");
+    *equals = '\0';
+    name = trim(text);
+    key = find(r->keys, name);
+    if (key == NULL)
+        return wrong(r, "unknown key", name, "a key of the manual page");
+    return set(r, key, trim(equals + 1));
+}
+
+int config_read(const char *path, struct config_key *keys, char *fault,
+                size_t fault_size)
+{
+    struct reader r = {
+        .path = path, .keys = keys, .fault = fault, .fault_size = fault_size};
+    size_t len;
+    char *text = host_read_file(path, &len);
+    int ret = 0;
+
+    if (text == NULL) {
+        snprintf(fault, fault_size, "%s: %s, expected a readable file", path,
+                 strerror(errno));
+        return -1;
+    }
+    if (memchr(text, '\0', len) != NULL) {
+        snprintf(fault, fault_size, "%s:1: a NUL octet, expected text", path);
+        free(text);
+        return -1;
+    }
+    for (char *line = text; line != NULL && ret == 0;) {
+        char *end = strchr(line, '\n');
+
+        r.line++;
+        if (end != NULL)
+            *end++ = '\0';
+        ret = read_line(&r, line);
+        line = end;
+    }
+    free(text);
+    for (; keys->name != NULL && ret == 0; keys++) {
+        if (keys->is_required && keys->line == 0) {
+            snprintf(fault, fault_size,
+                     "%s:%zu: end of file, expected the key \"%s\"", path,
+                     r.line, keys->name);
+            ret = -1;
+        }
+    }
+    return ret;
+}
+
+size_t config_line(const struct config_key *keys, const char *name)
+{
+    for (; keys->name != NULL; keys++) {
+        if (strcmp(keys->name, name) == 0)
+            return keys->line;
+    }
+    return 0;
+}
+
+void config_clear(struct config_key *keys)
+{
+    for (; keys->name != NULL; keys++) {
+        struct config_list *list = keys->value;
+
+        if (keys->line == 0)
+            continue;
+        if (keys->type == CONFIG_TEXT || keys->type == CONFIG_FILE) {
+            free(*(char **)keys->value);
+            *(char **)keys->value = NULL;
+        }
+        for (size_t i = 0; keys->type == CONFIG_LIST && i < list->count; i++)
+            free(list->items[i]);
+        if (keys->type == CONFIG_LIST) {
+            free(list->items);
+            *list = (struct config_list){0};
+        }
+        keys->line = 0;
+    }
+}

@@ -1,0 +1,46 @@
+/*
+ * Configuration files: `key = value` lines, `#` comments. Every fault is said
+ * as FILE:LINE: what, expected what.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum config_type {
+    CONFIG_TEXT,   /* char *: anything but nothing */
+    CONFIG_LIST,   /* struct config_list: the key may stand several times */
+    CONFIG_FILE,   /* char *: a path; relative ones are to the file's folder */
+    CONFIG_NUMBER, /* size_t: from min to max */
+    CONFIG_YES_NO, /* bool */
+    CONFIG_CHOICE  /* size_t: index into choices */
+};
+
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+struct config_key {
+    const char *name;
+    enum config_type type;
+    void *value;     /* holds the default before; what is set is malloc()ed */
+    size_t min, max; /* of a number */
+    const char *const *choices; /* NULL at the end */
+    bool is_required;
+    size_t line; /* out: where it stands; 0: nowhere */
+};
+
+/*
+ * Read a file into its keys; keys ends with an empty name. 0, or -1 with one
+ * line in fault.
+ */
+int config_read(const char *path, struct config_key *keys, char *fault,
+                size_t fault_size);
+/* The line at which a key was set; 0: it was not. */
+size_t config_line(const struct config_key *keys, const char *name);
+/* Free what was set. */
+void config_clear(struct config_key *keys);
+
+#endif
