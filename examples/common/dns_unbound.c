@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "unbound.h"
+#include "dns_unbound.h"
 
 #include <stdlib.h>
 #include <string.h>
