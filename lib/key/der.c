@@ -226,6 +226,7 @@ size_t onward_key__der_put_uint(uint8_t *out, const uint8_t *number, size_t len)
 
     if (content > len - zeros)
         out[at++] = 0;
-    memcpy(out + at, number + zeros, len - zeros);
-    return at + len - zeros;
+    for (size_t i = zeros; i < len; i++)
+        out[at++] = number[i];
+    return at;
 }

@@ -422,7 +422,8 @@ int onward_srs_forward(const struct onward_srs *srs, struct onward_str sender,
         return give_back(sender, out);
     if (!is_local(m.local))
         return ONWARD_ESYNTAX;
-    if (has_tag(m.local, "SRS0"))
+    /* A bare "SRS0=" is an odd plain address: there is no rest to carry. */
+    if (has_tag(m.local, "SRS0") && m.local.len > 5)
         return forward_srs1(srs, m.domain,
                             onward_core__sub(m.local, 4, m.local.len),
                             own.domain, out);

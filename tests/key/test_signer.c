@@ -1,4 +1,5 @@
 /* Hosts that sign: asked by token, answered now or later, and checked. */
+#include "key/key_priv.h"
 #include "key/key_shared.h"
 
 #include <nettle/eddsa.h>
@@ -315,6 +316,42 @@ static void test_blinding_needs_randomness(void **state)
     t_world_clear(&w);
 }
 
+/* One wrong bit in one half gives a result that would tell the primes: it must
+ * not leave. */
+static void test_fault_does_not_leave(void **state)
+{
+    static const uint8_t zeros[ONWARD_KEY_SIGNATURE_MAX];
+    struct onward_key__signing signing = {0};
+    struct onward_signer *signer;
+    struct t_world w = {0};
+    struct onward_desk *desk;
+    struct onward_key *key;
+
+    (void)state;
+    t_world_init(&w);
+    key = rsa_key(&w);
+    assert_int_equal(onward_desk_new(w.ctx, NULL, &desk), 0);
+    assert_int_equal(onward_signer_new(desk, key, NULL, &signer), 0);
+    for (int half = 0; half < 2; half++) {
+        mp_limb_t *limb = half == 0 ? &key->rsa.dp[1] : &key->rsa.dq[1];
+
+        *limb ^= 4;
+        assert_int_equal(onward_key__sign(signer, &signing, digest, NULL), 0);
+        assert_int_equal(signing.status, ONWARD_ECRYPTO);
+        assert_int_equal(signing.len, 0);
+        assert_memory_equal(signing.signature, zeros, sizeof(zeros));
+        onward_key__signing_clear(&signing);
+        *limb ^= 4;
+        assert_int_equal(onward_key__sign(signer, &signing, digest, NULL), 0);
+        assert_int_equal(signing.status, 0);
+        onward_key__signing_clear(&signing);
+    }
+    onward_signer_free(signer);
+    onward_desk_free(desk);
+    onward_key_free(key);
+    t_world_clear(&w);
+}
+
 static bool sign_once(struct t_world *w, void *arg)
 {
     struct onward_key__signing signing = {0};
@@ -355,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_desk_freed_first),
         cmocka_unit_test(test_broken_contract),
         cmocka_unit_test(test_blinding_needs_randomness),
+        cmocka_unit_test(test_fault_does_not_leave),
         cmocka_unit_test(test_oom),
     };
 
