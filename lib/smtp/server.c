@@ -254,7 +254,7 @@ void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why)
     onward_core__arena_clear(&txn->arena);
     onward_core__free(s->ctx, txn->rcpts);
     *txn = (struct server_txn){.arena = txn->arena};
-    s->doom = NULL;
+    s->doom = SERVER_DOOM_NONE;
 }
 
 void server_end(struct onward_smtp_server *s, int status)

@@ -6,12 +6,21 @@
  */
 #include "smtp/server_priv.h"
 
-static const struct onward_smtp_reply doomed_bare =
-    SERVER_REPLY(550, "5.6.0", "Bare CR or LF in the message");
-static const struct onward_smtp_reply doomed_size =
-    SERVER_REPLY(552, "5.3.4", "Message too big");
-static const struct onward_smtp_reply doomed_host =
-    SERVER_REPLY(451, "4.3.0", "Local error, try again later");
+/* What a doomed message is refused with. */
+static const struct onward_smtp_reply dooms[] = {
+    [SERVER_DOOM_NONE] = {.size = 0},
+    [SERVER_DOOM_HOST] = SERVER_REPLY(451, "4.3.0", ""),
+    [SERVER_DOOM_SIZE] = SERVER_REPLY(552, "5.3.4", "Message too big"),
+    [SERVER_DOOM_BARE] =
+        SERVER_REPLY(550, "5.6.0", "Bare CR or LF in the message"),
+};
+
+/* The worst counts, so that the reply does not depend on the cuts. */
+static void doom(struct onward_smtp_server *s, enum server_doom why)
+{
+    if (s->doom < why)
+        s->doom = why;
+}
 
 /* ---- DATA -------------------------------------------------------------- */
 
@@ -28,7 +37,7 @@ static void data_answered(struct onward_smtp_server *s,
         return;
     s->state = SERVER_MESSAGE;
     s->scan = SCAN_LINE_START;
-    s->doom = NULL;
+    s->doom = SERVER_DOOM_NONE;
     s->message_start_ms = onward_channel__now(&s->channel);
 }
 
@@ -94,8 +103,8 @@ static void message_end(struct onward_smtp_server *s)
     struct server_question *q;
     int handling;
 
-    if (s->doom != NULL) {
-        end_with_reply(s, s->doom);
+    if (s->doom != SERVER_DOOM_NONE) {
+        end_with_reply(s, &dooms[s->doom]);
         return;
     }
     q = server_question_open(s, &end_asker);
@@ -117,25 +126,25 @@ static void give(struct onward_smtp_server *s, const unsigned char *data,
     if (len == 0 || server_is_over(s))
         return;
     s->txn.message_size += len;
-    if (s->txn.message_size > limit && s->doom == NULL)
-        s->doom = &doomed_size;
+    if (s->txn.message_size > limit)
+        doom(s, SERVER_DOOM_SIZE);
     if (s->txn.message_size > limit && s->txn.message_size - limit > limit) {
         /* It has no end. */
-        server_say_reply(s, &doomed_size, 0);
+        server_say_reply(s, &dooms[SERVER_DOOM_SIZE], 0);
         if (!server_is_over(s))
             server_end(s, ONWARD_ELIMIT);
         return;
     }
-    if (s->doom != NULL)
+    if (s->doom != SERVER_DOOM_NONE)
         return;
     if (s->host.message_data(s->host.user, data, len) < 0 && !server_is_over(s))
-        s->doom = &doomed_host;
+        doom(s, SERVER_DOOM_HOST);
 }
 
 static void found_bare(struct onward_smtp_server *s)
 {
-    if ((s->flags & ONWARD_SMTP_SERVER_ALLOW_BARE_LF) == 0 && s->doom == NULL)
-        s->doom = &doomed_bare;
+    if ((s->flags & ONWARD_SMTP_SERVER_ALLOW_BARE_LF) == 0)
+        doom(s, SERVER_DOOM_BARE);
 }
 
 /*

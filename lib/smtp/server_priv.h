@@ -124,6 +124,14 @@ enum server_scan {
     SCAN_END
 };
 
+/* Why a message is read to its end and refused then. */
+enum server_doom {
+    SERVER_DOOM_NONE,
+    SERVER_DOOM_HOST, /* message_data failed */
+    SERVER_DOOM_SIZE,
+    SERVER_DOOM_BARE
+};
+
 /* Options, resolved. */
 struct server_limits {
     size_t recipients, errors, junk, line_bytes;
@@ -174,7 +182,7 @@ struct onward_smtp_server {
 
     struct server_txn txn;
     enum server_scan scan;
-    const struct onward_smtp_reply *doom; /* the message is refused */
+    enum server_doom doom;
     int64_t message_start_ms;
     struct onward_buf scratch; /* a reply on its way to the channel */
 };
@@ -272,7 +280,6 @@ int server_cmd_quit(struct onward_smtp_server *s, struct onward_str args);
 uint64_t server_extensions(const struct onward_smtp_server *s);
 
 /* Octets after 354 (server_message.c); *taken up to and with the end mark. */
-void server_message_start(struct onward_smtp_server *s);
 void server_message_feed(struct onward_smtp_server *s,
                          const unsigned char *data, size_t len, size_t *taken);
 

@@ -19,6 +19,11 @@
 #define GO "354 End data with <CR><LF>.<CR><LF>\r\n"
 #define TAKEN "250 2.0.0 Message accepted\r\n"
 #define OPEN "EHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@mx.test>\r\n"
+#define OPEN2 "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@mx.test>\r\n"
+#define X100                                                                   \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"                       \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X1000 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
 #define OPENED GREET HELLO SENDER RCPT
 #define EV_OPEN                                                                \
     "connect\nehlo c.test\nmail [a@b.test] size 0 body 0 utf8 0\n"             \
@@ -258,6 +263,12 @@ static const struct row rows[] = {
     {"A002: CRLF dot CR CR LF",
      IN(OPEN "DATA\r\na\r\n.\r\r\nMAIL FROM:<evil@x.test>\r\n.\r\nNOOP\r\n"),
      OPENED GO "550 5.6.0 Bare CR or LF in the message\r\n" OK, NULL, NONE, 0},
+    {"a bare CR outdoes the size, wherever it stands",
+     IN(OPEN "DATA\r\n" X1000 "x\ra\r\n.\r\n" OPEN2 "DATA\r\nx\ra" X1000
+             "\r\n.\r\n"),
+     OPENED GO "550 5.6.0 Bare CR or LF in the message\r\n" SENDER RCPT GO
+               "550 5.6.0 Bare CR or LF in the message\r\n",
+     NULL, NONE, 0},
     {"bare LF and CR are data where the host wants that",
      IN(OPEN "DATA\r\na\n.\nb\r.\rc\r\n.\rd\r\n.\ne\r\n..\r\n.\r\nNOOP\r\n"),
      OPENED GO TAKEN OK, NULL, IN("a\n.\nb\r.\rc\r\n\rd\r\n\ne\r\n.\r\n"),
