@@ -508,6 +508,39 @@ static void test_source_answers_late(void **state)
     bench_free(b);
 }
 
+/* The server is not to blame for a source that takes its time. */
+static void test_source_takes_long(void **state)
+{
+    struct bench *b = bench_new();
+    struct t_play *p = &b->play;
+    struct t_play_mail mail = {.from = "",
+                               .to = "b@mx.example",
+                               .text = {"x\r\n", 3},
+                               .allow_unchecked = 1};
+
+    (void)state;
+    p->source_waits = 2;
+    p->mails = &mail;
+    assert_true(t_play_begin(p));
+    assert_true(t_play_script(p, "S 220 mx\n"
+                                 "C EHLO client.example\n"
+                                 "S 250 mx\n"
+                                 "TOLD ready\n"
+                                 "C MAIL FROM:<>\n"
+                                 "S 250 ok\n"
+                                 "C RCPT TO:<b@mx.example>\n"
+                                 "S 250 ok\n"
+                                 "C DATA\n"
+                                 "S 354 go\n"
+                                 "T 3000000\n"
+                                 "N\n"));
+    p->source_ready = true;
+    assert_int_equal(onward_source_answer(p->desk, p->source_token), 0);
+    t_play_settle(p);
+    assert_memory_equal(p->out, "x\r\n.\r\n", 6);
+    bench_free(b);
+}
+
 static int broken_read(void *user, uint64_t offset, void *buf, size_t cap,
                        size_t *got)
 {
@@ -627,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_streaming_is_bounded),
         cmocka_unit_test(test_block_timeout),
         cmocka_unit_test(test_source_answers_late),
+        cmocka_unit_test(test_source_takes_long),
         cmocka_unit_test(test_source_fails),
         cmocka_unit_test(test_free_in_callbacks),
         cmocka_unit_test(test_desk_freed_first),

@@ -150,10 +150,37 @@ static void test_row(void **state)
         t_play_all(&play, row->script);
 }
 
+/* A025: what was offered in the clear is gone with the 220. */
+static void test_forgets(void **state)
+{
+    struct t_world w;
+    struct onward_tls_demand demand = {.size = sizeof(demand),
+                                       .level = ONWARD_TLS_ENCRYPTED};
+    struct t_play *play = calloc(1, sizeof(*play));
+
+    (void)state;
+    assert_non_null(play);
+    t_world_init(&w);
+    play->world = &w;
+    play->mails = one;
+    play->opts.tls = config;
+    play->opts.tls_demand = &demand;
+    assert_true(t_play_begin(play));
+    assert_true(t_play_script(play, OFFER));
+    assert_true(onward_smtp_client_extensions(play->client) ==
+                ONWARD_SMTP_EXT_STARTTLS);
+    t_play_feed(play, "220 go\r\n", 8);
+    assert_true(onward_smtp_client_extensions(play->client) == 0);
+    t_play_end(play);
+    t_world_clear(&w);
+    free(play);
+}
+
 int main(void)
 {
     enum { COUNT = sizeof(rows) / sizeof(rows[0]) };
-    struct CMUnitTest tests[COUNT] = {{0}};
+    struct CMUnitTest tests[COUNT + 1] = {[COUNT] =
+                                              cmocka_unit_test(test_forgets)};
 
     for (size_t i = 0; i < COUNT; i++) {
         tests[i].name = rows[i].name;
