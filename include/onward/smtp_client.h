@@ -78,12 +78,12 @@ enum onward_smtp_phase {
 enum onward_smtp_cause {
     ONWARD_SMTP_CAUSE_NONE = 0,
     ONWARD_SMTP_CAUSE_REPLY = 1,    /**< the server's reply; code is set */
-    ONWARD_SMTP_CAUSE_LOST = 2,     /**< the connection ended; what the server
-                                         said last, if it did, is in code */
+    ONWARD_SMTP_CAUSE_LOST = 2,     /**< the connection ended */
     ONWARD_SMTP_CAUSE_TIMEOUT = 3,  /**< a phase took too long */
     ONWARD_SMTP_CAUSE_DEADLINE = 4, /**< the delivery as a whole did */
     ONWARD_SMTP_CAUSE_PROTOCOL = 5, /**< no SMTP reply, one past the limits, or
-                                         one that nobody had asked for */
+                                         one that nobody had asked for: then
+                                         code is set, and answers nothing */
     ONWARD_SMTP_CAUSE_TLS = 6,      /**< the handshake failed; tls_failure */
     ONWARD_SMTP_CAUSE_NO_TLS = 7,   /**< TLS was demanded, and the server does
                                          not offer it or refused it */
@@ -262,7 +262,9 @@ struct onward_smtp_envelope {
  *         ONWARD_ESYNTAX   the path does not follow RFC 5321 section 4.1.2
  *                          and RFC 6531 section 3.3; it is not added
  *         ONWARD_ELIMIT    max_rcpts are there already
- *         ONWARD_ESTATE    a message is under way, or the session is over
+ *         ONWARD_ESTATE    a message is under way, its `done` is due, QUIT was
+ *                          asked for, or the session is over
+ *         ONWARD_EINVAL    size is none
  *         ONWARD_EVERSION  a field this release does not know is not 0
  *         ONWARD_ENOMEM    out of memory; the others stay
  * @since 0.1
@@ -283,7 +285,7 @@ ONWARD_API int onward_smtp_client_add_rcpt(struct onward_smtp_client *client,
  * @return 0: `done` will run. Or, with the recipients kept:
  *         ONWARD_ESYNTAX   the reverse path does not follow its grammar
  *         ONWARD_EINVAL    no recipient, or a bad source or option
- *         ONWARD_ESTATE    a message is under way, or the session is over
+ *         ONWARD_ESTATE    as for onward_smtp_client_add_rcpt()
  *         ONWARD_EVERSION  a field this release does not know is not 0
  *         ONWARD_ENOMEM    out of memory
  * @since 0.1
@@ -303,9 +305,10 @@ onward_smtp_client_send(struct onward_smtp_client *client,
 ONWARD_API int onward_smtp_client_release(struct onward_smtp_client *client);
 
 /**
- * Stop the message under way, and with it the session: its final dot is not
- * sent, so the server has nothing. The connection is broken off, as SMTP knows
- * no other way to stop a message. `done` and `closed` will run.
+ * Stop the message under way: its final dot is not sent, so the server has
+ * nothing. Once MAIL was said the connection is broken off, as SMTP knows no
+ * other way to stop a message, and `done` and `closed` will run; before, only
+ * `done` will, and the session goes on.
  *
  * @return 0, or ONWARD_ESTATE: no message is under way, or its final dot is on
  *         its way already; then nothing changes, and `done` tells how it ended.
