@@ -349,6 +349,17 @@ void onward_dkim__write_tag_list(struct onward_dkim__writer *w, const char *tag,
 /* "rsa-sha256", for an enum onward_key_type. */
 struct onward_str onward_dkim__algorithm_name(uint32_t type);
 
+/*
+ * Append the names that our signatures list: those of a second of which could
+ * change the message once more than they occur. 0, ONWARD_ELIMIT (a message
+ * made of a thousand To fields) or ONWARD_ENOMEM.
+ */
+ONWARD_USE_RESULT int
+onward_dkim__list_default(const struct onward_header *header,
+                          struct onward_buf *out);
+/* Field names parted by colons, `required` (unless empty) among them? */
+bool onward_dkim__is_list(struct onward_str list, struct onward_str required);
+
 /* What is wrong with a message that is to be signed (NULL: nothing): static
  * text. is_bare: a CR or LF of its own was seen in the body. */
 const char *onward_dkim__signing_problem(const struct onward_header *header,

@@ -9,8 +9,7 @@
 #include "key/key_shared.h"
 
 enum {
-    FIELD_MAX = 16384, /* octets of the field that we write */
-    LISTED_MAX = 500   /* names in h= that verifiers take by default */
+    FIELD_MAX = 16384 /* octets of the field that we write */
 };
 
 struct onward_dkim_signer {
@@ -36,91 +35,7 @@ struct onward_dkim_signer {
     bool is_signed;
 };
 
-/* ---- What to list in h= ------------------------------------------------ */
-
-enum listing {
-    ONCE_MORE,    /* as often as it occurs and once more: none can be added */
-    IF_ONCE_MORE, /* the same, unless there is none */
-    IF_THERE      /* as often as it occurs */
-};
-
-/* RFC 6376 section 5.4.1, RFC 8058 section 4, RFC 8460 section 5.3. */
-static const struct rule {
-    const char *name;
-    enum listing listing;
-} rules[] = {
-    {"from", ONCE_MORE},
-    {"to", ONCE_MORE},
-    {"cc", ONCE_MORE},
-    {"subject", ONCE_MORE},
-    {"reply-to", ONCE_MORE},
-    {"sender", IF_ONCE_MORE},
-    {"date", IF_ONCE_MORE},
-    {"message-id", IF_ONCE_MORE},
-    {"mime-version", IF_ONCE_MORE},
-    {"content-type", IF_ONCE_MORE},
-    {"content-transfer-encoding", IF_THERE},
-    {"in-reply-to", IF_THERE},
-    {"references", IF_THERE},
-    {"resent-date", IF_THERE},
-    {"resent-from", IF_THERE},
-    {"resent-to", IF_THERE},
-    {"resent-cc", IF_THERE},
-    {"resent-message-id", IF_THERE},
-    {"list-id", IF_THERE},
-    {"list-help", IF_THERE},
-    {"list-unsubscribe", IF_THERE},
-    {"list-unsubscribe-post", IF_THERE},
-    {"list-subscribe", IF_THERE},
-    {"list-post", IF_THERE},
-    {"list-owner", IF_THERE},
-    {"list-archive", IF_THERE},
-    {"tls-report-domain", IF_THERE},
-    {"tls-report-submitter", IF_THERE},
-};
-
-/* 0, ONWARD_ELIMIT (a message made of a thousand To fields) or ONWARD_ENOMEM.
- */
-static int list_fields(const struct onward_header *header,
-                       struct onward_buf *out)
-{
-    size_t listed = 0;
-
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        size_t count = onward_mime__count(header, onward_str_of(rules[i].name));
-
-        if (rules[i].listing == ONCE_MORE ||
-            (rules[i].listing == IF_ONCE_MORE && count > 0))
-            count++;
-        listed += count;
-        if (listed > LISTED_MAX)
-            return ONWARD_ELIMIT;
-        for (; count > 0; count--) {
-            if (out->len > 0)
-                onward_core__buf_add_byte(out, ':');
-            onward_core__buf_add_text(out, rules[i].name);
-        }
-    }
-    return out->err;
-}
-
 /* ---- Options ----------------------------------------------------------- */
-
-/* A list that a host gave: names only, From among them. */
-static int check_fields(struct onward_str list)
-{
-    struct onward_str name;
-    bool has_from = false;
-    size_t count = 0;
-
-    while (onward_dkim__list_next(&list, &name)) {
-        if (!onward_mime__is_field_name(name) || ++count > LISTED_MAX)
-            return ONWARD_EINVAL;
-        if (onward_core__str_ieq(name, ONWARD_STR("from")))
-            has_from = true;
-    }
-    return has_from ? 0 : ONWARD_EINVAL;
-}
 
 /* i=: we write no local-part that would need quoted-printable. */
 static int check_identity(struct onward_str identity, struct onward_str domain)
@@ -156,7 +71,8 @@ static int check_opts(const struct onward_dkim_signer_opts *o)
         o->expire_s > last - o->time_s)
         return ONWARD_EINVAL;
     if (o->fields != NULL &&
-        check_fields(onward_core__str(o->fields, o->fields_len)) != 0)
+        !onward_dkim__is_list(onward_core__str(o->fields, o->fields_len),
+                              ONWARD_STR("from")))
         return ONWARD_EINVAL;
     if (o->identity != NULL)
         return check_identity(onward_core__str(o->identity, o->identity_len),
@@ -370,7 +286,7 @@ static int sign(struct onward_dkim_signer *s)
 
     onward_core__buf_init(&list, s->ctx, FIELD_MAX);
     if (fields.len == 0) {
-        err = list_fields(&s->header, &list);
+        err = onward_dkim__list_default(&s->header, &list);
         fields = onward_core__buf_str(&list);
     }
     if (err == 0)

@@ -94,45 +94,27 @@ static void verify(struct world *x, const void *data, size_t len)
 /* The dns member as a text of records. */
 static char *zone_text(struct v_file *f, const struct onward_json *t)
 {
-    const size_t cap = 60000;
-    char *zone = calloc(1, cap);
-    size_t len = 0;
+    char *text = calloc(1, V_ZONE_CAP);
+    char line[300];
 
-    assert_non_null(zone);
+    assert_non_null(text);
     for (struct onward_json *n = onward_json__get(t, "dns")->first; n != NULL;
          n = n->next) {
         struct onward_json *rr = onward_json__get(n, "rr");
         const char *rcode = v_text(f, n, "rcode");
-        int key_len = (int)n->key.len;
 
+        line[0] = '\0';
         if (rcode != NULL && strcmp(rcode, "NXDOMAIN") != 0)
-            len += (size_t)snprintf(zone + len, cap - len, "%.*s ANY !%s\n",
-                                    key_len, n->key.data, rcode);
+            snprintf(line, sizeof(line), "%.*s ANY !%s\n", (int)n->key.len,
+                     n->key.data, rcode);
         if (rr != NULL && rr->first == NULL)
-            len += (size_t)snprintf(zone + len, cap - len, "%.*s TXT !NODATA\n",
-                                    key_len, n->key.data);
-        for (rr = rr == NULL ? NULL : rr->first; rr != NULL; rr = rr->next) {
-            len += (size_t)snprintf(zone + len, cap - len, "%.*s TXT", key_len,
-                                    n->key.data);
-            for (struct onward_json *s = rr->first; s != NULL; s = s->next) {
-                len += (size_t)snprintf(zone + len, cap - len, " \"");
-                for (size_t i = 0; i < s->text.len; i++) {
-                    unsigned char c = (unsigned char)s->text.data[i];
-
-                    if (i > 0 && i % 255 == 0)
-                        len += (size_t)snprintf(zone + len, cap - len, "\" \"");
-                    len += (size_t)snprintf(
-                        zone + len, cap - len,
-                        c > 32 && c < 127 && c != '"' && c != '\\' ? "%c"
-                                                                   : "\\%03d",
-                        c);
-                }
-                len += (size_t)snprintf(zone + len, cap - len, "\"");
-            }
-            len += (size_t)snprintf(zone + len, cap - len, "\n");
-        }
+            snprintf(line, sizeof(line), "%.*s TXT !NODATA\n", (int)n->key.len,
+                     n->key.data);
+        strcat(text, line);
+        for (rr = rr == NULL ? NULL : rr->first; rr != NULL; rr = rr->next)
+            v_add_txt(text, n->key, rr);
     }
-    return zone;
+    return text;
 }
 
 /* also_accept is one list of results for all fields, or a list of lists. */

@@ -87,3 +87,30 @@ bool v_has(const struct onward_json *v, const char *text)
     }
     return false;
 }
+
+static void add_octet(char *zone, unsigned char c)
+{
+    char text[8];
+
+    snprintf(text, sizeof(text),
+             c > 32 && c < 127 && c != '"' && c != '\\' ? "%c" : "\\%03d", c);
+    strcat(zone, text);
+}
+
+void v_add_txt(char *zone, struct onward_str name,
+               const struct onward_json *strings)
+{
+    assert_true(strlen(zone) + name.len < V_ZONE_CAP / 2);
+    strncat(zone, name.data, name.len);
+    strcat(zone, " TXT");
+    for (const struct onward_json *s = strings->first; s != NULL; s = s->next) {
+        strcat(zone, " \"");
+        for (size_t i = 0; i < s->text.len; i++) {
+            if (i > 0 && i % 255 == 0)
+                strcat(zone, "\" \"");
+            add_octet(zone, (unsigned char)s->text.data[i]);
+        }
+        strcat(zone, "\"");
+    }
+    strcat(zone, "\n");
+}

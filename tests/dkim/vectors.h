@@ -29,4 +29,10 @@ int64_t v_int(const struct onward_json *v, const char *key);
 /* Is text an item of the array (or the string itself)? */
 bool v_has(const struct onward_json *v, const char *text);
 
+/* Append one TXT record to a text of records (cap 60000): an array of strings.
+ */
+void v_add_txt(char *zone, struct onward_str name,
+               const struct onward_json *strings);
+enum { V_ZONE_CAP = 60000 };
+
 #endif
