@@ -46,7 +46,10 @@ enum onward_channel_want {
     ONWARD_WANT_CLOSE = 4  /**< all is done: close the connection */
 };
 
-/** How onward_channel_pump() reaches the socket. Called inside it only. */
+/**
+ * How onward_channel_pump() reaches the socket. Called inside it only. Neither
+ * function may block: a peer may wait for us to write before it sends.
+ */
 struct onward_channel_io {
     size_t size;
     void *user;
