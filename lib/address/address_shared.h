@@ -116,6 +116,9 @@ enum onward_address__form {
 int onward_address__write(struct onward_buf *out,
                           const struct onward_address__mailbox *mailbox,
                           enum onward_address__form form);
+/* Can a local part stand without quotes (RFC 5321 section 4.1.2: Dot-string)?
+ * Octets above 127 may be in it. */
+bool onward_address__is_dot_string(struct onward_str s);
 /* Append only the local part, quoted where it must be. */
 int onward_address__write_local_part(struct onward_buf *out,
                                      struct onward_str local_part);

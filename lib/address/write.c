@@ -3,8 +3,7 @@
  */
 #include "address/lex_priv.h"
 
-/* Can it stand without quotes (RFC 5321 section 4.1.2: Dot-string)? */
-static bool is_dot_string(struct onward_str s)
+bool onward_address__is_dot_string(struct onward_str s)
 {
     bool want_atom = true;
 
@@ -25,7 +24,7 @@ static bool is_dot_string(struct onward_str s)
 int onward_address__write_local_part(struct onward_buf *out,
                                      struct onward_str local_part)
 {
-    if (is_dot_string(local_part))
+    if (onward_address__is_dot_string(local_part))
         return onward_core__buf_add_str(out, local_part);
     onward_core__buf_add_byte(out, '"');
     for (size_t i = 0; i < local_part.len; i++) {

@@ -74,26 +74,12 @@ static bool is_plain_address(struct onward_str s)
 {
     size_t at = onward_core__str_rfind(s, '@');
     struct onward_str local_part = onward_core__sub(s, 0, at);
-    bool want_atom = true;
 
     if (at == s.len || at > VALUE_MAX ||
         !onward_core__domain_is_dns_name(onward_core__sub(s, at + 1, s.len), 1))
         return false;
-    for (size_t i = 0; i < local_part.len; i++) {
-        unsigned char octet = (unsigned char)local_part.data[i];
-
-        if (octet == '.') {
-            if (want_atom)
-                return false;
-            want_atom = true;
-        } else {
-            if (octet <= 0x20 || octet > 0x7e ||
-                memchr("()<>[]:;@\\,\"", octet, 12) != NULL)
-                return false;
-            want_atom = false;
-        }
-    }
-    return local_part.len == 0 || !want_atom;
+    return local_part.len == 0 || (onward_core__is_ascii(local_part) &&
+                                   onward_address__is_dot_string(local_part));
 }
 
 static void add_value(struct onward_buf *out, struct onward_str value,

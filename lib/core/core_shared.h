@@ -108,6 +108,15 @@ static inline bool onward_ascii_is_alnum(unsigned char c)
     return onward_ascii_is_alpha(c) || onward_ascii_is_digit(c);
 }
 
+/* 0 to 15, or -1 when c is no hex digit. */
+static inline int onward_ascii_hex(unsigned char c)
+{
+    if (onward_ascii_is_digit(c))
+        return c - '0';
+    c = onward_ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static inline bool onward_ascii_is_wsp(unsigned char c)
 {
     return c == ' ' || c == '\t';

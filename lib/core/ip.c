@@ -38,14 +38,6 @@ static bool read_quad(const char *text, size_t len, uint8_t octets[4])
     return at == len;
 }
 
-static int hex_value(unsigned char c)
-{
-    if (onward_ascii_is_digit(c))
-        return c - '0';
-    c = onward_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Where the group that begins at `at` ends: the next colon or the end. */
 static size_t group_end(const char *text, size_t len, size_t at)
 {
@@ -61,7 +53,7 @@ static bool read_group(const char *text, size_t len, uint8_t out[2])
     if (len == 0 || len > 4)
         return false;
     for (size_t i = 0; i < len; i++) {
-        int digit = hex_value((unsigned char)text[i]);
+        int digit = onward_ascii_hex((unsigned char)text[i]);
 
         if (digit < 0)
             return false;

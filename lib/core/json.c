@@ -67,14 +67,6 @@ static void skip_space(struct reader *r)
     }
 }
 
-static int hex_value(unsigned char c)
-{
-    if (onward_ascii_is_digit(c))
-        return c - '0';
-    c = onward_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The four hex digits behind "\u"; false when they are not there. */
 static bool read_hex4(struct reader *r, uint32_t *unit)
 {
@@ -83,7 +75,7 @@ static bool read_hex4(struct reader *r, uint32_t *unit)
     if (r->len - r->at < 4)
         return false;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_value(r->text[r->at + (size_t)i]);
+        int digit = onward_ascii_hex(r->text[r->at + (size_t)i]);
 
         if (digit < 0)
             return false;

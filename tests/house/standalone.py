@@ -19,7 +19,7 @@ USES = {
     "srs": ["core", "key", "address"],
     "spf": ["core", "dns", "address"],
     "dkim": ["core", "dns", "key", "mime", "address"],
-    "authres": ["core"],
+    "authres": ["core", "address"],
     "smtp": ["core", "channel", "tls", "address", "mime"],
     "ruleset": ["core", "address"],
     "arc": ["core", "dkim", "authres"],
