@@ -379,6 +379,71 @@ static void test_eof_in_a_message(void **state)
     }
 }
 
+/* ---- Every short message ----------------------------------------------- */
+
+/* RFC 5321 sections 4.1.1.4 and 4.5.2, written down the slow way: the CRLF of
+ * the DATA line counts as that before the dot. Returns octets up to the end. */
+static size_t read_slowly(const char *in, size_t len, char *message,
+                          size_t *message_len)
+{
+    char all[64] = "\r\n";
+    size_t end = 0;
+
+    memcpy(all + 2, in, len);
+    while (memcmp(all + end, "\r\n.\r\n", 5) != 0)
+        end++;
+    *message_len = 0;
+    for (size_t i = 2; i < end + 2; i++) {
+        if (all[i] == '.' && all[i - 2] == '\r' && all[i - 1] == '\n')
+            continue;
+        message[(*message_len)++] = all[i];
+    }
+    return end + 3;
+}
+
+static void check_message(const char *in, size_t len)
+{
+    char want[64];
+    size_t want_len, want_taken, taken;
+
+    want_taken = read_slowly(in, len, want, &want_len);
+    t_server_say(&f.t, "MAIL FROM:<>\r\nRCPT TO:<c@mx.test>\r\nDATA\r\n");
+    t_server_forget(&f.t);
+    f.t.defers = true;
+    taken = t_server_feed_only(&f.t, in, len);
+    if (taken != want_taken || f.t.token_count != 1)
+        fail_msg("taken %zu, not %zu", taken, want_taken);
+    t_assert_str_n((struct onward_str){f.t.message, f.t.message_len}, want,
+                   want_len);
+    f.t.defers = false;
+    t_server_say(&f.t, "");
+    t_server_assert_out(&f.t, TAKEN);
+}
+
+/* All strings of up to six of the octets that matter. */
+static void test_every_short_message(void **state)
+{
+    static const char octets[] = {'.', '\r', '\n', 'x'};
+    static const char tail[] = "\r\n.\r\n";
+
+    (void)state;
+    begin();
+    f.t.opts.flags = ONWARD_SMTP_SERVER_ALLOW_BARE_LF;
+    start();
+    t_server_say(&f.t, "EHLO c.test\r\n");
+    for (size_t len = 0; len <= 6; len++) {
+        for (size_t n = 0; n < (size_t)1 << (2 * len); n++) {
+            char in[16];
+
+            for (size_t i = 0; i < len; i++)
+                in[i] = octets[n >> (2 * i) & 3];
+            memcpy(in + len, tail, sizeof(tail) - 1);
+            check_message(in, len + sizeof(tail) - 1);
+        }
+    }
+    end();
+}
+
 /* ---- Limits ------------------------------------------------------------ */
 
 static void test_recipients(void **state)
@@ -741,6 +806,7 @@ int main(void)
         cmocka_unit_test(test_shutdown_waits_for_the_final_reply),
         cmocka_unit_test(test_shutdown_before_greeting),
         cmocka_unit_test(test_eof_in_a_message),
+        cmocka_unit_test(test_every_short_message),
         cmocka_unit_test(test_recipients),
         cmocka_unit_test(test_recipients_at_the_memory_limit),
         cmocka_unit_test(test_errors),
