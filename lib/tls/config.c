@@ -77,7 +77,7 @@ static int load_priority(struct onward_tls_config *config,
     return is_modern(config->priority) ? 0 : ONWARD_EINVAL;
 }
 
-/* The chain was read once already, so it can be read again. */
+/* Read the chain, and note when its first certificate ends. */
 static int note_expiry(struct onward_tls_config *config,
                        const gnutls_datum_t *chain)
 {
@@ -110,13 +110,15 @@ static int load_identities(struct onward_tls_config *config,
             to_datum(opts->key_pem[i], &key) < 0)
             return config_error(config, "no-identity",
                                 GNUTLS_E_NO_CERTIFICATE_FOUND);
+        /* This comes first because the next step leaks in GnuTLS 3.7.9 when
+         * the chain cannot be read. */
+        ret = note_expiry(config, &chain);
+        if (ret < 0)
+            return ret;
         ret = gnutls_certificate_set_x509_key_mem2(
             config->cred, &chain, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
         if (ret < 0)
             return config_error(config, "bad-identity", ret);
-        ret = note_expiry(config, &chain);
-        if (ret < 0)
-            return ret;
     }
     return 0;
 }
