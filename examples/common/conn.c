@@ -1,0 +1,119 @@
+#define _GNU_SOURCE
+#include "conn.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "host.h"
+
+static int read_socket(void *user, void *buf, size_t cap, size_t *got)
+{
+    struct conn *conn = user;
+    ssize_t n = recv(conn->watch.fd, buf, cap, 0);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? ONWARD_AGAIN
+                                                 : ONWARD_ECALLBACK;
+    *got = (size_t)n;
+    return 0;
+}
+
+static int write_socket(void *user, const void *data, size_t len, size_t *put)
+{
+    struct conn *conn = user;
+    ssize_t n = send(conn->watch.fd, data, len, MSG_NOSIGNAL);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? ONWARD_AGAIN
+                                                 : ONWARD_ECALLBACK;
+    *put = (size_t)n;
+    return 0;
+}
+
+static void end(struct conn *conn)
+{
+    conn_close(conn);
+    conn->closed(conn);
+}
+
+void conn_service(struct conn *conn)
+{
+    const struct onward_channel_io io = {.size = sizeof(io),
+                                         .user = conn,
+                                         .read = read_socket,
+                                         .write = write_socket};
+    int64_t now = host_now_ms();
+    uint32_t events = EPOLLRDHUP;
+    int wants, more;
+
+    if (conn->is_closed)
+        return;
+    /* What a tick or a pump returns as the engine's error, its own callbacks
+     * tell too; here only the end of the connection counts. */
+    if (onward_channel_tick(conn->channel, now) == ONWARD_ECANCELED)
+        return;
+    do {
+        more = onward_channel_pump(conn->channel, &io);
+    } while (more == 1);
+    if (more == ONWARD_ECANCELED)
+        return; /* the engine was freed inside, and conn with it */
+    wants = onward_channel_wants(conn->channel);
+    if (wants & ONWARD_WANT_CLOSE) {
+        end(conn);
+        return;
+    }
+    if (wants & ONWARD_WANT_READ)
+        events |= EPOLLIN;
+    if (wants & ONWARD_WANT_WRITE)
+        events |= EPOLLOUT;
+    /* A peer that is known to be gone would wake us without end. */
+    if (conn->peer_gone && !(wants & ONWARD_WANT_READ))
+        events &= ~(uint32_t)EPOLLRDHUP;
+    loop_want(conn->loop, &conn->watch, events);
+}
+
+static void ready(struct loop_watch *watch, uint32_t events)
+{
+    struct conn *conn = (struct conn *)(void *)((char *)watch -
+                                                offsetof(struct conn, watch));
+
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        conn->peer_gone = true;
+    /* HUP cannot be masked: when nobody wants to read or write, the socket is
+     * dead all the same. */
+    if ((events & (EPOLLHUP | EPOLLERR)) &&
+        !(onward_channel_wants(conn->channel) &
+          (ONWARD_WANT_READ | ONWARD_WANT_WRITE))) {
+        loop_remove(conn->loop, watch);
+        onward_channel_eof(conn->channel, ONWARD_EOF_CUT);
+    }
+    conn_service(conn);
+}
+
+int conn_open(struct conn *conn, struct loop *loop, int fd,
+              struct onward_channel *channel,
+              void (*closed)(struct conn *conn))
+{
+    *conn = (struct conn){.watch = {.fd = fd, .ready = ready},
+                          .loop = loop,
+                          .channel = channel,
+                          .closed = closed};
+    if (loop_add(loop, &conn->watch, EPOLLIN | EPOLLRDHUP) != 0) {
+        conn->is_closed = true;
+        close(fd);
+        return -1;
+    }
+    return 0;
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn->is_closed)
+        return;
+    conn->is_closed = true;
+    loop_remove(conn->loop, &conn->watch);
+    close(conn->watch.fd);
+}
