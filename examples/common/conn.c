@@ -77,8 +77,8 @@ void conn_service(struct conn *conn)
 
 static void ready(struct loop_watch *watch, uint32_t events)
 {
-    struct conn *conn = (struct conn *)(void *)((char *)watch -
-                                                offsetof(struct conn, watch));
+    struct conn *conn =
+        (struct conn *)(void *)((char *)watch - offsetof(struct conn, watch));
 
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         conn->peer_gone = true;
@@ -94,8 +94,7 @@ static void ready(struct loop_watch *watch, uint32_t events)
 }
 
 int conn_open(struct conn *conn, struct loop *loop, int fd,
-              struct onward_channel *channel,
-              void (*closed)(struct conn *conn))
+              struct onward_channel *channel, void (*closed)(struct conn *conn))
 {
     *conn = (struct conn){.watch = {.fd = fd, .ready = ready},
                           .loop = loop,

@@ -1,0 +1,150 @@
+/*
+ * What was found, as one Authentication-Results field (RFC 8601 2.2, 2.7): a
+ * result for each SPF identity, each DKIM signature, ARC and DMARC.
+ */
+#include "verify/verify_priv.h"
+
+static struct onward_str text(const char *s)
+{
+    return onward_str_of(s);
+}
+
+static void add(struct onward_authres_builder *b, const char *method,
+                const char *result, struct onward_str reason, int *err)
+{
+    if (*err == 0)
+        *err = onward_authres_builder_result(b, text(method), text(result),
+                                             reason);
+}
+
+static void property(struct onward_authres_builder *b, const char *ptype,
+                     const char *name, struct onward_str value, int *err)
+{
+    if (*err == 0 && value.len != 0)
+        *err =
+            onward_authres_builder_property(b, text(ptype), text(name), value);
+}
+
+/* Only what went wrong needs words. */
+static struct onward_str spf_reason(const struct onward_spf_check *check)
+{
+    switch (onward_spf_check_result(check)) {
+    case ONWARD_SPF_TEMPERROR:
+    case ONWARD_SPF_PERMERROR:
+        return text(onward_spf_reason_text(onward_spf_check_reason(check)));
+    default:
+        return onward_core__str("", 0);
+    }
+}
+
+static void add_spf(struct onward_authres_builder *b,
+                    const struct onward_verifier *v, int *err)
+{
+    const struct onward_spf_check *c = v->spf_mail_from;
+
+    if (c != NULL) {
+        add(b, "spf", onward_spf_result_text(onward_spf_check_result(c)),
+            spf_reason(c), err);
+        /* The null reverse-path was checked as postmaster@HELO (RFC 7208
+         * section 2.4); RFC 8601 section 2.7.2 names that by smtp.helo. */
+        if (v->mail_from.len != 0)
+            property(b, "smtp", "mailfrom", v->mail_from, err);
+        else
+            property(b, "smtp", "helo", v->helo, err);
+    }
+    c = v->spf_helo;
+    if (c != NULL && v->mail_from.len != 0) {
+        add(b, "spf", onward_spf_result_text(onward_spf_check_result(c)),
+            spf_reason(c), err);
+        property(b, "smtp", "helo", v->helo, err);
+    }
+}
+
+static void add_dkim(struct onward_authres_builder *b,
+                     const struct onward_verifier *v, int *err)
+{
+    size_t count = onward_verifier_dkim_count(v);
+
+    if (count == 0)
+        add(b, "dkim", "none", onward_core__str("", 0), err);
+    for (size_t i = 0; i < count; i++) {
+        struct onward_dkim_signature s = {.size = sizeof(s)};
+
+        if (onward_verifier_dkim(v, i, &s) != 0)
+            continue;
+        add(b, "dkim", onward_dkim_result_name((int)s.result),
+            s.result == ONWARD_DKIM_PASS ? onward_core__str("", 0) : s.detail,
+            err);
+        /* As A-labels: a U-label would make the message need SMTPUTF8. */
+        property(b, "header", "d", s.domain_ascii, err);
+        property(b, "header", "i", s.identity, err);
+        property(b, "header", "s", s.selector, err);
+        property(b, "header", "a", s.algorithm_text, err);
+        property(b, "header", "b", s.header_b, err);
+    }
+}
+
+static void add_arc(struct onward_authres_builder *b,
+                    const struct onward_verifier *v, int *err)
+{
+    struct onward_arc_verdict a = {.size = sizeof(a)};
+
+    if (onward_verifier_arc(v, &a) != 0)
+        return;
+    add(b, "arc", onward_arc_result_name((int)a.result),
+        a.result == ONWARD_ARC_FAIL ? a.detail : onward_core__str("", 0), err);
+    if (a.result == ONWARD_ARC_PASS) {
+        struct onward_arc_set set = {.size = sizeof(set)};
+        struct onward_buf oldest;
+
+        if (onward_verifier_arc_set(v, a.instances, &set) == 0)
+            property(b, "header", "d", set.domain_ascii, err);
+        if (!a.has_oldest_pass)
+            return;
+        /* header.oldest-pass is what RFC 8617 section 5.2 registers. */
+        onward_core__buf_init(&oldest, v->ctx, 20);
+        onward_core__buf_add_u64(&oldest, a.oldest_pass);
+        property(b, "header", "oldest-pass", onward_core__buf_str(&oldest),
+                 err);
+        onward_core__buf_clear(&oldest);
+    }
+}
+
+static void add_dmarc(struct onward_authres_builder *b,
+                      const struct onward_verifier *v, int *err)
+{
+    int result = onward_verifier_dmarc_result(v);
+    int reason = onward_verifier_dmarc_reason(v);
+    bool is_plain = result == ONWARD_DMARC_PASS || result == ONWARD_DMARC_NONE;
+
+    add(b, "dmarc", onward_dmarc_result_text(result),
+        is_plain ? onward_core__str("", 0)
+                 : text(onward_dmarc_reason_text(reason)),
+        err);
+    property(b, "header", "from", v->author_domain, err);
+    if (v->dmarc != NULL)
+        property(
+            b, "policy", "dmarc",
+            text(onward_dmarc_policy_text(onward_dmarc_check_policy(v->dmarc))),
+            err);
+}
+
+int onward_verify__write_results(struct onward_verifier *v)
+{
+    struct onward_authres_builder *b = NULL;
+    struct onward_str value;
+    int err = onward_authres_builder_new(v->ctx, v->authserv_id, &b);
+
+    if (err != 0)
+        return err;
+    add_spf(b, v, &err);
+    add_dkim(b, v, &err);
+    add_arc(b, v, &err);
+    add_dmarc(b, v, &err);
+    if (err == 0)
+        err = onward_authres_builder_value(b, &value);
+    if (err == 0)
+        err = onward_core__buf_add_str(&v->authres, value);
+    onward_authres_builder_free(b);
+    return err;
+}

@@ -1,0 +1,539 @@
+/*
+ * One pass: the header is kept, the body hashed as it passes, all questions
+ * are out as early as they can be; the verdict waits for the last answer.
+ */
+#include "verify/verify_priv.h"
+
+enum {
+    ARENA_BYTES = 256 * 1024,
+    AUTHRES_BYTES = 64 * 1024,
+    DEFAULT_SIGNATURES = 10,
+    DEFAULT_TIMEOUT_MS = 30000
+};
+
+_Static_assert(offsetof(struct onward_verifier_opts, reserved) +
+                       sizeof(size_t) ==
+                   sizeof(struct onward_verifier_opts),
+               "no tail padding");
+
+static void destroy(struct onward_verifier *v)
+{
+    struct onward_ctx *ctx = v->ctx;
+    struct onward_resolver *resolver = v->resolver;
+
+    onward_core__buf_clear(&v->authres);
+    onward_mime__header_clear(&v->header);
+    onward_core__arena_clear(&v->arena);
+    onward_core__free(ctx, v);
+    onward_dns__resolver_release(resolver);
+    onward_ctx_free(ctx);
+}
+
+/* Let go of all that asks. */
+static void detach(struct onward_verifier *v)
+{
+    onward_spf_check_free(v->spf_mail_from);
+    onward_spf_check_free(v->spf_helo);
+    onward_dmarc_check_free(v->dmarc);
+    v->spf_mail_from = v->spf_helo = NULL;
+    v->dmarc = NULL;
+    onward_dkim__verify_clear(&v->dkim);
+    onward_arc__validate_clear(&v->arc);
+    onward_core__task_clear(&v->task);
+}
+
+/* ---- Waiting ----------------------------------------------------------- */
+
+static void spf_done(void *user, struct onward_spf_check *check)
+{
+    struct onward_verifier *v = user;
+
+    (void)check;
+    onward_core__task_ready(&v->task);
+}
+
+static void dmarc_done(void *user, struct onward_dmarc_check *check)
+{
+    struct onward_verifier *v = user;
+
+    (void)check;
+    onward_core__task_ready(&v->task);
+}
+
+static bool spf_known(const struct onward_spf_check *check)
+{
+    return check == NULL ||
+           onward_spf_check_result(check) != ONWARD_SPF_PENDING;
+}
+
+/* Does the newest seal of a passing chain come from a sealer that the host
+ * trusts, and does its own record of DMARC say pass (A068)? */
+static bool is_trusted_forwarder(struct onward_verifier *v)
+{
+    struct onward_arc_verdict verdict = {.size = sizeof(verdict)};
+    struct onward_arc_set set = {.size = sizeof(set)};
+    struct onward_authres *results = NULL;
+    bool is_listed = false, says_pass = false;
+
+    if (v->sealers == NULL || onward_verifier_arc(v, &verdict) != 0 ||
+        verdict.result != ONWARD_ARC_PASS)
+        return false;
+    if (onward_verifier_arc_set(v, verdict.instances, &set) != 0)
+        return false;
+    for (const struct onward_verify__sealer *s = v->sealers; s != NULL;
+         s = s->next)
+        is_listed =
+            is_listed || onward_core__str_ieq(s->domain, set.domain_ascii);
+    /* From the sealed field, never from plain Authentication-Results. */
+    if (!is_listed ||
+        onward_authres_parse(v->ctx, set.results, NULL, &results) != 0)
+        return false;
+    for (size_t i = 0; i < onward_authres_count(results); i++) {
+        says_pass =
+            says_pass || (onward_core__str_eq(onward_authres_method(results, i),
+                                              ONWARD_STR("dmarc")) &&
+                          onward_core__str_eq(onward_authres_result(results, i),
+                                              ONWARD_STR("pass")));
+    }
+    onward_authres_free(results);
+    return says_pass;
+}
+
+/* The domain that SPF authenticated as MAIL FROM (RFC 9989 section 4.4). */
+static int add_spf_identifier(struct onward_verifier *v)
+{
+    if (v->spf_mail_from == NULL ||
+        onward_spf_check_result(v->spf_mail_from) != ONWARD_SPF_PASS)
+        return 0;
+    return onward_dmarc_check_add_spf(
+        v->dmarc, onward_spf_check_domain(v->spf_mail_from));
+}
+
+/* May this signature stand for its domain? */
+static bool dkim_counts(const struct onward_dkim_signature *s)
+{
+    return s->result == ONWARD_DKIM_PASS && s->is_test == 0;
+}
+
+static int decide(struct onward_verifier *v)
+{
+    int err = 0;
+
+    if (v->dmarc == NULL)
+        return 0;
+    err = add_spf_identifier(v);
+    for (size_t i = 0; i < v->dkim.count && err == 0; i++) {
+        struct onward_dkim_signature s = {.size = sizeof(s)};
+
+        if (onward_dkim__verify_signature(&v->dkim, i, &s) == 0 &&
+            dkim_counts(&s) && s.is_from_exposed == 0)
+            err = onward_dmarc_check_add_dkim(v->dmarc, s.domain_ascii);
+    }
+    if (err == 0)
+        err = onward_dmarc_check_finish(v->dmarc, is_trusted_forwarder(v));
+    return err;
+}
+
+/* Without memory for the verdict there is none that anybody may trust. */
+static void give_up(struct onward_verifier *v)
+{
+    v->author_result = ONWARD_DMARC_TEMPERROR;
+    v->author_reason = ONWARD_DMARC_REASON_MEMORY;
+    onward_dmarc_check_free(v->dmarc);
+    v->dmarc = NULL;
+}
+
+/* true: all is known. */
+static bool step(struct onward_verifier *v)
+{
+    bool is_known = onward_dkim__verify_step(&v->dkim);
+
+    is_known = onward_arc__validate_step(&v->arc) && is_known;
+    is_known =
+        is_known && spf_known(v->spf_mail_from) && spf_known(v->spf_helo);
+    if (!is_known)
+        return false;
+    if (!v->is_decided) {
+        v->is_decided = true;
+        if (decide(v) != 0)
+            give_up(v);
+    }
+    return v->dmarc == NULL ||
+           onward_dmarc_check_result(v->dmarc) != ONWARD_DMARC_PENDING;
+}
+
+static void end(struct onward_verifier *v)
+{
+    onward_core__task_deadline(&v->task, ONWARD_NEVER);
+    if (onward_verify__write_results(v) != 0)
+        onward_core__buf_reset(&v->authres);
+    v->is_done = true;
+    if (v->host.done == NULL)
+        return;
+    onward_core__guard_enter(&v->guard);
+    v->host.done(v->host.user, v);
+    if (onward_core__guard_leave(&v->guard))
+        destroy(v);
+}
+
+static void run(struct onward_core__task *task, int64_t now_ms)
+{
+    struct onward_verifier *v =
+        ONWARD_CONTAINER(task, struct onward_verifier, task);
+
+    if (v->is_done || v->err != 0 || !v->is_begun)
+        return;
+    if (!v->is_finished) {
+        /* Keys that came meanwhile need no memory here. */
+        return;
+    }
+    if (v->deadline_ms == 0) {
+        v->deadline_ms = v->timeout_ms > (size_t)(INT64_MAX - now_ms)
+                             ? ONWARD_NEVER
+                             : now_ms + (int64_t)v->timeout_ms;
+        onward_core__task_deadline(&v->task, v->deadline_ms);
+    }
+    if (step(v)) {
+        end(v);
+    } else if (now_ms >= v->deadline_ms) {
+        /* What is open is temperror; DMARC cannot be told then. */
+        give_up(v);
+        v->author_reason = ONWARD_DMARC_REASON_DNS;
+        end(v);
+    }
+}
+
+/* ---- Life -------------------------------------------------------------- */
+
+static int start_spf(struct onward_verifier *v, size_t identity,
+                     struct onward_str receiver,
+                     struct onward_spf_check **check)
+{
+    const struct onward_spf_host host = {
+        .size = sizeof(host), .user = v, .done = spf_done};
+    const struct onward_spf_opts o = {.size = sizeof(o),
+                                      .identity = identity,
+                                      .client_ip = &v->client_ip,
+                                      .mail_from = v->mail_from,
+                                      .helo = v->helo,
+                                      .receiver = receiver};
+
+    return onward_spf_check_new(v->resolver, &o, &host, check);
+}
+
+static int load(struct onward_verifier *v, const struct onward_verifier_opts *o)
+{
+    int err =
+        onward_core__arena_dup(&v->arena, o->authserv_id, &v->authserv_id);
+
+    if (err == 0)
+        err = onward_core__arena_dup(&v->arena, o->mail_from, &v->mail_from);
+    if (err == 0)
+        err = onward_core__arena_dup(&v->arena, o->helo, &v->helo);
+    if (err != 0 || o->client_ip == NULL)
+        return err;
+    v->client_ip = *o->client_ip;
+    err = start_spf(v, ONWARD_SPF_MAIL_FROM, o->receiver, &v->spf_mail_from);
+    if (err == 0)
+        err = start_spf(v, ONWARD_SPF_HELO, o->receiver, &v->spf_helo);
+    return err;
+}
+
+int onward_verifier_new(struct onward_resolver *resolver,
+                        const struct onward_verifier_opts *opts,
+                        const struct onward_verifier_host *host,
+                        struct onward_verifier **verifier)
+{
+    struct onward_verifier_opts o;
+    struct onward_verifier_host h;
+    struct onward_verifier *v;
+    struct onward_desk *desk;
+    struct onward_ctx *ctx;
+    int err;
+
+    if (resolver == NULL || opts == NULL || verifier == NULL)
+        return ONWARD_EINVAL;
+    err = onward_core__opts_load(&o, sizeof(o), opts);
+    if (err == 0)
+        err = onward_core__opts_load(&h, sizeof(h), host);
+    if (err != 0)
+        return err;
+    if (o.authserv_id.len == 0)
+        return ONWARD_EINVAL;
+    desk = onward_dns__desk(resolver);
+    if (onward_core__desk_is_dead(desk))
+        return ONWARD_ESTATE;
+    ctx = onward_core__desk_ctx(desk);
+    v = onward_core__zalloc(ctx, sizeof(*v));
+    if (v == NULL)
+        return ONWARD_ENOMEM;
+    v->ctx = onward_ctx_ref(ctx);
+    v->resolver = resolver;
+    onward_dns__resolver_hold(resolver);
+    v->host = h;
+    v->max_signatures =
+        onward_core__limit(o.max_signatures, DEFAULT_SIGNATURES);
+    v->timeout_ms = onward_core__limit(o.timeout_ms, DEFAULT_TIMEOUT_MS);
+    onward_core__arena_init(&v->arena, ctx, ARENA_BYTES);
+    onward_core__buf_init(&v->authres, ctx, AUTHRES_BYTES);
+    onward_mime__header_init(&v->header, ctx);
+    onward_dkim__body_init(&v->body);
+    onward_core__task_init(&v->task, desk, run);
+    err = load(v, &o);
+    if (err != 0) {
+        detach(v);
+        destroy(v);
+        return err;
+    }
+    *verifier = v;
+    return 0;
+}
+
+void onward_verifier_free(struct onward_verifier *verifier)
+{
+    if (verifier == NULL || verifier->guard.is_dead)
+        return;
+    detach(verifier);
+    verifier->guard.is_dead = true;
+    if (verifier->guard.depth == 0)
+        destroy(verifier);
+}
+
+int onward_verifier_trust_sealer(struct onward_verifier *verifier,
+                                 struct onward_str domain)
+{
+    struct onward_verify__sealer *s;
+    struct onward_str ascii;
+    int err;
+
+    if (verifier->is_begun || verifier->is_finished)
+        return ONWARD_ESTATE;
+    err = onward_core__domain_to_ascii(&verifier->arena, domain, &ascii);
+    if (err != 0)
+        return err;
+    s = onward_core__arena_alloc(&verifier->arena, sizeof(*s));
+    if (s == NULL)
+        return ONWARD_ENOMEM;
+    s->domain = ascii;
+    s->next = verifier->sealers;
+    verifier->sealers = s;
+    return 0;
+}
+
+/* ---- Streaming --------------------------------------------------------- */
+
+static int start_dmarc(struct onward_verifier *v)
+{
+    const struct onward_dmarc_host host = {
+        .size = sizeof(host), .user = v, .done = dmarc_done};
+    struct onward_dmarc_opts o = {.size = sizeof(o)};
+    int err = onward_verify__find_author(v);
+
+    if (err != 0 || v->author_domain.len == 0)
+        return err;
+    o.author_domain = v->author_domain;
+    return onward_dmarc_check_new(v->resolver, &o, &host, &v->dmarc);
+}
+
+/* The header is complete: ask for everything that it names. */
+static int begin(struct onward_verifier *v)
+{
+    struct onward_dkim_verifier_opts dkim = {
+        .size = sizeof(dkim), .max_signatures = v->max_signatures};
+    struct onward_dkim__policy policy;
+    size_t max_signatures;
+    bool wants_oldest_pass;
+    int err;
+
+    v->is_begun = true;
+    /* Ours first, so that peers' odd wishes cannot use up the set. */
+    err = onward_dkim__body_want(&v->body, ONWARD_DKIM__RELAXED, false, 0,
+                                 &v->body_index);
+    if (err == 0)
+        err = onward_dkim__policy_load(v->ctx, &dkim, &policy, &max_signatures);
+    if (err == 0)
+        err = onward_dkim__verify_begin(&v->dkim, &v->header, &v->body, &policy,
+                                        max_signatures, v->resolver, &v->task);
+    if (err == 0)
+        err =
+            onward_arc__policy_load(v->ctx, NULL, &policy, &wants_oldest_pass);
+    if (err == 0)
+        err = onward_arc__validate_begin(&v->arc, &v->header, &v->body, &policy,
+                                         wants_oldest_pass, v->resolver,
+                                         &v->task);
+    return err == 0 ? start_dmarc(v) : err;
+}
+
+static int feed(struct onward_verifier *v, const unsigned char *data,
+                size_t len)
+{
+    size_t taken = 0;
+    int ret;
+
+    if (!v->is_begun) {
+        ret = onward_header_feed(&v->header, data, len, &taken);
+        if (ret == 1)
+            ret = begin(v);
+        if (ret != 0 || !v->is_begun)
+            return ret;
+        data += taken;
+        len -= taken;
+    }
+    if (len != 0)
+        onward_dkim__body_feed(&v->body, data, len);
+    return 0;
+}
+
+int onward_verifier_feed(struct onward_verifier *verifier, const void *data,
+                         size_t len)
+{
+    if (verifier->err != 0)
+        return verifier->err;
+    if (verifier->is_finished)
+        return ONWARD_ESTATE;
+    if (len != 0)
+        verifier->err = feed(verifier, data, len);
+    return verifier->err;
+}
+
+static void make_fingerprint(struct onward_verifier *v)
+{
+    struct onward_str block = onward_core__buf_str(&v->header.block);
+    struct sha256_ctx sha;
+
+    sha256_init(&sha);
+    sha256_update(&sha, block.len, (const uint8_t *)block.data);
+    sha256_update(&sha, ONWARD_DKIM__HASH_SIZE,
+                  onward_dkim__body_digest(&v->body, v->body_index));
+    sha256_digest(&sha, sizeof(v->fingerprint), v->fingerprint);
+}
+
+int onward_verifier_finish(struct onward_verifier *verifier)
+{
+    struct onward_verifier *v = verifier;
+
+    if (v->err != 0)
+        return v->err;
+    if (v->is_finished)
+        return ONWARD_ESTATE;
+    if (!v->is_begun) {
+        v->err = onward_header_finish(&v->header);
+        if (v->err == 0)
+            v->err = begin(v);
+        if (v->err != 0)
+            return v->err;
+    }
+    onward_dkim__body_finish(&v->body);
+    v->is_finished = true;
+    make_fingerprint(v);
+    onward_core__task_ready(&v->task);
+    return 0;
+}
+
+/* ---- Reading ----------------------------------------------------------- */
+
+int onward_verifier_is_done(const struct onward_verifier *verifier)
+{
+    return verifier->is_done;
+}
+
+const struct onward_header *
+onward_verifier_header(const struct onward_verifier *verifier)
+{
+    return &verifier->header;
+}
+
+const struct onward_spf_check *
+onward_verifier_spf(const struct onward_verifier *verifier, int identity)
+{
+    return identity == ONWARD_SPF_HELO ? verifier->spf_helo
+                                       : verifier->spf_mail_from;
+}
+
+size_t onward_verifier_dkim_count(const struct onward_verifier *verifier)
+{
+    return verifier->dkim.count;
+}
+
+int onward_verifier_dkim(const struct onward_verifier *verifier, size_t i,
+                         struct onward_dkim_signature *signature)
+{
+    return onward_dkim__verify_signature(&verifier->dkim, i, signature);
+}
+
+int onward_verifier_arc(const struct onward_verifier *verifier,
+                        struct onward_arc_verdict *verdict)
+{
+    return onward_arc__validate_verdict(&verifier->arc, verdict);
+}
+
+int onward_verifier_arc_set(const struct onward_verifier *verifier,
+                            size_t instance, struct onward_arc_set *set)
+{
+    return onward_arc__validate_set(&verifier->arc, instance, set);
+}
+
+const struct onward_dmarc_check *
+onward_verifier_dmarc(const struct onward_verifier *verifier)
+{
+    return verifier->dmarc;
+}
+
+int onward_verifier_dmarc_result(const struct onward_verifier *verifier)
+{
+    if (!verifier->is_done && !verifier->is_decided)
+        return ONWARD_DMARC_PENDING;
+    return verifier->dmarc != NULL ? onward_dmarc_check_result(verifier->dmarc)
+                                   : verifier->author_result;
+}
+
+int onward_verifier_dmarc_reason(const struct onward_verifier *verifier)
+{
+    return verifier->dmarc != NULL ? onward_dmarc_check_reason(verifier->dmarc)
+                                   : verifier->author_reason;
+}
+
+int onward_verifier_dmarc_disposition(const struct onward_verifier *verifier)
+{
+    if (verifier->dmarc != NULL)
+        return onward_dmarc_check_disposition(verifier->dmarc);
+    return verifier->author_result == ONWARD_DMARC_PERMERROR
+               ? ONWARD_DMARC_POLICY_REJECT
+               : ONWARD_DMARC_POLICY_NONE;
+}
+
+struct onward_str
+onward_verifier_author_domain(const struct onward_verifier *verifier)
+{
+    return verifier->author_domain;
+}
+
+int onward_verifier_is_authenticated(const struct onward_verifier *verifier)
+{
+    if (verifier->spf_mail_from != NULL &&
+        onward_spf_check_result(verifier->spf_mail_from) == ONWARD_SPF_PASS)
+        return 1;
+    for (size_t i = 0; i < verifier->dkim.count; i++) {
+        struct onward_dkim_signature s = {.size = sizeof(s)};
+
+        if (onward_dkim__verify_signature(&verifier->dkim, i, &s) == 0 &&
+            dkim_counts(&s))
+            return 1;
+    }
+    return 0;
+}
+
+struct onward_str
+onward_verifier_authres(const struct onward_verifier *verifier)
+{
+    return onward_core__buf_str(&verifier->authres);
+}
+
+struct onward_str
+onward_verifier_fingerprint(const struct onward_verifier *verifier)
+{
+    if (!verifier->is_finished)
+        return onward_core__str("", 0);
+    return onward_core__str(verifier->fingerprint,
+                            sizeof(verifier->fingerprint));
+}
