@@ -179,7 +179,7 @@ onward_egress_report(struct onward_egress *plan,
                      const struct onward_egress_outcome *outcome);
 
 /** How it ended. The caller sets size; at most so much is written. */
-struct onward_egress_result {
+struct onward_egress_verdict {
     size_t size;
     size_t fate; /**< enum onward_egress_fate */
     /** The reply that fits: the server's last one, or ours; 250, 451, 550. */
@@ -198,7 +198,7 @@ struct onward_egress_result {
  * @since 0.1
  */
 ONWARD_API int onward_egress_result(const struct onward_egress *plan,
-                                    struct onward_egress_result *result);
+                                    struct onward_egress_verdict *result);
 
 #ifdef __cplusplus
 }

@@ -10,9 +10,9 @@ _Static_assert(offsetof(struct onward_egress_host, tls_level) +
                        sizeof(void *) ==
                    sizeof(struct onward_egress_host),
                "no tail padding");
-_Static_assert(offsetof(struct onward_egress_result, text) +
+_Static_assert(offsetof(struct onward_egress_verdict, text) +
                        sizeof(struct onward_str) ==
-                   sizeof(struct onward_egress_result),
+                   sizeof(struct onward_egress_verdict),
                "no tail padding");
 
 enum {
@@ -256,9 +256,9 @@ void onward_egress_free(struct onward_egress *plan)
 }
 
 int onward_egress_result(const struct onward_egress *plan,
-                         struct onward_egress_result *result)
+                         struct onward_egress_verdict *result)
 {
-    struct onward_egress_result out = {.size = sizeof(out)};
+    struct onward_egress_verdict out = {.size = sizeof(out)};
 
     if (plan == NULL || result == NULL)
         return ONWARD_EINVAL;

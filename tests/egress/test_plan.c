@@ -168,7 +168,7 @@ static void put(struct fixture *f, const char *text, size_t len)
 static const char *all(struct fixture *f)
 {
     struct onward_egress_attempt attempt = {.size = sizeof(attempt)};
-    struct onward_egress_result result = {.size = sizeof(result)};
+    struct onward_egress_verdict result = {.size = sizeof(result)};
     struct onward_egress_outcome outcome = {.size = sizeof(outcome),
                                             .fate = ONWARD_EGRESS_PENDING};
     char text[100];
@@ -417,7 +417,7 @@ static void test_own_tls_rule(void **state)
     struct onward_egress_attempt attempt = {.size = sizeof(attempt)};
     struct onward_egress_outcome outcome = {
         .size = sizeof(outcome), .tls_failure = ONWARD_TLS_UNTRUSTED};
-    struct onward_egress_result result = {.size = sizeof(result)};
+    struct onward_egress_verdict result = {.size = sizeof(result)};
     struct fixture f;
 
     (void)state;
@@ -560,7 +560,7 @@ static void test_outcome(void **state)
 {
     const struct outcome_row *row = *state;
     struct onward_egress_attempt attempt = {.size = sizeof(attempt)};
-    struct onward_egress_result result = {.size = sizeof(result)};
+    struct onward_egress_verdict result = {.size = sizeof(result)};
     struct fixture f;
     int i;
 
@@ -596,7 +596,7 @@ static void test_bad_calls(void **state)
     struct onward_egress_attempt attempt = {.size = sizeof(attempt)};
     struct onward_egress_attempt small = {.size = 1};
     struct onward_egress_outcome outcome = {.size = sizeof(outcome)};
-    struct onward_egress_result result = {.size = 1};
+    struct onward_egress_verdict result = {.size = 1};
     struct fixture f;
 
     (void)state;
