@@ -26,7 +26,7 @@ USES = {
     "dmarc": ["core", "dns", "address"],
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
     "egress": ["core", "dns", "address", "tls"],
-    "relay": ["core", "verify", "egress", "ruleset", "srs", "store", "mime",
+    "relay": ["core", "verify", "smtp", "ruleset", "srs", "store", "mime",
               "authres", "arc", "address"],
 }
 LIBS = ["-lnettle", "-lhogweed", "-lgmp", "-lidn2", "-lunistring", "-lpsl"]

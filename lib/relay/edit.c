@@ -1,0 +1,59 @@
+/*
+ * What is cut from the message and what goes on top of it, but for the ARC set.
+ * Received is there already.
+ */
+#include "relay/relay_priv.h"
+
+#include "authres/authres_shared.h"
+
+/*
+ * Results that claim to be ours are not (RFC 8601 section 5): each of them
+ * goes, wherever it stands.
+ */
+static int cut_claims(struct onward_relay *r)
+{
+    const struct onward_header *h = onward_verifier_header(r->verifier);
+    size_t i = onward_mime__first(h, ONWARD_STR("Authentication-Results"));
+
+    for (; i != ONWARD_HEADER_NONE; i = h->items[i].below) {
+        int ret = onward_authres__claims_authserv_id(
+            &r->scratch, onward_mime__value(h, i), r->opts.authserv_id);
+
+        onward_core__arena_reset(&r->scratch);
+        if (ret < 0)
+            return ret;
+        if (ret == 1)
+            (void)onward_edit_cut(r->edit, i);
+    }
+    return 0;
+}
+
+static int add(struct onward_relay *r, const char *name,
+               struct onward_str value)
+{
+    return onward_edit_add(r->edit, name, strlen(name), value.data, value.len);
+}
+
+/* The mark by which we know the message when it comes again. */
+static int add_marks(struct onward_relay *r)
+{
+    const struct onward_relay__rcpt *rcpt = r->rcpts;
+    int err = 0;
+
+    for (int n = 0; rcpt != NULL && n < ONWARD_RELAY__MARKS_MAX && err == 0;
+         rcpt = rcpt->next, n++)
+        err = add(r, "Delivered-To", rcpt->text);
+    return err;
+}
+
+int onward_relay__write_fields(struct onward_relay *r)
+{
+    int err = cut_claims(r);
+
+    if (err == 0)
+        err = add_marks(r);
+    if (err == 0)
+        err = add(r, "Authentication-Results",
+                  onward_verifier_authres(r->verifier));
+    return err;
+}

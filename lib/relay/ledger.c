@@ -1,0 +1,197 @@
+/*
+ * The ledger: which destination has taken which message. It is asked before a
+ * delivery and written after it, so that a sender who has to try again, because
+ * another destination failed, does not double what went well.
+ */
+#include "relay/relay_priv.h"
+
+#include <nettle/sha2.h>
+
+#include "core/text_shared.h"
+
+#define KEY_PREFIX "onward/relay/1/"
+
+enum {
+    VALUE_LEN = 16, /* kind, version, when: "rlgd", u32, i64, little-endian */
+    VALUE_VERSION = 1
+};
+
+static const unsigned char kind[4] = {'r', 'l', 'g', 'd'};
+
+/* ---- Keys -------------------------------------------------------------- */
+
+static void hash_u64(struct sha256_ctx *sha, uint64_t value)
+{
+    uint8_t octets[8];
+
+    for (size_t i = 0; i < sizeof(octets); i++)
+        octets[i] = (uint8_t)(value >> (8 * i));
+    sha256_update(sha, sizeof(octets), octets);
+}
+
+/* With its length, so that no two lists of texts read the same. */
+static void hash_text(struct sha256_ctx *sha, struct onward_str s)
+{
+    hash_u64(sha, s.len);
+    if (s.len != 0)
+        sha256_update(sha, s.len, (const uint8_t *)s.data);
+}
+
+static void make_key(const struct onward_relay *r,
+                     struct onward_relay__destination *d)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    struct sha256_ctx sha;
+    size_t at = sizeof(KEY_PREFIX) - 1;
+
+    sha256_init(&sha);
+    hash_text(&sha, onward_verifier_fingerprint(r->verifier));
+    hash_text(&sha, r->reverse_path);
+    hash_u64(&sha, r->rcpt_count);
+    for (const struct onward_relay__rcpt *rcpt = r->rcpts; rcpt != NULL;
+         rcpt = rcpt->next)
+        hash_text(&sha, rcpt->text);
+    hash_text(&sha, d->recipient);
+    sha256_digest(&sha, sizeof(digest), digest);
+    memcpy(d->key, KEY_PREFIX, at);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        d->key[at++] = digits[digest[i] >> 4];
+        d->key[at++] = digits[digest[i] & 15];
+    }
+    d->key_len = at;
+}
+
+_Static_assert(sizeof(KEY_PREFIX) + 2 * SHA256_DIGEST_SIZE <=
+                   ONWARD_RELAY__KEY_MAX,
+               "a key fits");
+
+/* ---- Values ------------------------------------------------------------ */
+
+static void write_value(unsigned char *out, int64_t now_s)
+{
+    uint64_t when = (uint64_t)now_s;
+
+    memcpy(out, kind, sizeof(kind));
+    memset(out + 4, 0, 4);
+    out[4] = VALUE_VERSION;
+    for (size_t i = 0; i < 8; i++)
+        out[8 + i] = (unsigned char)(when >> (8 * i));
+}
+
+/* What another program put there says nothing of a delivery. */
+static bool is_value(struct onward_str v)
+{
+    static const unsigned char version[4] = {VALUE_VERSION, 0, 0, 0};
+
+    return v.len == VALUE_LEN && memcmp(v.data, kind, sizeof(kind)) == 0 &&
+           memcmp(v.data + 4, version, sizeof(version)) == 0;
+}
+
+/* ---- Before ------------------------------------------------------------ */
+
+static bool ask(struct onward_relay *r, struct onward_relay__destination *d)
+{
+    make_key(r, d);
+    d->is_asked = true;
+    return onward_store__get(r->opts.store, &d->query,
+                             onward_core__str(d->key, d->key_len),
+                             &r->task) == 0;
+}
+
+/* 1: known; 0: not yet; ONWARD_EVERSION or an error of the store. */
+static int look(struct onward_relay__destination *d)
+{
+    int status = d->query.status;
+
+    if (status == ONWARD_AGAIN)
+        return 0;
+    if (status == 0 && is_value(d->query.value))
+        d->fate = ONWARD_RELAY_FATE_BEFORE;
+    else if (status == 0)
+        return ONWARD_EVERSION;
+    return status == 0 || status == ONWARD_ENOENT ? 1 : status;
+}
+
+static bool fail(struct onward_relay *r, int err)
+{
+    onward_core__log(r->ctx, ONWARD_LOG_ERROR, "relay", "ledger-get", r->log_id,
+                     onward_str_of(onward_error_name(err)));
+    onward_relay__fail(r, ONWARD_RELAY_REASON_LEDGER);
+    return false;
+}
+
+static void forget(struct onward_relay *r)
+{
+    for (size_t i = 0; i < r->destination_count; i++) {
+        onward_store__query_clear(&r->destinations[i].query);
+        r->destinations[i].is_asked = false;
+    }
+}
+
+bool onward_relay__look_up(struct onward_relay *r)
+{
+    bool is_pending = false;
+
+    if (r->opts.store == NULL)
+        return true;
+    for (size_t i = 0; i < r->destination_count; i++) {
+        struct onward_relay__destination *d = &r->destinations[i];
+        int ret;
+
+        if (!d->is_asked && !ask(r, d))
+            return onward_relay__is_dead(r) ? false : fail(r, ONWARD_ECANCELED);
+        if (onward_relay__is_dead(r))
+            return false;
+        ret = look(d);
+        if (ret < 0)
+            return fail(r, ret);
+        is_pending = is_pending || ret == 0;
+    }
+    if (is_pending)
+        return false;
+    forget(r);
+    return true;
+}
+
+/* ---- After ------------------------------------------------------------- */
+
+/* It went well and cannot be taken back: the message is delivered all the same,
+ * only a retry would double it. */
+static void warn(struct onward_relay *r, int err)
+{
+    onward_core__log(r->ctx, ONWARD_LOG_WARN, "relay", "ledger-put", r->log_id,
+                     onward_str_of(onward_error_name(err)));
+}
+
+bool onward_relay__record(struct onward_relay *r,
+                          struct onward_relay__destination *d)
+{
+    unsigned char value[VALUE_LEN];
+    int64_t now_s = onward_core__now_s(r->ctx);
+    int err;
+
+    if (r->opts.store == NULL || d->is_recorded)
+        return true;
+    if (d->query.store != NULL) {
+        err = d->query.status;
+        if (err == ONWARD_AGAIN)
+            return false;
+        if (err != 0)
+            warn(r, err);
+        d->is_recorded = true;
+        onward_store__query_clear(&d->query);
+        return true;
+    }
+    write_value(value, now_s);
+    err = onward_store__put(
+        r->opts.store, &d->query, onward_core__str(d->key, d->key_len),
+        onward_core__str(value, sizeof(value)),
+        now_s + (int64_t)r->opts.ledger_life_s, 0,
+        ONWARD_STORE_KEEP | ONWARD_STORE_IF_ABSENT, &r->task);
+    if (onward_relay__is_dead(r) || err == 0)
+        return false;
+    warn(r, err);
+    d->is_recorded = true;
+    return true;
+}

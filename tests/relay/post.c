@@ -1,0 +1,352 @@
+#include "relay/post.h"
+
+const char t_post_plain[] = "From: Ann <ann@a.example>\r\n"
+                            "To: me@example.com\r\n"
+                            "Subject: hi\r\n"
+                            "\r\n"
+                            "Hello.\r\n"
+                            ".\r\n"
+                            "\r\n";
+
+static const char rules_text[] =
+    "{\"version\":1,\"zones\":[{\"name\":\"example.com\","
+    "\"settings\":{\"support_subaddress\":true},\"rules\":["
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"me@example.com\"}],\"actions\":[{\"type\":\"forward\",\"value\":"
+    "[\"me@dest.example\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"alias@example.com\"}],\"actions\":[{\"type\":\"forward\",\"value\":"
+    "[\"me@dest.example\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"all@example.com\"}],\"actions\":[{\"type\":\"forward\",\"value\":"
+    "[\"one@dest.example\",\"two@dest.example\",\"three@dest.example\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"loop@example.com\"}],\"actions\":[{\"type\":\"forward\",\"value\":"
+    "[\"loop@example.com\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"gone@example.com\"}],\"actions\":[{\"type\":\"reject\",\"code\":521,"
+    "\"enhanced\":\"5.1.6\",\"text\":\"Moved away\"}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"code@example.com\"}],\"actions\":[{\"type\":\"worker\",\"value\":"
+    "[\"robot\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"new@example.com\"}],\"actions\":[{\"type\":\"forward\",\"value\":"
+    "[\"new@dest.example\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"slow@example.com\"}],\"actions\":[{\"type\":\"forward\",\"value\":"
+    "[\"slow@dest.example\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"null@example.com\"}],\"actions\":[{\"type\":\"drop\"}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"postmaster@mx.example.com\"}],\"actions\":[{\"type\":\"forward\","
+    "\"value\":[\"me@dest.example\"]}]}"
+    "]}],\"addresses\":["
+    "{\"email\":\"me@dest.example\",\"verified\":true},"
+    "{\"email\":\"one@dest.example\",\"verified\":true},"
+    "{\"email\":\"two@dest.example\",\"verified\":true},"
+    "{\"email\":\"three@dest.example\",\"verified\":true},"
+    "{\"email\":\"loop@example.com\",\"verified\":true},"
+    "{\"email\":\"new@dest.example\",\"verified\":null}]}";
+
+/* a: strict; n: asks for nothing; t: its SPF and DMARC cannot be known; e: no
+ * SPF and no DMARC; fwd.net, our own, with a subdomain of somebody else. */
+static const char records[] = "a.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
+                              "_dmarc.a.example TXT \"v=DMARC1; p=reject\"\n"
+                              "n.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
+                              "_dmarc.n.example TXT \"v=DMARC1; p=none\"\n"
+                              "t.example TXT !SERVFAIL\n"
+                              "_dmarc.t.example TXT !SERVFAIL\n"
+                              "s.example TXT !SERVFAIL\n"
+                              "e.example A 192.0.2.77\n"
+                              "fwd.net TXT \"v=spf1 ip4:198.51.100.1 -all\"\n"
+                              "_dmarc.fwd.net TXT \"v=DMARC1; p=none\"\n"
+                              "mx.fwd.net A 198.51.100.1\n";
+
+/* ---- The host ---------------------------------------------------------- */
+
+static struct onward_smtp_reply parse_reply(const char *text)
+{
+    struct onward_smtp_reply reply = {.size = sizeof(reply)};
+    size_t enhanced = strcspn(text + 4, " ");
+
+    reply.code = (size_t)strtoul(text, NULL, 10);
+    reply.enhanced = (struct onward_str){text + 4, enhanced};
+    reply.text = onward_str_of(text + 4 + enhanced + 1);
+    return reply;
+}
+
+static void free_relay(struct t_post *x)
+{
+    struct onward_relay *relay = x->relay;
+
+    x->relay = NULL;
+    onward_relay_free(relay);
+}
+
+static int deliver(void *user, uint64_t token, struct onward_relay *relay,
+                   size_t index)
+{
+    struct t_post *x = user;
+
+    assert_true(index < T_POST_MAX);
+    assert_ptr_equal(relay, x->relay);
+    x->tokens[index] = token;
+    x->asked_count++;
+    if (x->frees_in_deliver)
+        free_relay(x);
+    else if (x->answers[index] != NULL)
+        assert_int_equal(t_post_answer(x, index, x->answers[index]), 0);
+    return x->deliver_returns;
+}
+
+static void cancel(void *user, uint64_t token)
+{
+    struct t_post *x = user;
+
+    assert_true(x->canceled_count < T_POST_MAX);
+    x->canceled[x->canceled_count++] = token;
+    if (x->frees_in_cancel)
+        free_relay(x);
+}
+
+static void done(void *user, struct onward_relay *relay)
+{
+    struct t_post *x = user;
+
+    assert_ptr_equal(relay, x->relay);
+    x->done++;
+    if (x->frees_in_done)
+        free_relay(x);
+}
+
+static int is_verified(void *user, const char *address, size_t len)
+{
+    (void)user;
+    return len == 17 && memcmp(address, "slow@dest.example", len) == 0 ? -1 : 0;
+}
+
+/* ---- Life -------------------------------------------------------------- */
+
+static bool open_signer(struct t_post *x)
+{
+    unsigned char seed[32];
+    struct onward_key *key = NULL;
+    int err;
+
+    memset(seed, 7, sizeof(seed));
+    err = onward_key_from_ed25519_seed(x->w->ctx, seed, sizeof(seed), &key);
+    if (err == 0)
+        err = onward_signer_new(x->desk, key, NULL, &x->signer);
+    onward_key_free(key);
+    return err == 0;
+}
+
+bool t_post_open_in(struct t_post *x, struct t_world *w)
+{
+    const struct onward_resolver_opts o = {.size = sizeof(o),
+                                           .allow_only_loaded = 1};
+    const struct onward_str secret = ONWARD_STR("tops3cr3t");
+
+    *x = (struct t_post){.w = w, .client_ip = "192.0.2.9"};
+    if (onward_desk_new(w->ctx, NULL, &x->desk) != 0 ||
+        onward_resolver_new(x->desk, &o, NULL, &x->resolver) != 0 ||
+        onward_resolver_load(x->resolver, records, strlen(records), NULL) !=
+            0 ||
+        onward_ruleset_new(w->ctx, onward_str_of(rules_text), NULL, NULL,
+                           &x->rules) != 0 ||
+        onward_srs_new(w->ctx, &secret, 1, NULL, &x->srs) != 0 ||
+        onward_memstore_new(w->ctx, NULL, &x->mem) != 0 ||
+        onward_memstore_open(x->mem, x->desk, NULL, &x->store) != 0 ||
+        !open_signer(x))
+        return false;
+    x->facts = (struct onward_ruleset_facts){
+        .size = sizeof(x->facts), .user = x, .destination = is_verified};
+    x->opts =
+        (struct onward_relay_opts){.size = sizeof(x->opts),
+                                   .resolver = x->resolver,
+                                   .ruleset = x->rules,
+                                   .facts = &x->facts,
+                                   .srs = x->srs,
+                                   .store = x->store,
+                                   .signer = x->signer,
+                                   .hostname = ONWARD_STR("mx.example.com"),
+                                   .authserv_id = ONWARD_STR("mx.example.com"),
+                                   .srs_domain = ONWARD_STR("fwd.net"),
+                                   .seal_domain = ONWARD_STR("example.com"),
+                                   .seal_selector = ONWARD_STR("arc")};
+    return true;
+}
+
+void t_post_open(struct t_post *x)
+{
+    static struct t_world world; /* x is overwritten whole */
+
+    memset(&world, 0, sizeof(world));
+    t_world_init(&world);
+    assert_true(t_post_open_in(x, &world));
+}
+
+void t_post_reset(struct t_post *x)
+{
+    free_relay(x);
+    onward_memory_source_free(x->memory);
+    x->memory = NULL;
+    onward_verifier_free(x->verifier);
+    x->verifier = NULL;
+    x->asked_count = x->canceled_count = 0;
+    x->done = 0;
+    free(x->sent);
+    x->sent = NULL;
+}
+
+static void close_all(struct t_post *x)
+{
+    t_post_reset(x);
+    onward_signer_free(x->signer);
+    onward_store_free(x->store);
+    onward_memstore_free(x->mem);
+    onward_srs_free(x->srs);
+    onward_ruleset_free(x->rules);
+    onward_resolver_free(x->resolver);
+    onward_desk_free(x->desk);
+}
+
+void t_post_close(struct t_post *x)
+{
+    close_all(x);
+    if (x->w->ctx != NULL && !x->w->fail_at)
+        t_world_clear(x->w);
+}
+
+/* ---- A transaction ----------------------------------------------------- */
+
+int t_post_mail(struct t_post *x, const char *from)
+{
+    const struct onward_relay_envelope envelope = {.size = sizeof(envelope),
+                                                   .reverse_path =
+                                                       onward_str_of(from),
+                                                   .smtputf8 = x->smtputf8};
+    const struct onward_relay_host host = {.size = sizeof(host),
+                                           .user = x,
+                                           .deliver = deliver,
+                                           .cancel = cancel,
+                                           .done = done};
+    struct onward_verifier_opts v = {.size = sizeof(v),
+                                     .authserv_id = x->opts.authserv_id,
+                                     .helo = ONWARD_STR("mail.a.example"),
+                                     .mail_from = onward_str_of(from)};
+    struct onward_ip ip;
+    int err;
+
+    assert_int_equal(onward_ip_parse(onward_str_of(x->client_ip), &ip), 0);
+    v.client_ip = &ip;
+    err = onward_verifier_new(x->resolver, &v, NULL, &x->verifier);
+    if (err == 0)
+        err = onward_relay_new(x->desk, &x->opts, &envelope, &host, &x->relay);
+    return err;
+}
+
+int t_post_rcpt(struct t_post *x, const char *to)
+{
+    struct onward_smtp_reply reply = {.size = sizeof(reply)};
+    int ret = onward_relay_rcpt(x->relay, onward_str_of(to), &reply);
+
+    snprintf(x->reply, sizeof(x->reply), "%d", ret);
+    if (ret >= 0)
+        snprintf(x->reply, sizeof(x->reply), "%zu %.*s %.*s", reply.code,
+                 (int)reply.enhanced.len, reply.enhanced.data,
+                 (int)reply.text.len, reply.text.data);
+    return ret;
+}
+
+void t_post_run(struct t_post *x)
+{
+    while (onward_desk_run(x->desk, x->now_ms) == 1)
+        continue;
+}
+
+int t_post_data(struct t_post *x, const char *message)
+{
+    size_t len = strlen(message);
+    int err = onward_memory_source_new(x->w->ctx, message, len, &x->memory);
+
+    if (err == 0)
+        err = onward_verifier_feed(x->verifier, message, len);
+    if (err == 0)
+        err = onward_verifier_finish(x->verifier);
+    if (err != 0)
+        return err;
+    t_post_run(x);
+    assert_int_equal(onward_verifier_is_done(x->verifier), 1);
+    err = onward_relay_start(x->relay, x->verifier,
+                             onward_memory_source_table(x->memory),
+                             ONWARD_STR(T_POST_RECEIVED));
+    if (err == 0)
+        t_post_run(x);
+    return err;
+}
+
+const char *t_post_reply(struct t_post *x)
+{
+    struct onward_smtp_reply reply = {.size = sizeof(reply)};
+
+    if (x->relay == NULL)
+        return "freed";
+    if (onward_relay_reply(x->relay, &reply) != 0)
+        return "pending";
+    snprintf(x->reply, sizeof(x->reply), "%zu %.*s %.*s", reply.code,
+             (int)reply.enhanced.len,
+             reply.enhanced.len == 0 ? "" : reply.enhanced.data,
+             (int)reply.text.len, reply.text.len == 0 ? "" : reply.text.data);
+    return x->reply;
+}
+
+const char *t_post_send(struct t_post *x, const char *from, const char *to,
+                        const char *message)
+{
+    t_post_reset(x);
+    assert_int_equal(t_post_mail(x, from), 0);
+    if (t_post_rcpt(x, to) != 1)
+        return x->reply;
+    assert_int_equal(t_post_data(x, message), 0);
+    return t_post_reply(x);
+}
+
+int t_post_answer(struct t_post *x, size_t index, const char *text)
+{
+    const struct onward_smtp_reply reply = parse_reply(text);
+
+    return onward_relay_delivery_answer(x->desk, x->tokens[index], &reply);
+}
+
+const char *t_post_sent(struct t_post *x)
+{
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+    uint64_t at = 0;
+
+    assert_int_equal(onward_relay_delivery_at(x->relay, 0, &d), 0);
+    assert_non_null(d.source);
+    free(x->sent);
+    x->sent = malloc((size_t)d.source->len + 1);
+    assert_non_null(x->sent);
+    while (at < d.source->len) {
+        size_t got = 0;
+
+        assert_int_equal(
+            d.source->read(d.source->user, at, x->sent + at, 11, &got), 0);
+        assert_in_range(got, 1, 11);
+        at += got;
+    }
+    x->sent[at] = '\0';
+    return x->sent;
+}
+
+const char *t_post_fate(struct t_post *x, size_t i)
+{
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+
+    assert_int_equal(onward_relay_delivery_at(x->relay, i, &d), 0);
+    snprintf(x->reply, sizeof(x->reply), "%.*s %s", (int)d.recipient.len,
+             d.recipient.data, onward_relay_fate_name((int)d.fate));
+    return x->reply;
+}
