@@ -66,6 +66,7 @@ struct onward_arc__validate {
     bool has_oldest_pass;
     bool wants_oldest_pass;
     bool is_temporary;
+    bool is_done;
 };
 
 ONWARD_USE_RESULT int onward_arc__policy_load(

@@ -37,6 +37,7 @@ struct onward_arc_sealer {
     size_t chain_instances;
     size_t instance; /* of the new set */
     int64_t time_s;
+    uint64_t log_id;
     struct onward_buf aar;
     struct field ams, seal;
     struct onward_buf out;
@@ -154,6 +155,9 @@ static int copy_opts(struct onward_arc_sealer *s,
     s->chain_result = (enum onward_arc_result)o->chain_result;
     s->chain_instances = o->chain_instances;
     s->time_s = o->time_s != 0 ? o->time_s : onward_core__now_s(s->ctx);
+    s->log_id = o->log_id != 0
+                    ? o->log_id
+                    : onward_core__desk_log_id(onward_key__signer_desk(s->key));
     return 0;
 }
 
@@ -457,7 +461,11 @@ static int finish(struct onward_arc_sealer *s)
     err = onward_arc__collect(&s->arena, &s->header, &policy, &s->chain);
     if (err == 0)
         err = choose_instance(s);
-    return err != 0 ? err : sign_message(s);
+    if (err == 0)
+        return sign_message(s);
+    onward_core__log(s->ctx, ONWARD_LOG_WARN, "arc", "not-sealed", s->log_id,
+                     onward_str_of(onward_error_name(err)));
+    return err;
 }
 
 int onward_arc_sealer_finish(struct onward_arc_sealer *sealer)

@@ -22,6 +22,7 @@ int onward_arc__policy_load(struct onward_ctx *ctx,
     dkim.min_rsa_bits = o.min_rsa_bits;
     dkim.max_rsa_bits = o.max_rsa_bits;
     dkim.clock_skew_s = o.clock_skew_s;
+    dkim.log_id = o.log_id;
     return onward_dkim__policy_load(ctx, &dkim, policy, &unused);
 }
 
@@ -232,13 +233,17 @@ static bool walk_back(struct onward_arc__validate *v)
 
 bool onward_arc__validate_step(struct onward_arc__validate *v)
 {
-    if (!v->body->is_finished)
+    if (v->is_done || !v->body->is_finished)
+        return v->is_done;
+    if (v->result == ONWARD_ARC_PENDING &&
+        (!walk_chain(v) || (v->result == ONWARD_ARC_PENDING && !walk_back(v))))
         return false;
-    if (v->result != ONWARD_ARC_PENDING)
-        return true;
-    if (!walk_chain(v))
-        return false;
-    return v->result != ONWARD_ARC_PENDING || walk_back(v);
+    v->is_done = true;
+    onward_core__log(
+        v->ctx, ONWARD_LOG_INFO, "arc", onward_arc_result_name((int)v->result),
+        v->policy.log_id,
+        onward_str_of(onward_arc_reason_name((int)v->chain.reason)));
+    return true;
 }
 
 void onward_arc__validate_clear(struct onward_arc__validate *v)

@@ -176,6 +176,7 @@ struct onward_dkim__policy {
     size_t max_rsa_bits;
     int64_t clock_skew_s;
     int64_t now_s;
+    uint64_t log_id;
     bool allow_partial_body;
 };
 

@@ -28,6 +28,7 @@ struct onward_dkim_signer {
     enum onward_dkim__canon header_canon, body_canon;
     size_t body_index;
     int64_t time_s, expire_s;
+    uint64_t log_id;
     const char *problem;
     bool is_body;     /* the header is complete */
     bool is_finished; /* or failed: takes no more octets */
@@ -102,6 +103,9 @@ static int copy_opts(struct onward_dkim_signer *s,
         o->use_simple_body ? ONWARD_DKIM__SIMPLE : ONWARD_DKIM__RELAXED;
     s->time_s = o->time_s != 0 ? o->time_s : onward_core__now_s(s->ctx);
     s->expire_s = o->expire_s;
+    s->log_id = o->log_id != 0
+                    ? o->log_id
+                    : onward_core__desk_log_id(onward_key__signer_desk(s->key));
     return err;
 }
 
@@ -308,8 +312,11 @@ static int finish(struct onward_dkim_signer *s)
     onward_dkim__body_finish(&s->body);
     onward_dkim__line_ends_finish(&s->line_ends);
     s->problem = onward_dkim__signing_problem(&s->header, s->line_ends.is_bare);
-    if (s->problem != NULL)
+    if (s->problem != NULL) {
+        onward_core__log(s->ctx, ONWARD_LOG_WARN, "dkim", "not-signed",
+                         s->log_id, onward_str_of(s->problem));
         return ONWARD_ESYNTAX;
+    }
     return sign(s);
 }
 

@@ -63,6 +63,8 @@ int onward_dkim_verifier_new(struct onward_resolver *resolver,
     onward_dns__resolver_hold(resolver);
     v->host = h;
     v->policy = policy;
+    if (v->policy.log_id == 0)
+        v->policy.log_id = onward_core__desk_log_id(desk);
     v->max_signatures = max_signatures;
     onward_core__task_init(&v->task, desk, run);
     onward_mime__header_init(&v->header, ctx);

@@ -32,6 +32,7 @@ int onward_dkim__policy_load(struct onward_ctx *ctx,
         (int64_t)(onward_core__limit(o.clock_skew_s, 300) & INT32_MAX);
     policy->now_s = onward_core__now_s(ctx);
     policy->allow_partial_body = o.allow_partial_body != 0;
+    policy->log_id = o.log_id;
     return 0;
 }
 
@@ -131,6 +132,31 @@ static void step_one(struct onward_dkim__verify *v,
     onward_dkim__check_key(check, v->ctx, digest, &v->policy);
 }
 
+/* One line a signature for whoever counts them. */
+static void log_results(const struct onward_dkim__verify *v)
+{
+    struct onward_buf detail;
+
+    for (size_t i = 0; i < v->count; i++) {
+        const struct onward_dkim__signature *sig = &v->checks[i].sig;
+
+        onward_core__buf_init(&detail, v->ctx, 1024);
+        onward_core__buf_add_text(&detail, "d=");
+        onward_core__buf_add_str(&detail, sig->domain_ascii);
+        onward_core__buf_add_text(&detail, " ");
+        onward_core__buf_add_text(
+            &detail, onward_dkim_reason_name((int)sig->verdict.reason));
+        onward_core__log(v->ctx, ONWARD_LOG_INFO, "dkim",
+                         onward_dkim_result_name((int)sig->verdict.result),
+                         v->policy.log_id, onward_core__buf_str(&detail));
+        onward_core__buf_clear(&detail);
+    }
+    if (v->skipped > 0)
+        onward_core__log(v->ctx, ONWARD_LOG_WARN, "dkim", "skipped",
+                         v->policy.log_id,
+                         ONWARD_STR("more signatures than max_signatures"));
+}
+
 bool onward_dkim__verify_step(struct onward_dkim__verify *v)
 {
     bool is_done = true;
@@ -149,6 +175,8 @@ bool onward_dkim__verify_step(struct onward_dkim__verify *v)
             is_done = false;
     }
     v->is_done = is_done;
+    if (is_done)
+        log_results(v);
     return is_done;
 }
 

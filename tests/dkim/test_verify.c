@@ -568,6 +568,9 @@ static void test_only_so_many_signatures_cost_anything(void **state)
     verify_text(&x, &w, text);
     assert_int_equal(onward_dkim_verifier_count(x.v), 10);
     assert_int_equal(onward_dkim_verifier_skipped(x.v), 4);
+    assert_int_equal(w.log_count, 11);
+    assert_string_equal(w.last_log,
+                        "dkim skipped more signatures than max_signatures");
     assert_string_equal(result(&x, 9), "permerror");
     close_world(&x);
     t_world_clear(&w);
