@@ -93,8 +93,9 @@ static void ready(struct loop_watch *watch, uint32_t events)
     conn_service(conn);
 }
 
-int conn_open(struct conn *conn, struct loop *loop, int fd,
-              struct onward_channel *channel, void (*closed)(struct conn *conn))
+int conn_open(struct conn *conn, struct conn_list *list, struct loop *loop,
+              int fd, struct onward_channel *channel,
+              void (*closed)(struct conn *conn))
 {
     *conn = (struct conn){.watch = {.fd = fd, .ready = ready},
                           .loop = loop,
@@ -105,6 +106,12 @@ int conn_open(struct conn *conn, struct loop *loop, int fd,
         close(fd);
         return -1;
     }
+    conn->list = list;
+    conn->next = list->first;
+    conn->prev = &list->first;
+    if (list->first != NULL)
+        list->first->prev = &conn->next;
+    list->first = conn;
     return 0;
 }
 
@@ -115,4 +122,54 @@ void conn_close(struct conn *conn)
     conn->is_closed = true;
     loop_remove(conn->loop, &conn->watch);
     close(conn->watch.fd);
+    *conn->prev = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    conn->list->is_changed = true;
+}
+
+static bool needs_service(const struct conn *conn, int64_t now_ms)
+{
+    int wants = onward_channel_wants(conn->channel);
+
+    if (wants & (ONWARD_WANT_WRITE | ONWARD_WANT_CLOSE))
+        return true;
+    if ((wants & ONWARD_WANT_READ) && !(conn->watch.events & EPOLLIN))
+        return true;
+    return onward_channel_deadline(conn->channel) <= now_ms;
+}
+
+void conn_list_refresh(struct conn_list *list, int64_t now_ms)
+{
+    struct conn *conn;
+
+    list->turn++;
+    do {
+        list->is_changed = false;
+        for (conn = list->first; conn != NULL && !list->is_changed;) {
+            /* Serviced, a connection may be gone, and others with it: then
+             * begin anew with those that were not looked at. */
+            struct conn *next = conn->next;
+
+            if (conn->turn != list->turn) {
+                conn->turn = list->turn;
+                if (needs_service(conn, now_ms))
+                    conn_service(conn);
+            }
+            conn = next;
+        }
+    } while (list->is_changed);
+}
+
+int64_t conn_list_deadline(const struct conn_list *list)
+{
+    int64_t least = ONWARD_NEVER;
+
+    for (const struct conn *c = list->first; c != NULL; c = c->next) {
+        int64_t at = onward_channel_deadline(c->channel);
+
+        if (at < least)
+            least = at;
+    }
+    return least;
 }

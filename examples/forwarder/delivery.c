@@ -1,0 +1,443 @@
+/*
+ * One copy on its way to one destination: the plan of servers, a connection to
+ * one after the other, an SMTP client on it. When the outcome is known the
+ * relay has it; the connection may live on for its QUIT.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "forwarder.h"
+#include "host.h"
+
+enum { CONNECT_MS = 30000 };
+
+struct delivery {
+    struct delivery *next, **prev;
+    struct forwarder *fwd;
+    struct session *session; /* NULL once the outcome was told */
+    uint64_t token;
+    struct onward_relay_delivery facts;
+    struct delivery_log *log;
+    int64_t started_ms, connect_deadline_ms;
+
+    struct onward_egress *plan;
+    struct onward_egress_attempt attempt;
+    struct onward_tls_config *tls;
+    char *hostname;
+    struct loop_watch connecting; /* fd -1: not */
+    struct conn conn;
+    struct onward_smtp_client *client;
+};
+
+#define DELIVERY_OF(ptr, member)                                               \
+    ((struct delivery *)(void *)((char *)(ptr)-offsetof(struct delivery,       \
+                                                        member)))
+
+static void try_next(struct delivery *d);
+
+static void stop_connecting(struct delivery *d)
+{
+    if (d->connecting.fd < 0)
+        return;
+    loop_remove(d->fwd->loop, &d->connecting);
+    close(d->connecting.fd);
+    d->connecting.fd = -1;
+}
+
+static void drop_connection(struct delivery *d)
+{
+    stop_connecting(d);
+    conn_close(&d->conn);
+    onward_smtp_client_free(d->client);
+    d->client = NULL;
+}
+
+static void free_delivery(struct delivery *d)
+{
+    drop_connection(d);
+    onward_egress_free(d->plan);
+    onward_tls_config_free(d->tls);
+    free(d->hostname);
+    *d->prev = d->next;
+    if (d->next != NULL)
+        d->next->prev = d->prev;
+    free(d);
+}
+
+/* ---- The outcome ------------------------------------------------------- */
+
+static void copy_text(char *out, size_t cap, struct onward_str s)
+{
+    snprintf(out, cap, "%.*s", (int)s.len, s.data == NULL ? "" : s.data);
+}
+
+/* Tell the relay what the plan came to. */
+static void tell(struct delivery *d)
+{
+    struct onward_egress_verdict v = {.size = sizeof(v)};
+    struct onward_smtp_reply reply = {.size = sizeof(reply),
+                                      .code = 451,
+                                      .enhanced = ONWARD_STR("4.3.0"),
+                                      .text = ONWARD_STR("not delivered")};
+
+    if (d->session == NULL)
+        return;
+    if (d->plan != NULL && onward_egress_result(d->plan, &v) == 0 &&
+        v.fate != ONWARD_EGRESS_PENDING) {
+        reply.code = v.code;
+        reply.enhanced = v.enhanced;
+        reply.text = v.text;
+    }
+    d->log->code = reply.code;
+    d->log->ms = host_now_ms() - d->started_ms;
+    copy_text(d->log->enhanced, sizeof(d->log->enhanced), reply.enhanced);
+    copy_text(d->log->text, sizeof(d->log->text), reply.text);
+    if (onward_relay_delivery_answer(d->fwd->desk, d->token, &reply) != 0) {
+        /* A reply that the relay cannot take, of a server that is odd. */
+        reply = (struct onward_smtp_reply){
+            .size = sizeof(reply),
+            .code = v.fate == ONWARD_EGRESS_PERMANENT   ? 554
+                    : v.fate == ONWARD_EGRESS_DELIVERED ? 250
+                                                        : 451};
+        onward_relay_delivery_answer(d->fwd->desk, d->token, &reply);
+    }
+    d->session = NULL;
+    d->log = NULL;
+}
+
+/* An attempt is over; go on with the next server, or tell. */
+static void report(struct delivery *d, const struct onward_egress_outcome *o)
+{
+    if (onward_egress_report(d->plan, o) == 1) {
+        drop_connection(d);
+        try_next(d);
+        return;
+    }
+    tell(d);
+    if (d->client == NULL)
+        free_delivery(d);
+}
+
+/* There was no connection: say why. */
+static void report_unreachable(struct delivery *d, int error)
+{
+    const char *host = d->log->host;
+    char text[400];
+    struct onward_egress_outcome o = {.size = sizeof(o),
+                                      .fate = ONWARD_EGRESS_TEMPORARY,
+                                      .enhanced = ONWARD_STR("4.4.1")};
+
+    snprintf(text, sizeof(text), "%s [%s]: %s", host, d->log->ip,
+             strerror(error));
+    o.text = onward_str_of(text);
+    report(d, &o);
+}
+
+/* ---- The client's word ------------------------------------------------- */
+
+/* All is sent but the final dot: is there still somebody to tell? */
+static void held(void *user, struct onward_smtp_client *client)
+{
+    struct delivery *d = user;
+
+    if (d->session == NULL || session_peer_is_gone(d->session))
+        onward_smtp_client_cancel(client);
+    else
+        onward_smtp_client_release(client);
+}
+
+static void keep_tls(struct delivery *d,
+                     const struct onward_smtp_client *client)
+{
+    struct onward_tls_facts facts = {.size = sizeof(facts)};
+
+    if (onward_smtp_client_tls_facts(client, &facts) == 0)
+        snprintf(d->log->tls, sizeof(d->log->tls), "%.*s %.*s",
+                 (int)facts.version.len, facts.version.data,
+                 (int)facts.cipher.len, facts.cipher.data);
+}
+
+static void sent(void *user, struct onward_smtp_client *client)
+{
+    struct delivery *d = user;
+    struct onward_smtp_outcome got = {.size = sizeof(got)};
+    struct onward_egress_outcome o = {.size = sizeof(o)};
+
+    if (d->session == NULL)
+        return;
+    keep_tls(d, client);
+    onward_smtp_client_outcome(client, 0, &got);
+    o.fate = got.fate;
+    o.code = got.code;
+    o.enhanced = got.enhanced;
+    o.text = got.text;
+    o.tls_failure = got.tls_failure;
+    onward_smtp_client_quit(client);
+    report(d, &o);
+}
+
+static void conn_closed(struct conn *conn)
+{
+    struct delivery *d = DELIVERY_OF(conn, conn);
+
+    /* With the outcome told, all that was left to do was QUIT. Else `sent` is
+     * still to run, from the desk. */
+    if (d->session == NULL)
+        free_delivery(d);
+}
+
+static void client_over(void *user, struct onward_smtp_client *client)
+{
+    struct delivery *d = user;
+
+    (void)client;
+    if (d->session == NULL && d->conn.is_closed)
+        free_delivery(d);
+}
+
+static int start_client(struct delivery *d, int fd)
+{
+    const struct onward_smtp_client_host host = {.size = sizeof(host),
+                                                 .user = d,
+                                                 .held = held,
+                                                 .done = sent,
+                                                 .closed = client_over};
+    const struct onward_smtp_client_opts o = {.size = sizeof(o),
+                                              .ehlo_name =
+                                                  onward_str_of(d->hostname),
+                                              .tls_demand = d->attempt.tls,
+                                              .tls = d->tls};
+    const struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
+                                          .path = d->facts.recipient};
+    const struct onward_smtp_envelope envelope = {.size = sizeof(envelope),
+                                                  .reverse_path =
+                                                      d->facts.reverse_path,
+                                                  .smtputf8 = d->facts.smtputf8,
+                                                  .hold_dot = 1};
+
+    if (onward_smtp_client_new(d->fwd->desk, &o, &host, &d->client) != 0) {
+        close(fd);
+        return -1;
+    }
+    if (conn_open(&d->conn, &d->fwd->conns, d->fwd->loop, fd,
+                  onward_smtp_client_channel(d->client), conn_closed) != 0)
+        return -1;
+    if (onward_smtp_client_add_rcpt(d->client, &rcpt) < 0)
+        return -1;
+    return onward_smtp_client_send(d->client, &envelope, d->facts.source);
+}
+
+/* ---- Connecting -------------------------------------------------------- */
+
+static void connected(struct loop_watch *watch, uint32_t events)
+{
+    struct delivery *d = DELIVERY_OF(watch, connecting);
+    int fd = watch->fd, error = 0, on = 1;
+    socklen_t len = sizeof(error);
+
+    (void)events;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    if (error != 0) {
+        stop_connecting(d);
+        report_unreachable(d, error);
+        return;
+    }
+    loop_remove(d->fwd->loop, watch);
+    watch->fd = -1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (start_client(d, fd) != 0) {
+        drop_connection(d);
+        report_unreachable(d, ENOMEM);
+    }
+}
+
+static socklen_t endpoint(const struct onward_egress_attempt *a,
+                          struct sockaddr_storage *sa)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)sa;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
+
+    memset(sa, 0, sizeof(*sa));
+    if (a->ip->family == 4) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)a->port);
+        memcpy(&in->sin_addr, a->ip->octets, 4);
+        return sizeof(*in);
+    }
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)a->port);
+    memcpy(&in6->sin6_addr, a->ip->octets, 16);
+    return sizeof(*in6);
+}
+
+static int begin_connect(struct delivery *d)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint(&d->attempt, &sa);
+    int fd =
+        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int error;
+
+    if (fd < 0)
+        return errno;
+    if (connect(fd, (struct sockaddr *)&sa, len) != 0 && errno != EINPROGRESS) {
+        error = errno;
+        close(fd);
+        return error;
+    }
+    d->connecting = (struct loop_watch){.fd = fd, .ready = connected};
+    d->connect_deadline_ms = host_now_ms() + CONNECT_MS;
+    if (loop_add(d->fwd->loop, &d->connecting, EPOLLOUT) != 0) {
+        error = errno;
+        close(fd);
+        d->connecting.fd = -1;
+        return error;
+    }
+    return 0;
+}
+
+static void try_next(struct delivery *d)
+{
+    int error;
+
+    d->attempt = (struct onward_egress_attempt){.size = sizeof(d->attempt)};
+    if (onward_egress_next(d->plan, &d->attempt) != 1) {
+        tell(d);
+        free_delivery(d);
+        return;
+    }
+    d->log->is_known = true;
+    d->log->tls[0] = '\0';
+    copy_text(d->log->host, sizeof(d->log->host), d->attempt.host);
+    onward_ip_format(d->attempt.ip, d->log->ip, sizeof(d->log->ip));
+    error = begin_connect(d);
+    if (error != 0)
+        report_unreachable(d, error);
+}
+
+/* ---- The plan ---------------------------------------------------------- */
+
+static void planned(void *user, struct onward_egress *plan)
+{
+    (void)plan;
+    try_next(user);
+}
+
+static int allow_any(void *user, const struct onward_ip *ip)
+{
+    (void)user;
+    (void)ip;
+    return 1;
+}
+
+static int start_plan(struct delivery *d)
+{
+    static const size_t levels[] = {ONWARD_TLS_NONE, ONWARD_TLS_OPPORTUNISTIC,
+                                    ONWARD_TLS_ENCRYPTED, ONWARD_TLS_VERIFIED};
+    const struct setup *setup = d->fwd->setup;
+    const struct settings *set = &setup->settings;
+    const struct onward_str own = onward_str_of(set->hostname);
+    const struct onward_str smart = onward_str_of(set->smart_host);
+    const struct onward_egress_host host = {
+        .size = sizeof(host),
+        .user = d,
+        .done = planned,
+        .allow_address = set->allow_private_addresses ? allow_any : NULL};
+    const struct onward_egress_opts o = {.size = sizeof(o),
+                                         .domain = d->facts.domain,
+                                         .own_names = &own,
+                                         .own_name_count = 1,
+                                         .smart_hosts = &smart,
+                                         .smart_host_count = smart.len != 0,
+                                         .allow_private_smart_hosts = 1,
+                                         .port = set->out_port,
+                                         .tls_level = levels[set->out_tls]};
+
+    d->tls = onward_tls_config_ref(setup->tls_client);
+    d->hostname = strdup(set->hostname);
+    if (d->hostname == NULL)
+        return -1;
+    return onward_egress_new(setup->resolver, &o, &host, &d->plan);
+}
+
+int delivery_start(struct forwarder *fwd, struct session *session,
+                   uint64_t token, const struct onward_relay *relay,
+                   size_t index, struct delivery_log *log)
+{
+    struct delivery *d = calloc(1, sizeof(*d));
+
+    if (d == NULL)
+        return -1;
+    d->fwd = fwd;
+    d->session = session;
+    d->token = token;
+    d->log = log;
+    d->started_ms = host_now_ms();
+    d->connecting.fd = -1;
+    d->conn.is_closed = true;
+    d->next = fwd->deliveries;
+    d->prev = &fwd->deliveries;
+    if (d->next != NULL)
+        d->next->prev = &d->next;
+    fwd->deliveries = d;
+    d->facts.size = sizeof(d->facts);
+    if (onward_relay_delivery_at(relay, index, &d->facts) != 0 ||
+        start_plan(d) != 0) {
+        free_delivery(d);
+        return -1;
+    }
+    copy_text(log->to, sizeof(log->to), d->facts.recipient);
+    return 0;
+}
+
+void delivery_cancel(struct forwarder *fwd, uint64_t token)
+{
+    for (struct delivery *d = fwd->deliveries; d != NULL; d = d->next) {
+        if (d->session != NULL && d->token == token) {
+            d->session = NULL;
+            free_delivery(d);
+            return;
+        }
+    }
+}
+
+void delivery_free_all(struct forwarder *fwd)
+{
+    while (fwd->deliveries != NULL)
+        free_delivery(fwd->deliveries);
+}
+
+int64_t delivery_deadline(const struct forwarder *fwd)
+{
+    int64_t least = ONWARD_NEVER;
+
+    for (const struct delivery *d = fwd->deliveries; d != NULL; d = d->next) {
+        if (d->connecting.fd >= 0 && d->connect_deadline_ms < least)
+            least = d->connect_deadline_ms;
+    }
+    return least;
+}
+
+void delivery_time(struct forwarder *fwd, int64_t now_ms)
+{
+    struct delivery *d = fwd->deliveries;
+
+    while (d != NULL) {
+        struct delivery *next = d->next;
+
+        if (d->connecting.fd >= 0 && d->connect_deadline_ms <= now_ms) {
+            stop_connecting(d);
+            /* It may free d, but no other. */
+            report_unreachable(d, ETIMEDOUT);
+        }
+        d = next;
+    }
+}

@@ -1,0 +1,151 @@
+/*
+ * The reference forwarder: one process, one thread, one loop. settings.c reads
+ * the configuration and what it names; listen.c takes connections; session.c
+ * is one client and its message; delivery.c brings a copy to one destination;
+ * log.c writes a line of JSON a message; main.c ties them together.
+ *
+ * A message is kept in memory until the next hop has answered, and the client
+ * is told what the next hop said: nothing is acknowledged and then lost.
+ */
+#ifndef FORWARDER_H
+#define FORWARDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <onward.h>
+
+#include "config.h"
+#include "conn.h"
+#include "dns_unbound.h"
+#include "loop.h"
+
+/* The configuration file, as read. */
+struct settings {
+    struct config_list listen, trusted_sealers;
+    char *hostname, *authserv_id;
+    char *rules, *dns, *resolver;
+    char *tls_certificate, *tls_key;
+    char *srs_domain, *srs_secret;
+    char *seal_key, *seal_domain, *seal_selector;
+    char *out_trust, *smart_host, *user, *log;
+    bool require_tls, smtputf8, allow_private_addresses;
+    bool allow_unauthenticated, enforce_dmarc;
+    size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
+    size_t command_timeout_s, delivery_timeout_s;
+    struct config_key keys[34];
+};
+
+/* What the settings name, loaded: replaced as a whole by SIGHUP. */
+struct setup {
+    struct settings settings;
+    struct onward_ruleset *ruleset;
+    struct onward_tls_config *tls_server, *tls_client;
+    struct onward_srs *srs;
+    struct onward_signer *signer;
+    struct onward_resolver *resolver;
+};
+
+struct session;
+struct delivery;
+
+struct forwarder {
+    const char *config_path;
+    struct onward_ctx *ctx;
+    struct onward_desk *desk;
+    struct loop *loop;
+    struct conn_list conns;
+    struct unbound_dns *dns; /* NULL with a file of records */
+    struct loop_watch dns_watch;
+    struct onward_memstore *mem;
+    struct onward_store *store; /* the ledger */
+    struct setup *setup;
+    struct listener *listeners;
+    struct session *sessions;
+    struct delivery *deliveries;
+    size_t session_count;
+    bool is_draining;
+    uint64_t next_id;
+    FILE *log;
+};
+
+enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
+
+/* ---- settings.c -------------------------------------------------------- */
+
+/*
+ * Read a configuration and all it names. NULL: fault has one line and *status
+ * the exit status, EXIT_CONFIG or EXIT_UNUSABLE.
+ */
+struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
+                        size_t fault_size, int *status);
+void setup_free(struct setup *setup);
+
+/* ---- listen.c ---------------------------------------------------------- */
+
+/* Bind all; 0, or -1 with a line in fault. */
+int listen_open(struct forwarder *fwd, char *fault, size_t fault_size);
+/* "ready ADDRESS..." on standard output, and word to systemd. */
+void listen_announce(const struct forwarder *fwd);
+void listen_close(struct forwarder *fwd);
+/* "192.0.2.1:25", "[2001:db8::1]:25" to an address; false: it is none. */
+bool parse_endpoint(const char *text, struct onward_ip *ip, size_t *port);
+
+/* ---- session.c --------------------------------------------------------- */
+
+/* Take over a connection from that address. */
+void session_open(struct forwarder *fwd, int fd, const struct onward_ip *ip,
+                  size_t port);
+void session_shutdown(struct session *session);
+void session_free(struct session *session);
+struct session *session_next(const struct session *session);
+/* Has the client hung up? Looked at without reading. */
+bool session_peer_is_gone(const struct session *session);
+
+/* ---- delivery.c -------------------------------------------------------- */
+
+/* Where one went, for the log. */
+struct delivery_log {
+    char to[330], host[260], ip[ONWARD_IP_TEXT_MAX], tls[160];
+    char enhanced[16], text[520];
+    size_t code;
+    int64_t ms;
+    bool is_known; /* an attempt was made */
+};
+
+/*
+ * Bring a copy to a destination; its outcome goes to the relay by token. The
+ * session's log gets what became of it. 0 or -1.
+ */
+int delivery_start(struct forwarder *fwd, struct session *session,
+                   uint64_t token, const struct onward_relay *relay,
+                   size_t index, struct delivery_log *log);
+/* The relay wants no answer any more: stop; the final dot is not sent. */
+void delivery_cancel(struct forwarder *fwd, uint64_t token);
+void delivery_free_all(struct forwarder *fwd);
+int64_t delivery_deadline(const struct forwarder *fwd);
+/* Connections that took too long to come up. */
+void delivery_time(struct forwarder *fwd, int64_t now_ms);
+
+/* ---- log.c ------------------------------------------------------------- */
+
+/* Everything about a message, in one line of JSON. */
+struct message_log {
+    const char *id;
+    struct onward_str client, helo, from;
+    const struct onward_smtp_server *server; /* for recipients and TLS */
+    const struct onward_verifier *verifier;  /* may be NULL */
+    const struct onward_relay *relay;        /* may be NULL */
+    const struct delivery_log *deliveries;
+    size_t delivery_count;
+    uint64_t size;
+    int64_t ms;
+    const struct onward_smtp_reply *reply;
+};
+void log_message(struct forwarder *fwd, const struct message_log *m);
+/* {"event":EVENT,"detail":DETAIL}. */
+void log_event(struct forwarder *fwd, const char *event, const char *detail);
+
+#endif

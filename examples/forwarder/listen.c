@@ -1,0 +1,218 @@
+/* Listening sockets, and saying that they are there. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "forwarder.h"
+
+struct listener {
+    struct listener *next;
+    struct loop_watch watch;
+    struct forwarder *fwd;
+    char address[64]; /* with the real port */
+};
+
+bool parse_endpoint(const char *text, struct onward_ip *ip, size_t *port)
+{
+    const char *colon = strrchr(text, ':');
+    const char *begin = text, *end = colon;
+    size_t number = 0;
+
+    if (colon == NULL || colon == text || colon[1] == '\0')
+        return false;
+    if (text[0] == '[') {
+        begin++;
+        end--;
+        if (end <= begin || *end != ']')
+            return false;
+    }
+    for (const char *c = colon + 1; *c != '\0'; c++) {
+        if (*c < '0' || *c > '9' || c - colon > 5)
+            return false;
+        number = number * 10 + (size_t)(*c - '0');
+    }
+    *port = number;
+    if (number > 65535 ||
+        onward_ip_parse((struct onward_str){begin, (size_t)(end - begin)},
+                        ip) != 0)
+        return false;
+    return (text[0] == '[') == (ip->family == 6);
+}
+
+static void write_endpoint(const struct onward_ip *ip, size_t port, char *text,
+                           size_t cap)
+{
+    char address[ONWARD_IP_TEXT_MAX] = "";
+
+    onward_ip_format(ip, address, sizeof(address));
+    snprintf(text, cap, ip->family == 6 ? "[%s]:%zu" : "%s:%zu", address, port);
+}
+
+static socklen_t to_sockaddr(const struct onward_ip *ip, size_t port,
+                             struct sockaddr_storage *sa)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)sa;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
+
+    memset(sa, 0, sizeof(*sa));
+    if (ip->family == 4) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        memcpy(&in->sin_addr, ip->octets, 4);
+        return sizeof(*in);
+    }
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)port);
+    memcpy(&in6->sin6_addr, ip->octets, 16);
+    return sizeof(*in6);
+}
+
+static void from_sockaddr(const struct sockaddr_storage *sa,
+                          struct onward_ip *ip, size_t *port)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+
+    memset(ip, 0, sizeof(*ip));
+    if (sa->ss_family == AF_INET) {
+        ip->family = 4;
+        memcpy(ip->octets, &in->sin_addr, 4);
+        *port = ntohs(in->sin_port);
+    } else {
+        ip->family = 6;
+        memcpy(ip->octets, &in6->sin6_addr, 16);
+        *port = ntohs(in6->sin6_port);
+    }
+}
+
+static void accept_some(struct loop_watch *watch, uint32_t events)
+{
+    struct listener *l =
+        (struct listener *)(void *)((char *)watch -
+                                    offsetof(struct listener, watch));
+    int on = 1;
+
+    (void)events;
+    /* A few at a time, so that those who are connected get their turn. */
+    for (int i = 0; i < 16; i++) {
+        struct sockaddr_storage sa;
+        socklen_t len = sizeof(sa);
+        struct onward_ip ip;
+        size_t port;
+        int fd = accept4(watch->fd, (struct sockaddr *)&sa, &len,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0)
+            return;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        from_sockaddr(&sa, &ip, &port);
+        session_open(l->fwd, fd, &ip, port);
+    }
+}
+
+static int open_one(struct forwarder *fwd, const char *text, char *fault,
+                    size_t fault_size)
+{
+    struct sockaddr_storage sa;
+    struct onward_ip ip;
+    struct listener *l = calloc(1, sizeof(*l));
+    socklen_t len;
+    size_t port;
+    int on = 1;
+
+    if (l == NULL || !parse_endpoint(text, &ip, &port)) {
+        free(l);
+        snprintf(fault, fault_size, "%s: out of memory", text);
+        return -1;
+    }
+    l->next = fwd->listeners;
+    l->fwd = fwd;
+    fwd->listeners = l;
+    len = to_sockaddr(&ip, port, &sa);
+    l->watch.ready = accept_some;
+    l->watch.fd =
+        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (l->watch.fd >= 0) {
+        setsockopt(l->watch.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (ip.family == 6)
+            setsockopt(l->watch.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+    if (l->watch.fd < 0 ||
+        bind(l->watch.fd, (struct sockaddr *)&sa, len) != 0 ||
+        listen(l->watch.fd, 512) != 0 ||
+        getsockname(l->watch.fd, (struct sockaddr *)&sa, &len) != 0 ||
+        loop_add(fwd->loop, &l->watch, EPOLLIN) != 0) {
+        snprintf(fault, fault_size, "%s: %s, expected a free address and port",
+                 text, strerror(errno));
+        return -1;
+    }
+    from_sockaddr(&sa, &ip, &port);
+    write_endpoint(&ip, port, l->address, sizeof(l->address));
+    return 0;
+}
+
+int listen_open(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    const struct config_list *list = &fwd->setup->settings.listen;
+
+    /* The last one first, so that the list is in the order of the file. */
+    for (size_t i = list->count; i > 0; i--) {
+        if (open_one(fwd, list->items[i - 1], fault, fault_size) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* sd_notify(3), which is one datagram. */
+static void tell_systemd(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    size_t len = path == NULL ? 0 : strlen(path);
+    int fd;
+
+    if (len == 0 || len >= sizeof(sun.sun_path))
+        return;
+    memcpy(sun.sun_path, path, len);
+    if (path[0] == '@')
+        sun.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+                 (struct sockaddr *)&sun,
+                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+    close(fd);
+}
+
+void listen_announce(const struct forwarder *fwd)
+{
+    fputs("ready", stdout);
+    for (const struct listener *l = fwd->listeners; l != NULL; l = l->next)
+        printf(" %s", l->address);
+    putchar('\n');
+    fflush(stdout);
+    tell_systemd("READY=1");
+}
+
+void listen_close(struct forwarder *fwd)
+{
+    while (fwd->listeners != NULL) {
+        struct listener *l = fwd->listeners;
+
+        fwd->listeners = l->next;
+        if (l->watch.fd >= 0) {
+            loop_remove(fwd->loop, &l->watch);
+            close(l->watch.fd);
+        }
+        free(l);
+    }
+}

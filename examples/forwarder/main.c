@@ -1,0 +1,318 @@
+/* onward-forwarder: start, run, reload, stop. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "forwarder.h"
+#include "host.h"
+
+static const char usage[] =
+    "usage: onward-forwarder --config FILE [--check]\n"
+    "\n"
+    "  --config FILE  read settings from FILE (see onward-forwarder(8))\n"
+    "  --check        only look whether the configuration can be used\n"
+    "  --version      print the version\n"
+    "  --help         print this\n"
+    "\n"
+    "example: onward-forwarder --config /etc/onward/forwarder.conf --check\n";
+
+struct signals {
+    struct loop_watch watch;
+    struct forwarder *fwd;
+};
+
+static void library_log(void *user, const struct onward_log_event *e)
+{
+    struct forwarder *fwd = user;
+    char text[700];
+
+    if (e->level > ONWARD_LOG_WARN || fwd->log == NULL)
+        return;
+    snprintf(text, sizeof(text), "%s %s %.*s", e->module, e->code,
+             (int)e->detail_len, e->detail);
+    log_event(fwd, "library", text);
+}
+
+/* ---- Signals ----------------------------------------------------------- */
+
+static void reload(struct forwarder *fwd)
+{
+    char fault[900];
+    int status;
+    struct setup *fresh =
+        setup_new(fwd, fwd->config_path, fault, sizeof(fault), &status);
+
+    if (fresh == NULL) {
+        log_event(fwd, "reload-failed", fault);
+        return;
+    }
+    /* What is under way holds what it needs of the old one. */
+    setup_free(fwd->setup);
+    fwd->setup = fresh;
+    log_event(fwd, "reloaded", fwd->config_path);
+}
+
+static void drain(struct forwarder *fwd)
+{
+    if (fwd->is_draining)
+        return;
+    fwd->is_draining = true;
+    listen_close(fwd);
+    for (struct session *s = fwd->sessions; s != NULL; s = session_next(s))
+        session_shutdown(s);
+}
+
+static void signalled(struct loop_watch *watch, uint32_t events)
+{
+    struct signals *s = (struct signals *)(void *)watch;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP)
+            reload(s->fwd);
+        else
+            drain(s->fwd);
+    }
+}
+
+static int catch_signals(struct signals *s, struct forwarder *fwd)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    *s = (struct signals){
+        .watch = {.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC),
+                  .ready = signalled},
+        .fwd = fwd};
+    return s->watch.fd < 0 ? -1 : loop_add(fwd->loop, &s->watch, EPOLLIN);
+}
+
+/* ---- Running ----------------------------------------------------------- */
+
+static void dns_ready(struct loop_watch *watch, uint32_t events)
+{
+    struct forwarder *fwd =
+        (struct forwarder *)(void *)((char *)watch -
+                                     offsetof(struct forwarder, dns_watch));
+
+    (void)events;
+    unbound_dns_ready(fwd->dns);
+}
+
+static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
+{
+    int64_t at = onward_desk_deadline(fwd->desk);
+    int64_t other = conn_list_deadline(&fwd->conns);
+
+    if (other < at)
+        at = other;
+    other = delivery_deadline(fwd);
+    if (other < at)
+        at = other;
+    if (give_up < at)
+        at = give_up;
+    if (at == ONWARD_NEVER)
+        return -1;
+    if (at <= now)
+        return 0;
+    return at - now > 60000 ? 60000 : (int)(at - now);
+}
+
+static void run(struct forwarder *fwd)
+{
+    int64_t give_up = ONWARD_NEVER;
+
+    while (!fwd->is_draining || fwd->sessions != NULL) {
+        int64_t now = host_now_ms();
+
+        if (fwd->is_draining && give_up == ONWARD_NEVER)
+            give_up = now + (int64_t)fwd->setup->settings.drain_s * 1000;
+        if (now >= give_up)
+            break;
+        loop_turn(fwd->loop, wait_ms(fwd, now, give_up));
+        now = host_now_ms();
+        delivery_time(fwd, now);
+        /* What the desk decides may be written at once, and what is written
+         * may wake the desk: until both are quiet. */
+        do {
+            onward_desk_run(fwd->desk, now);
+            conn_list_refresh(&fwd->conns, now);
+        } while (onward_desk_deadline(fwd->desk) <= now);
+    }
+}
+
+/* ---- Start and end ----------------------------------------------------- */
+
+static int drop_root(const char *name, char *fault, size_t fault_size)
+{
+    const struct passwd *pw = getpwnam(name);
+
+    if (pw == NULL) {
+        snprintf(fault, fault_size,
+                 "user \"%s\", expected a user of this "
+                 "machine",
+                 name);
+        return -1;
+    }
+    if (geteuid() != 0)
+        return 0; /* nothing to drop */
+    if (initgroups(name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
+        setuid(pw->pw_uid) != 0) {
+        snprintf(fault, fault_size, "user \"%s\": %s", name, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+/* The parts that live as long as the process. */
+static int set_up(struct forwarder *fwd)
+{
+    const struct onward_log log = {
+        .size = sizeof(log), .user = fwd, .event = library_log};
+    uint64_t start = (uint64_t)host_now_ms();
+
+    fwd->log = stdout;
+    fwd->dns_watch.fd = -1;
+    fwd->next_id = start << 20;
+    fwd->loop = loop_new();
+    fwd->ctx = host_ctx_new(&log);
+    if (fwd->loop == NULL || fwd->ctx == NULL)
+        return -1;
+    if (onward_desk_new(fwd->ctx, NULL, &fwd->desk) != 0 ||
+        onward_memstore_new(fwd->ctx, NULL, &fwd->mem) != 0)
+        return -1;
+    return onward_memstore_open(fwd->mem, fwd->desk, NULL, &fwd->store);
+}
+
+/* DNS over the network is wanted, or not, before the rest is loaded. */
+static int set_up_dns(struct forwarder *fwd)
+{
+    const struct settings *s = &fwd->setup->settings;
+
+    if (s->dns != NULL)
+        return 0;
+    fwd->dns = unbound_dns_new(fwd->desk, s->resolver);
+    if (fwd->dns == NULL)
+        return -1;
+    fwd->dns_watch.fd = unbound_dns_fd(fwd->dns);
+    fwd->dns_watch.ready = dns_ready;
+    return loop_add(fwd->loop, &fwd->dns_watch, EPOLLIN);
+}
+
+static void tear_down(struct forwarder *fwd)
+{
+    listen_close(fwd);
+    while (fwd->sessions != NULL)
+        session_free(fwd->sessions);
+    delivery_free_all(fwd);
+    setup_free(fwd->setup);
+    unbound_dns_free(fwd->dns);
+    onward_store_free(fwd->store);
+    onward_memstore_free(fwd->mem);
+    if (fwd->desk != NULL)
+        onward_desk_free(fwd->desk);
+    onward_ctx_free(fwd->ctx);
+    loop_free(fwd->loop);
+    if (fwd->log != NULL && fwd->log != stdout)
+        fclose(fwd->log);
+}
+
+static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    const struct settings *s = &fwd->setup->settings;
+    struct signals signals;
+
+    if (s->log != NULL) {
+        FILE *f = fopen(s->log, "ae");
+
+        if (f == NULL) {
+            snprintf(fault, fault_size, "%s: %s, expected a writable file",
+                     s->log, strerror(errno));
+            return EXIT_UNUSABLE;
+        }
+        fwd->log = f;
+    }
+    if (listen_open(fwd, fault, fault_size) != 0 ||
+        (s->user != NULL && drop_root(s->user, fault, fault_size) != 0))
+        return EXIT_UNUSABLE;
+    if (catch_signals(&signals, fwd) != 0) {
+        snprintf(fault, fault_size, "signals: %s", strerror(errno));
+        return EXIT_UNUSABLE;
+    }
+    listen_announce(fwd);
+    run(fwd);
+    close(signals.watch.fd);
+    return 0;
+}
+
+static int start(struct forwarder *fwd, bool is_check)
+{
+    char fault[900] = "out of memory";
+    int status = EXIT_UNUSABLE;
+
+    if (set_up(fwd) == 0)
+        fwd->setup =
+            setup_new(fwd, fwd->config_path, fault, sizeof(fault), &status);
+    if (fwd->setup != NULL && set_up_dns(fwd) != 0) {
+        snprintf(fault, sizeof(fault), "libunbound cannot be used");
+        status = EXIT_UNUSABLE;
+    } else if (fwd->setup != NULL && fwd->dns != NULL) {
+        /* Once more, now with libunbound behind the resolver. */
+        setup_free(fwd->setup);
+        fwd->setup =
+            setup_new(fwd, fwd->config_path, fault, sizeof(fault), &status);
+    }
+    if (fwd->setup != NULL &&
+        (fwd->dns != NULL || fwd->setup->settings.dns != NULL)) {
+        fault[0] = '\0';
+        status = is_check ? 0 : serve(fwd, fault, sizeof(fault));
+    }
+    if (status != 0)
+        host_complain("onward-forwarder", "%s", fault);
+    tear_down(fwd);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct forwarder fwd = {0};
+    bool is_check = false;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+            fwd.config_path = argv[++i];
+        } else if (strcmp(argv[i], "--check") == 0) {
+            is_check = true;
+        } else if (strcmp(argv[i], "--version") == 0) {
+            puts(onward_version());
+            return 0;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            fputs(usage, stdout);
+            return 0;
+        } else {
+            host_complain("onward-forwarder",
+                          "\"%s\", expected --config FILE "
+                          "or --check",
+                          argv[i]);
+            return EXIT_CONFIG;
+        }
+    }
+    if (fwd.config_path == NULL) {
+        fputs(usage, stderr);
+        return EXIT_CONFIG;
+    }
+    return start(&fwd, is_check);
+}

@@ -1,0 +1,407 @@
+/* One client: its connection, its session, and the message that it brings. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "forwarder.h"
+#include "host.h"
+
+struct session {
+    struct session *next, **prev;
+    struct forwarder *fwd;
+    struct conn conn;
+    struct onward_smtp_server *server;
+    struct onward_ip ip;
+    char peer[ONWARD_IP_TEXT_MAX];
+    bool is_refused; /* too many at a time */
+
+    /* Of the transaction. */
+    char id[24];
+    int64_t started_ms;
+    struct onward_verifier *verifier;
+    struct onward_relay *relay;
+    struct onward_source source;
+    char *message;
+    size_t len, cap;
+    bool is_header_too_long;
+    uint64_t end_token; /* 0: the message is not whole */
+    struct delivery_log *deliveries;
+    size_t delivery_count;
+};
+
+#define SESSION_OF(conn_ptr)                                                   \
+    ((struct session *)(void *)((char *)(conn_ptr)-offsetof(struct session,    \
+                                                            conn)))
+
+/* ---- The transaction --------------------------------------------------- */
+
+static void clear_transaction(struct session *s)
+{
+    /* The relay first: it reads the message and the verifier's header. */
+    onward_relay_free(s->relay);
+    onward_verifier_free(s->verifier);
+    free(s->message);
+    free(s->deliveries);
+    s->relay = NULL;
+    s->verifier = NULL;
+    s->message = NULL;
+    s->deliveries = NULL;
+    s->delivery_count = 0;
+    s->len = s->cap = 0;
+    s->is_header_too_long = false;
+    s->end_token = 0;
+}
+
+static int read_message(void *user, uint64_t offset, void *buf, size_t cap,
+                        size_t *got)
+{
+    const struct session *s = user;
+
+    if (offset > s->len)
+        return ONWARD_EINVAL;
+    *got = cap < s->len - (size_t)offset ? cap : s->len - (size_t)offset;
+    memcpy(buf, s->message + offset, *got);
+    return 0;
+}
+
+static void answer(struct session *s, const struct onward_smtp_reply *reply)
+{
+    const struct message_log m = {
+        .id = s->id,
+        .client = onward_str_of(s->peer),
+        .helo = onward_smtp_server_helo(s->server),
+        .from = onward_smtp_server_mail_address(s->server),
+        .server = s->server,
+        .verifier = s->verifier,
+        .relay = s->relay,
+        .deliveries = s->deliveries,
+        .delivery_count = s->delivery_count,
+        .size = s->len,
+        .ms = host_now_ms() - s->started_ms,
+        .reply = reply,
+    };
+
+    /* First the log, then the answer: what was said can be found again. */
+    log_message(s->fwd, &m);
+    onward_smtp_reply_answer(s->fwd->desk, s->end_token, reply);
+    s->end_token = 0;
+}
+
+static void answer_text(struct session *s, size_t code, const char *enhanced,
+                        const char *text)
+{
+    const struct onward_smtp_reply reply = {.size = sizeof(reply),
+                                            .code = code,
+                                            .enhanced = onward_str_of(enhanced),
+                                            .text = onward_str_of(text)};
+
+    answer(s, &reply);
+}
+
+/* ---- The relay's questions --------------------------------------------- */
+
+static int deliver(void *user, uint64_t token, struct onward_relay *relay,
+                   size_t index)
+{
+    struct session *s = user;
+
+    if (s->deliveries == NULL) {
+        s->delivery_count = onward_relay_delivery_count(relay);
+        s->deliveries = calloc(s->delivery_count, sizeof(*s->deliveries));
+        if (s->deliveries == NULL)
+            return -1;
+    }
+    return delivery_start(s->fwd, s, token, relay, index,
+                          &s->deliveries[index]);
+}
+
+static void cancel_delivery(void *user, uint64_t token)
+{
+    delivery_cancel(((struct session *)user)->fwd, token);
+}
+
+static void relayed(void *user, struct onward_relay *relay)
+{
+    struct session *s = user;
+    struct onward_smtp_reply reply = {.size = sizeof(reply)};
+
+    if (onward_relay_reply(relay, &reply) == 0)
+        answer(s, &reply);
+    else
+        answer_text(s, 451, "4.3.0", "the message could not be handled");
+}
+
+static void verified(void *user, struct onward_verifier *verifier)
+{
+    struct session *s = user;
+    struct onward_str received = {0};
+    int err;
+
+    s->source = (struct onward_source){.size = sizeof(s->source),
+                                       .user = s,
+                                       .len = s->len,
+                                       .read = read_message};
+    err =
+        onward_smtp_server_received(s->server, onward_str_of(s->id), &received);
+    if (err == 0)
+        err = onward_relay_start(s->relay, verifier, &s->source, received);
+    if (err != 0)
+        answer_text(s, 451, "4.3.0", "the message could not be handled");
+}
+
+/* ---- The session's questions ------------------------------------------- */
+
+static int ask_connect(void *user, uint64_t token)
+{
+    struct session *s = user;
+    const struct onward_smtp_reply busy = {
+        .size = sizeof(busy),
+        .code = 421,
+        .enhanced = ONWARD_STR("4.3.2"),
+        .text = ONWARD_STR("too many connections, come again later")};
+
+    if (!s->is_refused)
+        return ONWARD_SMTP_DEFAULT;
+    onward_smtp_reply_answer(s->fwd->desk, token, &busy);
+    return ONWARD_SMTP_HANDLED;
+}
+
+static int start_verifier(struct session *s)
+{
+    const struct setup *setup = s->fwd->setup;
+    const struct settings *set = &setup->settings;
+    const struct onward_verifier_host host = {
+        .size = sizeof(host), .user = s, .done = verified};
+    const struct onward_verifier_opts o = {
+        .size = sizeof(o),
+        .authserv_id = onward_str_of(
+            set->authserv_id == NULL ? set->hostname : set->authserv_id),
+        .client_ip = &s->ip,
+        .helo = onward_smtp_server_helo(s->server),
+        .mail_from = onward_smtp_server_mail_address(s->server),
+        .receiver = onward_str_of(set->hostname)};
+    int err = onward_verifier_new(setup->resolver, &o, &host, &s->verifier);
+
+    for (size_t i = 0; i < set->trusted_sealers.count && err == 0; i++)
+        err = onward_verifier_trust_sealer(
+            s->verifier, onward_str_of(set->trusted_sealers.items[i]));
+    return err;
+}
+
+static int start_relay(struct session *s)
+{
+    const struct setup *setup = s->fwd->setup;
+    const struct settings *set = &setup->settings;
+    const struct onward_relay_host host = {.size = sizeof(host),
+                                           .user = s,
+                                           .deliver = deliver,
+                                           .cancel = cancel_delivery,
+                                           .done = relayed};
+    const struct onward_relay_opts o = {
+        .size = sizeof(o),
+        .resolver = setup->resolver,
+        .ruleset = setup->ruleset,
+        .srs = setup->srs,
+        .store = s->fwd->store,
+        .signer = setup->signer,
+        .hostname = onward_str_of(set->hostname),
+        .authserv_id = onward_str_of(
+            set->authserv_id == NULL ? set->hostname : set->authserv_id),
+        .srs_domain = onward_str_of(set->srs_domain),
+        .seal_domain = onward_str_of(set->seal_domain),
+        .seal_selector = onward_str_of(set->seal_selector),
+        .delivery_timeout_ms = set->delivery_timeout_s * 1000,
+        .allow_unauthenticated = set->allow_unauthenticated,
+        .allow_dmarc_reject = !set->enforce_dmarc};
+    const struct onward_relay_envelope envelope = {
+        .size = sizeof(envelope),
+        .reverse_path = onward_smtp_server_mail_address(s->server),
+        .smtputf8 = (size_t)onward_smtp_server_mail_smtputf8(s->server),
+        .body = (size_t)onward_smtp_server_mail_body(s->server)};
+
+    return onward_relay_new(s->fwd->desk, &o, &envelope, &host, &s->relay);
+}
+
+static int ask_mail(void *user, uint64_t token)
+{
+    struct session *s = user;
+
+    (void)token;
+    clear_transaction(s);
+    snprintf(s->id, sizeof(s->id), "%llx",
+             (unsigned long long)s->fwd->next_id++);
+    s->started_ms = host_now_ms();
+    if (start_verifier(s) != 0 || start_relay(s) != 0)
+        return -1; /* 451 */
+    return ONWARD_SMTP_DEFAULT;
+}
+
+static int ask_rcpt(void *user, uint64_t token, size_t index)
+{
+    struct session *s = user;
+    struct onward_smtp_reply reply = {.size = sizeof(reply)};
+    int ret =
+        s->relay == NULL
+            ? -1
+            : onward_relay_rcpt(
+                  s->relay, onward_smtp_server_rcpt_address(s->server, index),
+                  &reply);
+
+    if (ret < 0)
+        return -1;
+    onward_smtp_reply_answer(s->fwd->desk, token, &reply);
+    return ONWARD_SMTP_HANDLED;
+}
+
+static int take_data(void *user, const void *data, size_t len)
+{
+    struct session *s = user;
+    int err;
+
+    if (s->is_header_too_long)
+        return 0;
+    err = onward_verifier_feed(s->verifier, data, len);
+    if (err == ONWARD_ELIMIT) {
+        s->is_header_too_long = true;
+        return 0;
+    }
+    if (err != 0)
+        return -1;
+    if (len > s->cap - s->len) {
+        size_t cap = s->cap == 0 ? 16384 : s->cap;
+        char *bigger;
+
+        while (cap - s->len < len)
+            cap *= 2;
+        bigger = realloc(s->message, cap);
+        if (bigger == NULL)
+            return -1;
+        s->message = bigger;
+        s->cap = cap;
+    }
+    memcpy(s->message + s->len, data, len);
+    s->len += len;
+    return 0;
+}
+
+static int ask_end(void *user, uint64_t token)
+{
+    struct session *s = user;
+
+    s->end_token = token;
+    if (s->is_header_too_long) {
+        answer_text(s, 552, "5.3.4", "the header of the message is too long");
+        return ONWARD_SMTP_HANDLED;
+    }
+    return onward_verifier_finish(s->verifier) == 0 ? ONWARD_SMTP_HANDLED : -1;
+}
+
+static void transaction_gone(void *user, int why)
+{
+    (void)why;
+    clear_transaction(user);
+}
+
+/* ---- The connection ---------------------------------------------------- */
+
+static void closed(struct conn *conn)
+{
+    session_free(SESSION_OF(conn));
+}
+
+static int new_server(struct session *s, size_t port)
+{
+    const struct setup *setup = s->fwd->setup;
+    const struct settings *set = &setup->settings;
+    const struct onward_smtp_server_host host = {.size = sizeof(host),
+                                                 .user = s,
+                                                 .connect = ask_connect,
+                                                 .mail = ask_mail,
+                                                 .rcpt = ask_rcpt,
+                                                 .message_data = take_data,
+                                                 .message_end = ask_end,
+                                                 .reset = transaction_gone};
+    struct onward_smtp_server_opts o = {
+        .size = sizeof(o),
+        .hostname = onward_str_of(set->hostname),
+        .client_ip = &s->ip,
+        .client_port = port,
+        .tls = setup->tls_server,
+        .message_bytes = set->max_message_bytes,
+        .command_ms = set->command_timeout_s * 1000,
+        /* The relay answers before: its own limit is shorter. */
+        .answer_ms = (set->delivery_timeout_s + 60) * 1000};
+
+    if (set->smtputf8)
+        o.flags |= ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8;
+    if (set->require_tls)
+        o.flags |= ONWARD_SMTP_SERVER_REQUIRE_TLS;
+    return onward_smtp_server_new(s->fwd->desk, &o, &host, &s->server);
+}
+
+void session_open(struct forwarder *fwd, int fd, const struct onward_ip *ip,
+                  size_t port)
+{
+    struct session *s = calloc(1, sizeof(*s));
+
+    if (s == NULL) {
+        close(fd);
+        return;
+    }
+    s->fwd = fwd;
+    s->ip = *ip;
+    s->is_refused = fwd->session_count >= fwd->setup->settings.max_sessions;
+    onward_ip_format(ip, s->peer, sizeof(s->peer));
+    s->next = fwd->sessions;
+    s->prev = &fwd->sessions;
+    if (s->next != NULL)
+        s->next->prev = &s->next;
+    fwd->sessions = s;
+    fwd->session_count++;
+    s->conn.is_closed = true; /* until it is open */
+    if (new_server(s, port) != 0) {
+        close(fd);
+        session_free(s);
+        return;
+    }
+    if (conn_open(&s->conn, &fwd->conns, fwd->loop, fd,
+                  onward_smtp_server_channel(s->server), closed) != 0) {
+        session_free(s);
+        return;
+    }
+    conn_service(&s->conn);
+}
+
+void session_free(struct session *s)
+{
+    conn_close(&s->conn);
+    clear_transaction(s);
+    onward_smtp_server_free(s->server);
+    *s->prev = s->next;
+    if (s->next != NULL)
+        s->next->prev = s->prev;
+    s->fwd->session_count--;
+    free(s);
+}
+
+void session_shutdown(struct session *s)
+{
+    onward_smtp_server_shutdown(s->server);
+}
+
+struct session *session_next(const struct session *s)
+{
+    return s->next;
+}
+
+bool session_peer_is_gone(const struct session *s)
+{
+    struct pollfd p = {.fd = s->conn.watch.fd, .events = POLLRDHUP};
+
+    return s->conn.is_closed ||
+           (poll(&p, 1, 0) == 1 &&
+            (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+}
