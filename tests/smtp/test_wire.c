@@ -186,12 +186,12 @@ int main(void)
 
     if (!t_vectors_open(&v, "smtp/wire.json"))
         return 77;
-    count = t_add_cases(tests, count, TESTS_MAX,
+    count = t_add_cases(&v, tests, count, TESTS_MAX,
                         onward_json__get(v.root, "data_tests"), test_data);
     count =
-        t_add_cases(tests, count, TESTS_MAX,
+        t_add_cases(&v, tests, count, TESTS_MAX,
                     onward_json__get(v.root, "command_tests"), test_command);
-    count = t_add_cases(tests, count, TESTS_MAX,
+    count = t_add_cases(&v, tests, count, TESTS_MAX,
                         onward_json__get(v.root, "reply_tests"), test_reply);
     failed = _cmocka_run_group_tests("smtp_wire", tests, count, NULL, NULL);
     t_vectors_close(&v);

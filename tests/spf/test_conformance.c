@@ -165,7 +165,7 @@ int main(void)
     for (const struct onward_json *s =
              onward_json__get(v.root, "scenarios")->first;
          s != NULL; s = s->next)
-        count = t_add_cases(tests, count, 256, onward_json__get(s, "tests"),
+        count = t_add_cases(&v, tests, count, 256, onward_json__get(s, "tests"),
                             run_case);
     failed = _cmocka_run_group_tests("SPF suite", tests, count, NULL, NULL);
     t_vectors_close(&v);

@@ -70,8 +70,9 @@ static inline void t_add_octets(struct onward_buf *out, struct onward_str s)
 }
 
 /* Add the members of list as tests named by their id; the new count. */
-static inline size_t t_add_cases(struct CMUnitTest *tests, size_t count,
-                                 size_t max, const struct onward_json *list,
+static inline size_t t_add_cases(struct t_vectors *v, struct CMUnitTest *tests,
+                                 size_t count, size_t max,
+                                 const struct onward_json *list,
                                  void (*run)(void **state))
 {
     if (list == NULL)
@@ -79,7 +80,7 @@ static inline size_t t_add_cases(struct CMUnitTest *tests, size_t count,
     for (struct onward_json *t = list->first; t != NULL && count < max;
          t = t->next) {
         struct onward_str id = t_member(t, "id");
-        char *name = calloc(1, id.len + 1); /* lives as long as the program */
+        char *name = onward_core__arena_alloc(&v->arena, id.len + 1);
 
         memcpy(name, id.data, id.len);
         tests[count++] = (struct CMUnitTest){
