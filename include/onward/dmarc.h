@@ -222,6 +222,14 @@ ONWARD_API const char *onward_dmarc_policy_text(int policy);
 /** @return a sentence: static text. @since 0.1 */
 ONWARD_API const char *onward_dmarc_reason_text(int reason);
 
+/**
+ * A stable lower-case word for a reason, "not-aligned", for logs and JSON.
+ *
+ * @return static text ending in NUL, never NULL; "" for REASON_NONE.
+ * @since 0.1
+ */
+ONWARD_API const char *onward_dmarc_reason_name(int reason);
+
 #ifdef __cplusplus
 }
 #endif

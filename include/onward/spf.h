@@ -182,6 +182,14 @@ ONWARD_API const char *onward_spf_result_text(int result);
  */
 ONWARD_API const char *onward_spf_reason_text(int reason);
 
+/**
+ * A stable lower-case word for a reason, "void-limit", for logs and JSON.
+ *
+ * @return static text ending in NUL, never NULL; "" for REASON_NONE.
+ * @since 0.1
+ */
+ONWARD_API const char *onward_spf_reason_name(int reason);
+
 /** What a record's parser found first. */
 struct onward_spf_fault {
     size_t size;

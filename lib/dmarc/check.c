@@ -502,3 +502,17 @@ const char *onward_dmarc_reason_text(int reason)
         return texts[0];
     return texts[reason];
 }
+
+const char *onward_dmarc_reason_name(int reason)
+{
+    static const char *const names[] = {
+        "",           "aligned",      "not-aligned",
+        "no-record",  "no-policy",    "dns",
+        "bad-domain", "memory",       "trusted-forwarder",
+        "no-author",  "many-authors",
+    };
+
+    if (reason < 0 || reason > ONWARD_DMARC_REASON_MANY_AUTHORS)
+        return names[0];
+    return names[reason];
+}

@@ -80,3 +80,17 @@ const char *onward_spf_reason_text(int reason)
         return texts[0];
     return texts[reason];
 }
+
+const char *onward_spf_reason_name(int reason)
+{
+    static const char *const names[] = {
+        "",           "match",        "default", "no-domain",
+        "no-record",  "many-records", "syntax",  "term-limit",
+        "void-limit", "name-limit",   "include", "redirect",
+        "dns",        "timeout",      "memory",
+    };
+
+    if (reason < 0 || reason > ONWARD_SPF_REASON_MEMORY)
+        return names[0];
+    return names[reason];
+}

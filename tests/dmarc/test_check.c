@@ -278,10 +278,25 @@ static void test_out_of_memory(void **state)
     t_oom_sweep(whole_check, NULL);
 }
 
+static void test_reason_names(void **state)
+{
+    (void)state;
+    assert_string_equal(onward_dmarc_reason_name(ONWARD_DMARC_REASON_NONE), "");
+    assert_string_equal(
+        onward_dmarc_reason_name(ONWARD_DMARC_REASON_NOT_ALIGNED),
+        "not-aligned");
+    assert_string_equal(
+        onward_dmarc_reason_name(ONWARD_DMARC_REASON_MANY_AUTHORS),
+        "many-authors");
+    assert_string_equal(onward_dmarc_reason_name(-1), "");
+    assert_string_equal(onward_dmarc_reason_name(99), "");
+}
+
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
-    struct CMUnitTest tests[4 + ROWS] = {
+    struct CMUnitTest tests[5 + ROWS] = {
+        cmocka_unit_test(test_reason_names),
         cmocka_unit_test(test_free_inside_done),
         cmocka_unit_test(test_free_before_done),
         cmocka_unit_test(test_every_order_of_answers),
@@ -289,7 +304,7 @@ int main(void)
     };
 
     for (size_t i = 0; i < ROWS; i++)
-        tests[4 + i] = (struct CMUnitTest){
+        tests[5 + i] = (struct CMUnitTest){
             .name = rows[i].name,
             .test_func = test_row,
             .initial_state = (void *)(uintptr_t)&rows[i],

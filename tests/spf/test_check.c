@@ -273,6 +273,13 @@ static void test_contract(void **state)
     struct world x;
 
     (void)state;
+    assert_string_equal(onward_spf_reason_name(ONWARD_SPF_REASON_NONE), "");
+    assert_string_equal(onward_spf_reason_name(ONWARD_SPF_REASON_VOID_LIMIT),
+                        "void-limit");
+    assert_string_equal(onward_spf_reason_name(ONWARD_SPF_REASON_MEMORY),
+                        "memory");
+    assert_string_equal(onward_spf_reason_name(-1), "");
+    assert_string_equal(onward_spf_reason_name(99), "");
     world_init(&x, "");
     odd.client_ip = &x.ip;
     assert_int_equal(onward_spf_check_new(x.resolver, &no_ip, NULL, &c),
