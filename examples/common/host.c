@@ -15,6 +15,11 @@ static int64_t now_s(void *user)
     return (int64_t)time(NULL);
 }
 
+static int64_t given_s(void *user)
+{
+    return *(const int64_t *)user;
+}
+
 static int fill(void *user, void *data, size_t len)
 {
     char *out = data;
@@ -33,15 +38,31 @@ static int fill(void *user, void *data, size_t len)
     return 0;
 }
 
-struct onward_ctx *host_ctx_new(const struct onward_log *log)
+static struct onward_ctx *make_ctx(const struct onward_log *log,
+                                   const struct onward_clock *clock)
 {
-    const struct onward_clock clock = {.size = sizeof(clock), .now_s = now_s};
     const struct onward_random source = {.size = sizeof(source), .fill = fill};
     const struct onward_ctx_opts opts = {
-        .size = sizeof(opts), .clock = &clock, .random = &source, .log = log};
+        .size = sizeof(opts), .clock = clock, .random = &source, .log = log};
     struct onward_ctx *ctx = NULL;
 
     return onward_ctx_new(&opts, &ctx) == 0 ? ctx : NULL;
+}
+
+struct onward_ctx *host_ctx_new(const struct onward_log *log)
+{
+    const struct onward_clock clock = {.size = sizeof(clock), .now_s = now_s};
+
+    return make_ctx(log, &clock);
+}
+
+struct onward_ctx *host_ctx_new_at(const struct onward_log *log,
+                                   int64_t *time_s)
+{
+    const struct onward_clock clock = {
+        .size = sizeof(clock), .user = time_s, .now_s = given_s};
+
+    return make_ctx(log, &clock);
 }
 
 int64_t host_now_ms(void)

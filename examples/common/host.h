@@ -14,6 +14,9 @@
 /* A context with the C library's memory, the system's clock and getrandom().
  * NULL when there is no memory or no randomness. */
 struct onward_ctx *host_ctx_new(const struct onward_log *log);
+/* The same with a clock that stands at *time_s, which must outlive it. */
+struct onward_ctx *host_ctx_new_at(const struct onward_log *log,
+                                   int64_t *time_s);
 
 /* Milliseconds that never go back. */
 int64_t host_now_ms(void);
