@@ -1,0 +1,52 @@
+/*
+ * What the subcommands of `onward` share: how one is declared, what it ends
+ * with, how it complains.
+ */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Exit statuses; a higher one wins over a lower one. */
+enum cli_status {
+    CLI_DONE = 0,
+    CLI_NOT_PASS = 1, /* with --check: some result is not pass */
+    CLI_USAGE = 2,
+    CLI_BROKEN = 3 /* input or system error */
+};
+
+struct args {
+    int count;
+    char **items;
+};
+
+struct command {
+    const char *name;     /* "spf check" */
+    const char *operands; /* "MESSAGE...", empty for none */
+    const char *summary;  /* one line, no full stop */
+    const char *details;  /* lines for --help, each ending in a line feed */
+    const char *examples; /* command lines, each ending in a line feed */
+    int (*run)(const struct command *command, struct args args);
+};
+
+extern const struct command command_verify;
+extern const struct command command_sign;
+extern const struct command command_seal;
+extern const struct command command_spf_check;
+extern const struct command command_dmarc_check;
+extern const struct command command_route;
+extern const struct command command_srs_forward;
+extern const struct command command_srs_reverse;
+
+/* "onward NAME: ..." on standard error. */
+void cli_note(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same; gives CLI_BROKEN. */
+int cli_broken(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same with a word about --help; gives CLI_USAGE. */
+int cli_usage(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

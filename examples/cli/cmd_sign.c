@@ -1,0 +1,177 @@
+/* onward sign: put a DKIM-Signature on top of a message. */
+#include <stdio.h>
+#include <string.h>
+
+#include <onward/dkim.h>
+
+#include "cli.h"
+#include "load.h"
+#include "message.h"
+#include "options.h"
+#include "signing.h"
+#include "world.h"
+
+struct signing_options {
+    const char *algorithm, *identity, *headers, *canon;
+};
+
+struct outcome {
+    bool is_done;
+    int status;
+};
+
+static void done(void *user, int status)
+{
+    struct outcome *o = user;
+
+    o->is_done = true;
+    o->status = status;
+}
+
+static int check_algorithm(const struct command *command,
+                           const struct signing *s, const char *algorithm)
+{
+    static const char *const names[] = {[ONWARD_KEY_RSA] = "rsa-sha256",
+                                        [ONWARD_KEY_ED25519] =
+                                            "ed25519-sha256"};
+    const char *own = names[onward_pubkey_type(onward_signer_public(s->key))];
+
+    if (algorithm == NULL || strcmp(algorithm, own) == 0)
+        return -1;
+    if (strcmp(algorithm, names[ONWARD_KEY_RSA]) != 0 &&
+        strcmp(algorithm, names[ONWARD_KEY_ED25519]) != 0)
+        return cli_usage(command,
+                         "--algorithm \"%s\", expected rsa-sha256 or "
+                         "ed25519-sha256",
+                         algorithm);
+    return cli_broken(command, "%s: a key for %s, expected one for %s",
+                      s->key_file, own, algorithm);
+}
+
+/* c=: header/body; a header alone means a simple body (RFC 6376 3.5). */
+static bool read_canon(const char *text, struct onward_dkim_signer_opts *opts)
+{
+    static const struct row {
+        const char *name;
+        size_t header, body; /* is it simple? */
+    } rows[] = {
+        {"relaxed/relaxed", 0, 0}, {"relaxed/simple", 0, 1},
+        {"simple/relaxed", 1, 0},  {"simple/simple", 1, 1},
+        {"relaxed", 0, 1},         {"simple", 1, 1},
+    };
+
+    if (text == NULL)
+        return true;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].name, text) == 0) {
+            opts->use_simple_header = rows[i].header;
+            opts->use_simple_body = rows[i].body;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int sign(const struct command *command, struct signing *s,
+                const struct onward_dkim_signer_opts *opts)
+{
+    struct outcome o = {0};
+    const struct onward_dkim_signer_host host = {
+        .size = sizeof(host), .user = &o, .done = done};
+    struct onward_dkim_signer *signer = NULL;
+    struct onward_str problem = {0};
+    int status = CLI_DONE;
+    int err = onward_dkim_signer_new(s->key, opts, &host, &signer);
+
+    if (err == ONWARD_EINVAL)
+        return cli_usage(command,
+                         "--domain, --selector, --identity or --headers, "
+                         "expected names in A-labels, and From among the "
+                         "headers");
+    if (err == 0)
+        err = onward_dkim_signer_feed(signer, s->message.wire.data,
+                                      s->message.wire.len);
+    if (err == 0)
+        err = onward_dkim_signer_finish(signer);
+    if (err == 0) {
+        world_run(&s->world, &o.is_done);
+        err = o.is_done ? o.status : ONWARD_ECANCELED;
+    } else if (err == ONWARD_ESYNTAX) {
+        problem = onward_dkim_signer_problem(signer);
+    }
+    if (problem.len != 0)
+        status = cli_broken(command, "%s: %.*s", s->message.path,
+                            (int)problem.len, problem.data);
+    else if (err != 0)
+        status = cli_broken(command, "%s: %s", s->message.path,
+                            onward_strerror(err));
+    else
+        message_write(&s->message, onward_dkim_signer_field(signer));
+    onward_dkim_signer_free(signer);
+    return status;
+}
+
+static int run(const struct command *command, struct args args)
+{
+    struct signing s = {0};
+    struct signing_options o = {0};
+    struct option options[] = {
+        SIGNING_OPTIONS(&s),
+        {"algorithm", OPTION_TEXT, &o.algorithm, "NAME",
+         "rsa-sha256 or ed25519-sha256: insist on a key for it", false, false},
+        {"identity", OPTION_TEXT, &o.identity, "IDENTITY",
+         "i=, such as @news.example.com; not written by default", false, false},
+        {"headers", OPTION_TEXT, &o.headers, "NAME:NAME...",
+         "h= exactly, From among them; by default what RFC 6376\n"
+         "section 5.4 recommends, guarded against additions",
+         false, false},
+        {"canon", OPTION_TEXT, &o.canon, "C/C",
+         "canonical form of header and body, relaxed or simple;\n"
+         "default relaxed/relaxed",
+         false, false},
+        WORLD_OPTION_TIME(&s.choice),
+        SIGNING_OPTION_RAW(&s),
+        OPTIONS_END,
+    };
+    int status = options_read(command, options, &args);
+
+    if (status < 0)
+        status = signing_begin(command, &s, &args);
+    if (status < 0)
+        status = check_algorithm(command, &s, o.algorithm);
+    if (status < 0) {
+        struct onward_dkim_signer_opts opts = {
+            .size = sizeof(opts),
+            .domain = s.domain,
+            .domain_len = strlen(s.domain),
+            .selector = s.selector,
+            .selector_len = strlen(s.selector),
+            .identity = o.identity,
+            .identity_len = o.identity != NULL ? strlen(o.identity) : 0,
+            .fields = o.headers,
+            .fields_len = o.headers != NULL ? strlen(o.headers) : 0};
+
+        if (!read_canon(o.canon, &opts))
+            status = cli_usage(command,
+                               "--canon \"%s\", expected relaxed or simple, a "
+                               "slash, relaxed or simple",
+                               o.canon);
+        else
+            status = sign(command, &s, &opts);
+    }
+    signing_end(&s);
+    return status;
+}
+
+const struct command command_sign = {
+    .name = "sign",
+    .operands = "[MESSAGE]",
+    .summary = "Put a DKIM-Signature on top of a message (RFC 6376)",
+    .details = SIGNING_DETAILS,
+    .examples =
+        "onward sign --key key.pem --domain example.com --selector sel "
+        "< message.eml\n"
+        "onward sign --key ed25519.pem --domain example.com --selector ed "
+        "--canon relaxed/simple --headers from:to:subject message.eml\n",
+    .run = run,
+};

@@ -1,0 +1,151 @@
+/*
+ * onward: email authentication and routing from the command line. This file
+ * finds the subcommand; each has a file of its own.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <onward/core.h>
+
+#include "cli.h"
+
+static const struct command *const commands[] = {
+    &command_verify,      &command_sign,        &command_seal,
+    &command_spf_check,   &command_dmarc_check, &command_route,
+    &command_srs_forward, &command_srs_reverse,
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void complain(const struct command *command, const char *format,
+                     va_list args)
+{
+    fflush(stdout);
+    fprintf(stderr, "onward %s: ", command->name);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+void cli_note(const struct command *command, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    complain(command, format, args);
+    va_end(args);
+}
+
+int cli_broken(const struct command *command, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    complain(command, format, args);
+    va_end(args);
+    return CLI_BROKEN;
+}
+
+int cli_usage(const struct command *command, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    complain(command, format, args);
+    va_end(args);
+    fprintf(stderr, "Try: onward %s --help\n", command->name);
+    return CLI_USAGE;
+}
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: onward COMMAND [OPTION]... [ARGUMENT]...\n\n"
+          "Check, sign, seal and route email.\n\nCommands:\n",
+          out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\nOptions:\n"
+          "  --help       print this; behind a command: its options and "
+          "examples\n"
+          "  --version    print the version of the library\n\n"
+          "Exit status: 0 done, 1 with --check where a result is not pass,\n"
+          "2 wrong usage, 3 input or system error.\n",
+          out);
+}
+
+/* How many words of the command line are the name of this command; 0: none. */
+static int matches(const struct command *command, int argc, char **argv)
+{
+    const char *space = strchr(command->name, ' ');
+    size_t first;
+
+    if (space == NULL)
+        return strcmp(argv[1], command->name) == 0 ? 1 : 0;
+    first = (size_t)(space - command->name);
+    if (strlen(argv[1]) != first ||
+        strncmp(argv[1], command->name, first) != 0 || argc < 3 ||
+        strcmp(argv[2], space + 1) != 0)
+        return 0;
+    return 2;
+}
+
+/* What was written must have arrived: a full disk is no success. */
+static int finish(int status)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "onward: standard output: %s\n",
+                errno != 0 ? strerror(errno) : "could not be written");
+        return CLI_BROKEN;
+    }
+    return status;
+}
+
+/* "spf" without its second word: say which there are. */
+static int unknown(int argc, char **argv)
+{
+    const char *before = "expected ";
+
+    fprintf(stderr, "onward: no command \"%s%s%s\", ", argv[1],
+            argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        size_t len = strlen(argv[1]);
+
+        if (strncmp(commands[i]->name, argv[1], len) == 0 &&
+            commands[i]->name[len] == ' ') {
+            fprintf(stderr, "%s%s", before, commands[i]->name);
+            before = " or ";
+        }
+    }
+    if (before[0] == 'e')
+        fputs("expected one that onward --help lists", stderr);
+    fputc('\n', stderr);
+    return CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(stdout);
+        return finish(CLI_DONE);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("onward %s\n", onward_version());
+        return finish(CLI_DONE);
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        int words = matches(commands[i], argc, argv);
+
+        if (words > 0) {
+            struct args args = {argc - 1 - words, argv + 1 + words};
+
+            return finish(commands[i]->run(commands[i], args));
+        }
+    }
+    return unknown(argc, argv);
+}

@@ -1,0 +1,182 @@
+#include "options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 24 };
+
+static void print_option(const char *name, const char *argument,
+                         const char *help)
+{
+    int width = printf("  --%s%s%s", name, argument != NULL ? " " : "",
+                       argument != NULL ? argument : "");
+
+    if (width >= HELP_COLUMN) {
+        putchar('\n');
+        width = 0;
+    }
+    printf("%*s", HELP_COLUMN - width, "");
+    for (const char *c = help; *c != '\0'; c++) {
+        putchar(*c);
+        if (*c == '\n')
+            printf("%*s", HELP_COLUMN, "");
+    }
+    putchar('\n');
+}
+
+static void print_help(const struct command *command,
+                       const struct option *options)
+{
+    printf("Usage: onward %s [OPTION]...%s%s\n\n%s.\n", command->name,
+           command->operands[0] != '\0' ? " " : "", command->operands,
+           command->summary);
+    if (command->details[0] != '\0')
+        printf("\n%s", command->details);
+    puts("\nOptions:");
+    for (; options->name != NULL; options++)
+        print_option(options->name, options->argument, options->help);
+    print_option("help", NULL, "print this");
+    printf("\nExamples:\n");
+    for (const char *line = command->examples; *line != '\0';) {
+        const char *end = strchr(line, '\n');
+
+        printf("  %.*s\n", (int)(end - line), line);
+        line = end + 1;
+    }
+}
+
+static struct option *find(struct option *options, const char *name, size_t len)
+{
+    for (; options->name != NULL; options++) {
+        if (strlen(options->name) == len &&
+            strncmp(options->name, name, len) == 0)
+            return options;
+    }
+    return NULL;
+}
+
+static bool read_seconds(const char *text, int64_t *s)
+{
+    int64_t value = 0;
+
+    /* 15 digits: far beyond any date, far below an overflow. */
+    if (text[0] == '\0' || strlen(text) > 15)
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        value = value * 10 + (*text - '0');
+    }
+    *s = value;
+    return true;
+}
+
+static int set(const struct command *command, struct option *option,
+               const char *value)
+{
+    if (option->is_given)
+        return cli_usage(command, "--%s twice, expected it once", option->name);
+    option->is_given = true;
+    switch (option->type) {
+    case OPTION_FLAG:
+        *(bool *)option->value = true;
+        return -1;
+    case OPTION_TEXT:
+        *(const char **)option->value = value;
+        return -1;
+    case OPTION_IP:
+        if (onward_ip_parse(onward_str_of(value), option->value) != 0)
+            return cli_usage(command,
+                             "--%s \"%s\", expected an IPv4 or IPv6 address",
+                             option->name, value);
+        return -1;
+    case OPTION_SECONDS: {
+        struct option_seconds *seconds = option->value;
+
+        if (!read_seconds(value, &seconds->s))
+            return cli_usage(command, "--%s \"%s\", expected Unix seconds",
+                             option->name, value);
+        seconds->is_given = true;
+        return -1;
+    }
+    }
+    return CLI_USAGE;
+}
+
+/* One option and, when it is a word of its own, its value. */
+static int read_option(const struct command *command, struct option *options,
+                       struct args *in, int *at)
+{
+    const char *name = in->items[*at] + 2;
+    const char *equals = strchr(name, '=');
+    size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+    struct option *option = find(options, name, len);
+    const char *value = equals != NULL ? equals + 1 : NULL;
+
+    if (option == NULL)
+        return cli_usage(command,
+                         "unknown option \"--%.*s\", expected one of --help",
+                         (int)len, name);
+    if (option->type == OPTION_FLAG && value != NULL)
+        return cli_usage(command, "--%s=%s, expected no value", option->name,
+                         value);
+    if (option->type != OPTION_FLAG && value == NULL) {
+        if (*at + 1 == in->count)
+            return cli_usage(command, "--%s without a value, expected %s",
+                             option->name, option->argument);
+        value = in->items[++*at];
+    }
+    return set(command, option, value);
+}
+
+static bool asks_for_help(const struct args *args)
+{
+    for (int i = 0; i < args->count; i++) {
+        if (strcmp(args->items[i], "--") == 0)
+            return false;
+        if (strcmp(args->items[i], "--help") == 0 ||
+            strcmp(args->items[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
+int options_read(const struct command *command, struct option *options,
+                 struct args *args)
+{
+    bool is_open = true;
+    int operands = 0;
+
+    if (asks_for_help(args)) {
+        print_help(command, options);
+        return CLI_DONE;
+    }
+    for (int i = 0; i < args->count; i++) {
+        char *word = args->items[i];
+
+        if (is_open && strcmp(word, "--") == 0) {
+            is_open = false;
+        } else if (is_open && word[0] == '-' && word[1] != '\0') {
+            int status;
+
+            if (word[1] != '-')
+                return cli_usage(command,
+                                 "unknown option \"%s\", expected one of "
+                                 "--help",
+                                 word);
+            status = read_option(command, options, args, &i);
+            if (status >= 0)
+                return status;
+        } else {
+            /* Behind what was read: never beyond i. */
+            args->items[operands++] = word;
+        }
+    }
+    args->count = operands;
+    for (; options->name != NULL; options++) {
+        if (options->is_required && !options->is_given)
+            return cli_usage(command, "no --%s, expected --%s %s",
+                             options->name, options->name, options->argument);
+    }
+    return -1;
+}
