@@ -42,6 +42,25 @@ static bool check_header(struct onward_relay *r)
                   ONWARD_STR("Message header is malformed"));
 }
 
+/* Could a later try know more of SPF or DKIM? What the verifier did not wait
+ * for is pending. */
+static bool is_unsure(const struct onward_verifier *v)
+{
+    struct onward_dkim_signature sig = {.size = sizeof(sig)};
+    const struct onward_spf_check *spf =
+        onward_verifier_spf(v, ONWARD_SPF_MAIL_FROM);
+    int result = spf == NULL ? ONWARD_SPF_NONE : onward_spf_check_result(spf);
+
+    if (result == ONWARD_SPF_TEMPERROR || result == ONWARD_SPF_PENDING)
+        return true;
+    for (size_t i = 0; onward_verifier_dkim(v, i, &sig) == 0; i++) {
+        if (sig.result == ONWARD_DKIM_TEMPERROR ||
+            sig.result == ONWARD_DKIM_PENDING)
+            return true;
+    }
+    return false;
+}
+
 static bool check_dmarc(struct onward_relay *r)
 {
     struct onward_str author = onward_verifier_author_domain(r->verifier);
@@ -52,26 +71,16 @@ static bool check_dmarc(struct onward_relay *r)
             ONWARD_DMARC_POLICY_REJECT ||
         r->opts.allow_dmarc_reject)
         return true;
+    /* What is not known yet may be what would pass: then the policy cannot be
+     * applied (RFC 9989 section 5.3.6). */
+    if (author.len != 0 && is_unsure(r->verifier))
+        return refuse(r, ONWARD_RELAY_REASON_DMARC_UNKNOWN, 451,
+                      ONWARD_STR("4.7.1"),
+                      ONWARD_STR("DMARC cannot be checked now"));
     if (author.len != 0)
         text = onward_relay__join(r, "Rejected as the DMARC policy of ", author,
                                   " asks for");
     return refuse(r, ONWARD_RELAY_REASON_DMARC, 550, ONWARD_STR("5.7.1"), text);
-}
-
-/* Could a later try know more of SPF or DKIM? */
-static bool is_unsure(const struct onward_verifier *v)
-{
-    struct onward_dkim_signature sig = {.size = sizeof(sig)};
-    const struct onward_spf_check *spf =
-        onward_verifier_spf(v, ONWARD_SPF_MAIL_FROM);
-
-    if (spf != NULL && onward_spf_check_result(spf) == ONWARD_SPF_TEMPERROR)
-        return true;
-    for (size_t i = 0; onward_verifier_dkim(v, i, &sig) == 0; i++) {
-        if (sig.result == ONWARD_DKIM_TEMPERROR)
-            return true;
-    }
-    return false;
 }
 
 static bool check_authentication(struct onward_relay *r)

@@ -243,9 +243,13 @@ static int begin_edit(struct onward_relay *r,
  * stay. */
 static int check_id(struct onward_relay *r)
 {
-    int ret = onward_authres__claims_authserv_id(
-        &r->scratch, onward_verifier_authres(r->verifier), r->opts.authserv_id);
+    struct onward_str authres = onward_verifier_authres(r->verifier);
+    int ret;
 
+    if (authres.len == 0)
+        return ONWARD_ENOMEM; /* the verifier had none */
+    ret = onward_authres__claims_authserv_id(&r->scratch, authres,
+                                             r->opts.authserv_id);
     onward_core__arena_reset(&r->scratch);
     if (ret < 0)
         return ret;
