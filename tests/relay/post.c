@@ -48,19 +48,22 @@ static const char rules_text[] =
     "{\"email\":\"loop@example.com\",\"verified\":true},"
     "{\"email\":\"new@dest.example\",\"verified\":null}]}";
 
-/* a: strict; n: asks for nothing; t: its SPF and DMARC cannot be known; e: no
- * SPF and no DMARC; fwd.net, our own, with a subdomain of somebody else. */
-static const char records[] = "a.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
-                              "_dmarc.a.example TXT \"v=DMARC1; p=reject\"\n"
-                              "n.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
-                              "_dmarc.n.example TXT \"v=DMARC1; p=none\"\n"
-                              "t.example TXT !SERVFAIL\n"
-                              "_dmarc.t.example TXT !SERVFAIL\n"
-                              "s.example TXT !SERVFAIL\n"
-                              "e.example A 192.0.2.77\n"
-                              "fwd.net TXT \"v=spf1 ip4:198.51.100.1 -all\"\n"
-                              "_dmarc.fwd.net TXT \"v=DMARC1; p=none\"\n"
-                              "mx.fwd.net A 198.51.100.1\n";
+/* a: strict; n: asks for nothing; t: its SPF and DMARC cannot be known; s: its
+ * SPF cannot; e: has neither. fwd.net and example.com are ours. */
+static const char records[] =
+    "a.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
+    "_dmarc.a.example TXT \"v=DMARC1; p=reject\"\n"
+    "n.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
+    "_dmarc.n.example TXT \"v=DMARC1; p=none\"\n"
+    "t.example TXT !SERVFAIL\n"
+    "_dmarc.t.example TXT !SERVFAIL\n"
+    "s.example TXT !SERVFAIL\n"
+    "e.example A 192.0.2.77\n"
+    "_dmarc.fwd.net TXT \"v=DMARC1; p=none\"\n"
+    "_dmarc.strict.fwd.net TXT \"v=DMARC1; p=none; aspf=s\"\n"
+    "_dmarc.other.net TXT \"v=DMARC1; p=none\"\n"
+    "_dmarc.broken.net TXT !SERVFAIL\n"
+    "_dmarc.example.com TXT \"v=DMARC1; p=none\"\n";
 
 /* ---- The host ---------------------------------------------------------- */
 
@@ -184,6 +187,7 @@ void t_post_open(struct t_post *x)
     memset(&world, 0, sizeof(world));
     t_world_init(&world);
     assert_true(t_post_open_in(x, &world));
+    x->owns_world = true;
 }
 
 void t_post_reset(struct t_post *x)
@@ -199,8 +203,10 @@ void t_post_reset(struct t_post *x)
     x->sent = NULL;
 }
 
-static void close_all(struct t_post *x)
+void t_post_close(struct t_post *x)
 {
+    struct t_world *w = x->w;
+
     t_post_reset(x);
     onward_signer_free(x->signer);
     onward_store_free(x->store);
@@ -209,13 +215,8 @@ static void close_all(struct t_post *x)
     onward_ruleset_free(x->rules);
     onward_resolver_free(x->resolver);
     onward_desk_free(x->desk);
-}
-
-void t_post_close(struct t_post *x)
-{
-    close_all(x);
-    if (x->w->ctx != NULL && !x->w->fail_at)
-        t_world_clear(x->w);
+    if (x->owns_world)
+        t_world_clear(w);
 }
 
 /* ---- A transaction ----------------------------------------------------- */
@@ -251,7 +252,7 @@ int t_post_rcpt(struct t_post *x, const char *to)
     struct onward_smtp_reply reply = {.size = sizeof(reply)};
     int ret = onward_relay_rcpt(x->relay, onward_str_of(to), &reply);
 
-    snprintf(x->reply, sizeof(x->reply), "%d", ret);
+    snprintf(x->reply, sizeof(x->reply), "%s", onward_error_name(ret));
     if (ret >= 0)
         snprintf(x->reply, sizeof(x->reply), "%zu %.*s %.*s", reply.code,
                  (int)reply.enhanced.len, reply.enhanced.data,
@@ -267,7 +268,12 @@ void t_post_run(struct t_post *x)
 
 int t_post_data(struct t_post *x, const char *message)
 {
-    size_t len = strlen(message);
+    return t_post_data_n(x, message, strlen(message));
+}
+
+int t_post_data_n(struct t_post *x, const char *message, size_t len)
+{
+    const struct onward_source *source;
     int err = onward_memory_source_new(x->w->ctx, message, len, &x->memory);
 
     if (err == 0)
@@ -278,8 +284,9 @@ int t_post_data(struct t_post *x, const char *message)
         return err;
     t_post_run(x);
     assert_int_equal(onward_verifier_is_done(x->verifier), 1);
-    err = onward_relay_start(x->relay, x->verifier,
-                             onward_memory_source_table(x->memory),
+    source =
+        x->source != NULL ? x->source : onward_memory_source_table(x->memory);
+    err = onward_relay_start(x->relay, x->verifier, source,
                              ONWARD_STR(T_POST_RECEIVED));
     if (err == 0)
         t_post_run(x);

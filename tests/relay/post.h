@@ -11,7 +11,7 @@ enum { T_POST_MAX = 8 };
 
 struct t_post {
     struct t_world *w;
-    struct t_world own;
+    bool owns_world;
     struct onward_desk *desk;
     struct onward_resolver *resolver;
     struct onward_ruleset *rules;
@@ -29,6 +29,7 @@ struct t_post {
     struct onward_ruleset_facts facts;
     const char *client_ip; /* 192.0.2.9 passes SPF of a.example */
     size_t smtputf8;
+    const struct onward_source *source; /* instead of the message in memory */
 
     /* How the host delivers: by index, "250 2.0.0 OK" at once, NULL later. */
     const char *answers[T_POST_MAX];
@@ -57,6 +58,7 @@ int t_post_mail(struct t_post *x, const char *from);
 int t_post_rcpt(struct t_post *x, const char *to);
 /* The whole message, verified; then the relay is started and the desk run. */
 int t_post_data(struct t_post *x, const char *message);
+int t_post_data_n(struct t_post *x, const char *message, size_t len);
 void t_post_run(struct t_post *x);
 /* All of the above; the final reply as text. */
 const char *t_post_send(struct t_post *x, const char *from, const char *to,

@@ -1,0 +1,259 @@
+/* Which messages go on, and what the others are told. */
+#include "relay/post.h"
+
+enum {
+    ANY_AUTH = 1, /* allow_unauthenticated */
+    ANY_DMARC = 2,
+    ANY_HEADER = 4,
+    NO_SRS = 8,
+    FEW_HOPS = 16, /* max_received 2 */
+    STRANGER = 32  /* comes from 192.0.2.10 */
+};
+
+#define BODY "\r\nHello.\r\n"
+#define OK "250 2.0.0 Taken"
+
+static const struct row {
+    const char *name;
+    unsigned flags;
+    const char *from, *message, *want, *reason;
+} rows[] = {
+    {"all is well", 0, "ann@a.example", "From: ann@a.example\r\n" BODY, OK,
+     "delivered"},
+
+    /* The header. */
+    {"malformed header", 0, "ann@a.example",
+     "From: ann@a.example\r\nwhat\r\n" BODY,
+     "550 5.6.0 Message header is malformed", "malformed"},
+    {"first line is a fold", 0, "ann@a.example",
+     " x\r\nFrom: ann@a.example\r\n" BODY,
+     "550 5.6.0 Message header is malformed", "malformed"},
+    {"malformed header, allowed", ANY_HEADER, "ann@a.example",
+     "From: ann@a.example\r\nwhat\r\n" BODY, OK, "delivered"},
+
+    /* DMARC (A101, A070). */
+    {"DMARC says reject", STRANGER, "ann@a.example",
+     "From: ann@a.example\r\n" BODY,
+     "550 5.7.1 Rejected as the DMARC policy of a.example asks for", "dmarc"},
+    {"another sender passes SPF", 0, "bob@n.example",
+     "From: ann@a.example\r\n" BODY,
+     "550 5.7.1 Rejected as the DMARC policy of a.example asks for", "dmarc"},
+    {"DMARC says reject, but the host does not", ANY_DMARC, "bob@n.example",
+     "From: ann@a.example\r\n" BODY, OK, "delivered"},
+    {"no From", 0, "ann@a.example", "To: x@y.example\r\n" BODY,
+     "550 5.7.1 Message must have exactly one author domain in From", "dmarc"},
+    {"two From fields", 0, "ann@a.example",
+     "From: ann@a.example\r\nFrom : bob@n.example\r\n" BODY,
+     "550 5.7.1 Message must have exactly one author domain in From", "dmarc"},
+    {"DMARC says reject, but SPF is not known", 0, "x@s.example",
+     "From: ann@a.example\r\n" BODY, "451 4.7.1 DMARC cannot be checked now",
+     "dmarc-unknown"},
+    {"DMARC is not known", 0, "ann@t.example", "From: ann@t.example\r\n" BODY,
+     "451 4.7.1 DMARC cannot be checked now", "dmarc-unknown"},
+    {"DMARC is not known, sender passes", 0, "bob@n.example",
+     "From: ann@t.example\r\n" BODY, OK, "delivered"},
+
+    /* Authentication. */
+    {"neither SPF nor DKIM", STRANGER, "bob@n.example",
+     "From: bob@n.example\r\n" BODY,
+     "550 5.7.26 Message passes neither SPF nor DKIM", "unauthenticated"},
+    {"no records at all", 0, "x@e.example", "From: x@e.example\r\n" BODY,
+     "550 5.7.26 Message passes neither SPF nor DKIM", "unauthenticated"},
+    {"SPF is not known", 0, "x@s.example", "From: x@s.example\r\n" BODY,
+     "451 4.7.26 SPF or DKIM cannot be checked now", "auth-unknown"},
+    {"neither, allowed", STRANGER | ANY_AUTH, "bob@n.example",
+     "From: bob@n.example\r\n" BODY, OK, "delivered"},
+
+    /* Loops (A110). */
+    {"our mark", 0, "ann@a.example",
+     "Delivered-To: me@example.com\r\nFrom: ann@a.example\r\n" BODY,
+     "554 5.4.6 Mail loop: delivered to this address before", "loop"},
+    {"our mark, last of many, other case", 0, "ann@a.example",
+     "Delivered-To: x@y.example\r\nDelivered-To: junk\r\n"
+     "From: ann@a.example\r\ndelivered-to:\tMe@Example.COM \r\n" BODY,
+     "554 5.4.6 Mail loop: delivered to this address before", "loop"},
+    {"others' marks", 0, "ann@a.example",
+     "Delivered-To: me@dest.example\r\nFrom: ann@a.example\r\n" BODY, OK,
+     "delivered"},
+    {"hops, as many as may be", FEW_HOPS, "ann@a.example",
+     "Received: a\r\nReceived: b\r\nFrom: ann@a.example\r\n" BODY, OK,
+     "delivered"},
+    {"hops, one more", FEW_HOPS, "ann@a.example",
+     "Received: a\r\nReceived: b\r\nRECEIVED: c\r\nFrom: "
+     "ann@a.example\r\n" BODY,
+     "554 5.4.6 Too many hops", "hops"},
+
+    /* The sender. */
+    {"a sender that needs quotes", 0, "\"a b\"@a.example",
+     "From: ann@a.example\r\n" BODY,
+     "550 5.1.7 Sender of this form cannot be forwarded", "sender"},
+    {"a long sender", 0,
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@a.example",
+     "From: ann@a.example\r\n" BODY,
+     "550 5.1.7 Sender is too long to be forwarded", "sender"},
+    {"a long sender, not rewritten", NO_SRS,
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@a.example",
+     "From: ann@a.example\r\n" BODY, OK, "delivered"},
+
+    /* A copy must not pass where the original did not (A100). */
+    {"From in the domain of rewritten senders", 0, "bob@n.example",
+     "From: boss@fwd.net\r\n" BODY,
+     "550 5.7.1 Message fails DMARC here and would pass it after forwarding",
+     "alignment"},
+    {"From below it", 0, "bob@n.example", "From: boss@hr.fwd.net\r\n" BODY,
+     "550 5.7.1 Message fails DMARC here and would pass it after forwarding",
+     "alignment"},
+    {"From below it, where SPF must be exact", 0, "bob@n.example",
+     "From: boss@strict.fwd.net\r\n" BODY, OK, "delivered"},
+    {"From in another organization", 0, "bob@n.example",
+     "From: boss@other.net\r\n" BODY, OK, "delivered"},
+    {"no policy, so nothing to gain", 0, "bob@n.example",
+     "From: boss@none.net\r\n" BODY, OK, "delivered"},
+    {"alignment is not known", 0, "bob@n.example",
+     "From: boss@broken.net\r\n" BODY, "451 4.7.1 DMARC cannot be checked now",
+     "alignment-unknown"},
+};
+
+static void set_flags(struct t_post *x, unsigned flags)
+{
+    x->opts.allow_unauthenticated = (flags & ANY_AUTH) != 0;
+    x->opts.allow_dmarc_reject = (flags & ANY_DMARC) != 0;
+    x->opts.allow_malformed = (flags & ANY_HEADER) != 0;
+    x->opts.max_received = (flags & FEW_HOPS) != 0 ? 2 : 0;
+    if ((flags & NO_SRS) != 0)
+        x->opts.srs = NULL;
+    if ((flags & STRANGER) != 0)
+        x->client_ip = "192.0.2.10";
+}
+
+static void test_row(void **state)
+{
+    const struct row *row = *state;
+    struct t_post x;
+
+    t_post_open(&x);
+    set_flags(&x, row->flags);
+    x.answers[0] = OK;
+    assert_string_equal(
+        t_post_send(&x, row->from, "me@example.com", row->message), row->want);
+    assert_string_equal(onward_relay_reason_name(onward_relay_reason(x.relay)),
+                        row->reason);
+    assert_int_equal(x.done, 1);
+    assert_int_equal(x.asked_count, row->want[0] == '2');
+    t_post_close(&x);
+}
+
+/* ---- Drop -------------------------------------------------------------- */
+
+static void test_drop(void **state)
+{
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    assert_string_equal(
+        t_post_send(&x, "ann@a.example", "null@example.com", t_post_plain),
+        "250 2.0.0 OK");
+    assert_int_equal(onward_relay_delivery_count(x.relay), 0);
+    assert_int_equal(onward_relay_reason(x.relay), ONWARD_RELAY_REASON_DROP);
+    /* Policy comes first: a rule must not tell who is real. */
+    x.client_ip = "192.0.2.10";
+    assert_memory_equal(
+        t_post_send(&x, "ann@a.example", "null@example.com", t_post_plain),
+        "550 5.7.1", 9);
+    assert_int_equal(x.asked_count, 0);
+    t_post_close(&x);
+}
+
+/* ---- Bounces ----------------------------------------------------------- */
+
+static void bounce(struct t_post *x, const char *message, const char *want)
+{
+    char ours[ONWARD_SRS_TEXT_MAX];
+
+    assert_true(onward_srs_forward(x->srs, ONWARD_STR("ann@a.example"),
+                                   ONWARD_STR("fwd.net"), ours,
+                                   sizeof(ours)) > 0);
+    assert_string_equal(t_post_send(x, "", ours, message), want);
+}
+
+static void test_bounces_need_no_authentication(void **state)
+{
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    x.client_ip = "192.0.2.10";
+    x.answers[0] = OK;
+    bounce(&x, "From: mailer-daemon@e.example\r\n" BODY, OK);
+    assert_int_equal(onward_relay_delivery_at(x.relay, 0, &d), 0);
+    t_assert_str(d.reverse_path, "");
+    t_assert_str(d.recipient, "ann@a.example");
+    t_assert_str(d.domain, "a.example");
+    bounce(&x, "From: ann@a.example\r\n" BODY,
+           "550 5.7.1 Rejected as the DMARC policy of a.example asks for");
+    t_post_close(&x);
+}
+
+/* With the null path the next hop's SPF looks at our EHLO name. */
+static void test_a_bounce_does_not_gain_our_name(void **state)
+{
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    x.client_ip = "192.0.2.10";
+    bounce(&x, "From: boss@example.com\r\n" BODY,
+           "550 5.7.1 Message fails DMARC here and would pass it after "
+           "forwarding");
+    t_post_close(&x);
+}
+
+/* ---- The sender of the copy -------------------------------------------- */
+
+static void test_the_sender_is_rewritten(void **state)
+{
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+    char want[ONWARD_SRS_TEXT_MAX];
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    t_post_send(&x, "ann@a.example", "me@example.com", t_post_plain);
+    assert_true(onward_srs_forward(x.srs, ONWARD_STR("ann@a.example"),
+                                   ONWARD_STR("fwd.net"), want,
+                                   sizeof(want)) > 0);
+    assert_int_equal(onward_relay_delivery_at(x.relay, 0, &d), 0);
+    t_assert_str(d.reverse_path, want);
+    t_assert_str(d.recipient, "me@dest.example");
+    t_assert_str(d.domain, "dest.example");
+    assert_int_equal(d.smtputf8, 0);
+    assert_non_null(d.source);
+    x.opts.srs = NULL;
+    t_post_send(&x, "ann@a.example", "me@example.com", t_post_plain);
+    assert_int_equal(onward_relay_delivery_at(x.relay, 0, &d), 0);
+    t_assert_str(d.reverse_path, "ann@a.example");
+    t_post_close(&x);
+}
+
+int main(void)
+{
+    enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+    struct CMUnitTest row_tests[ROWS];
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_bounces_need_no_authentication),
+        cmocka_unit_test(test_a_bounce_does_not_gain_our_name),
+        cmocka_unit_test(test_the_sender_is_rewritten),
+    };
+    int failed;
+
+    for (size_t i = 0; i < ROWS; i++)
+        row_tests[i] =
+            (struct CMUnitTest){.name = rows[i].name,
+                                .test_func = test_row,
+                                .initial_state = (void *)(uintptr_t)&rows[i]};
+    failed = cmocka_run_group_tests(row_tests, NULL, NULL);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
+}
