@@ -87,9 +87,9 @@ ONWARD_API int onward_verifier_trust_sealer(struct onward_verifier *verifier,
  * @param data  borrowed for this call; may be NULL when len is 0.
  * @return 0, or
  *         ONWARD_ELIMIT  the header is over the context's limits
- *         ONWARD_ESTATE  after onward_verifier_finish()
+ *         ONWARD_ESTATE  after onward_verifier_finish(), or after an error
  *         ONWARD_ENOMEM  out of memory
- *         After the first and the last the verifier can only be freed.
+ *         After any of them the verifier can only be freed.
  * @since 0.1
  */
 ONWARD_API int onward_verifier_feed(struct onward_verifier *verifier,

@@ -27,8 +27,7 @@ struct onward_arc_sealer {
     struct onward_core__guard guard;
     struct onward_core__task task;
     struct onward_key__signing signing;
-    struct onward_header header;
-    struct onward_dkim__body body;
+    struct onward_dkim__intake intake;
     size_t body_index;
     struct onward_arena arena;
     struct onward_arc__chain chain; /* as the message has it */
@@ -41,9 +40,7 @@ struct onward_arc_sealer {
     struct onward_buf aar;
     struct field ams, seal;
     struct onward_buf out;
-    bool is_body;     /* the header is complete */
-    bool is_finished; /* or failed: takes no more octets */
-    bool is_sealing;  /* the second signature is under way */
+    bool is_sealing; /* the second signature is under way */
     bool is_done;
     bool is_sealed;
 };
@@ -171,7 +168,7 @@ static void destroy(struct onward_arc_sealer *s)
 
     onward_key__signing_clear(&s->signing);
     onward_core__task_clear(&s->task);
-    onward_mime__header_clear(&s->header);
+    onward_dkim__intake_clear(&s->intake);
     onward_core__buf_clear(&s->aar);
     onward_core__buf_clear(&s->ams.text);
     onward_core__buf_clear(&s->seal.text);
@@ -197,17 +194,16 @@ static int make(struct onward_signer *key, struct onward_desk *desk,
     s->key = onward_key__signer_hold(key);
     s->host = *h;
     onward_core__task_init(&s->task, desk, run);
-    onward_mime__header_init(&s->header, ctx);
     onward_core__arena_init(&s->arena, ctx, onward_arc__arena_max(ctx));
     onward_core__buf_init(&s->aar, ctx, FIELD_MAX);
     onward_core__buf_init(&s->ams.text, ctx, FIELD_MAX);
     onward_core__buf_init(&s->seal.text, ctx, FIELD_MAX);
     onward_core__buf_init(&s->out, ctx, 3 * (size_t)FIELD_MAX);
-    onward_dkim__body_init(&s->body);
+    onward_dkim__intake_init(&s->intake, ctx, NULL, NULL);
     err = copy_opts(s, o);
     if (err == 0)
-        err = onward_dkim__body_want(&s->body, ONWARD_DKIM__RELAXED, false, 0,
-                                     &s->body_index);
+        err = onward_dkim__body_want(&s->intake.body, ONWARD_DKIM__RELAXED,
+                                     false, 0, &s->body_index);
     if (err != 0) {
         destroy(s);
         return err;
@@ -247,25 +243,7 @@ void onward_arc_sealer_free(struct onward_arc_sealer *sealer)
 int onward_arc_sealer_feed(struct onward_arc_sealer *sealer, const void *data,
                            size_t len)
 {
-    size_t taken = 0;
-    int ret;
-
-    if (sealer->is_finished)
-        return ONWARD_ESTATE;
-    if (len == 0)
-        return 0;
-    if (!sealer->is_body) {
-        ret = onward_header_feed(&sealer->header, data, len, &taken);
-        if (ret < 0) {
-            sealer->is_finished = true;
-            return ret;
-        }
-        sealer->is_body = ret == 1;
-    }
-    if (taken < len)
-        onward_dkim__body_feed(
-            &sealer->body, (const unsigned char *)data + taken, len - taken);
-    return 0;
+    return onward_dkim__intake_feed(&sealer->intake, data, len, NULL);
 }
 
 /* ---- Which set --------------------------------------------------------- */
@@ -332,7 +310,7 @@ static void write_ams(struct onward_arc_sealer *s, struct onward_str fields)
 
     begin_field(s, &s->ams, "ARC-Message-Signature", &w);
     onward_dkim__write_tag_base64(
-        &w, "bh", onward_dkim__body_digest(&s->body, s->body_index),
+        &w, "bh", onward_dkim__body_digest(&s->intake.body, s->body_index),
         ONWARD_DKIM__HASH_SIZE);
     onward_dkim__write_tag(&w, "c", ONWARD_STR("relaxed/relaxed"));
     onward_dkim__write_tag(&w, "d", s->domain);
@@ -373,8 +351,9 @@ static int fill_hole(struct onward_arc_sealer *s, struct field *f)
 /* The fields that the message signature lists by default. */
 static int list_fields(struct onward_arc_sealer *s, struct onward_buf *out)
 {
-    size_t count = onward_mime__count(&s->header, ONWARD_STR("DKIM-Signature"));
-    int err = onward_dkim__list_default(&s->header, out);
+    size_t count =
+        onward_mime__count(&s->intake.header, ONWARD_STR("DKIM-Signature"));
+    int err = onward_dkim__list_default(&s->intake.header, out);
 
     for (; count > 0 && err == 0; count--)
         err = onward_core__buf_add_text(out, ":dkim-signature");
@@ -403,8 +382,9 @@ static int sign_message(struct onward_arc_sealer *s)
     }
     sha256_init(&sha);
     if (err == 0)
-        err = onward_dkim__hash_fields(&sha, ONWARD_DKIM__RELAXED, &s->header,
-                                       fields, ONWARD_HEADER_NONE);
+        err = onward_dkim__hash_fields(&sha, ONWARD_DKIM__RELAXED,
+                                       &s->intake.header, fields,
+                                       ONWARD_HEADER_NONE);
     onward_core__buf_clear(&list);
     if (err != 0)
         return err;
@@ -431,7 +411,7 @@ static int sign_seal(struct onward_arc_sealer *s)
          i++) {
         const struct onward_arc__set *set = &s->chain.sets[i];
 
-        onward_arc__hash_set(&sha, &s->header, set);
+        onward_arc__hash_set(&sha, &s->intake.header, set);
         onward_dkim__hash_field(&sha, ONWARD_DKIM__RELAXED,
                                 set->seal->sig.field, no_hole, true);
     }
@@ -451,14 +431,13 @@ static int finish(struct onward_arc_sealer *s)
 {
     /* Only what stands in the chain is read here; keys were judged before. */
     const struct onward_dkim__policy policy = {.max_signed_fields = SIZE_MAX};
-    int err = onward_header_finish(&s->header);
+    int err = onward_dkim__intake_finish(&s->intake);
 
     if (err != 0)
         return err;
-    onward_dkim__body_finish(&s->body);
-    if (onward_header_is_malformed(&s->header))
+    if (onward_header_is_malformed(&s->intake.header))
         return ONWARD_ESYNTAX;
-    err = onward_arc__collect(&s->arena, &s->header, &policy, &s->chain);
+    err = onward_arc__collect(&s->arena, &s->intake.header, &policy, &s->chain);
     if (err == 0)
         err = choose_instance(s);
     if (err == 0)
@@ -472,9 +451,6 @@ int onward_arc_sealer_finish(struct onward_arc_sealer *sealer)
 {
     int err;
 
-    if (sealer->is_finished)
-        return ONWARD_ESTATE;
-    sealer->is_finished = true;
     /* The host that signs is asked inside, and may free us there. */
     onward_core__guard_enter(&sealer->guard);
     err = finish(sealer);

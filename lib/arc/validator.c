@@ -10,17 +10,24 @@ struct onward_arc_validator {
     struct onward_arc_validator_host host;
     struct onward_core__guard guard;
     struct onward_core__task task;
-    struct onward_header header;
-    struct onward_dkim__body body;
+    struct onward_dkim__intake intake;
     struct onward_arc__validate validate;
     struct onward_dkim__policy policy;
     bool wants_oldest_pass;
-    bool is_begun;    /* header complete, keys asked for */
-    bool is_finished; /* or failed: takes no more octets */
     bool is_done;
 };
 
 static void run(struct onward_core__task *task, int64_t now_ms);
+
+/* The header is complete: ask for the keys. */
+static int begin(void *user)
+{
+    struct onward_arc_validator *v = user;
+
+    return onward_arc__validate_begin(
+        &v->validate, &v->intake.header, &v->intake.body, &v->policy,
+        v->wants_oldest_pass, v->resolver, &v->task);
+}
 
 static void destroy(struct onward_arc_validator *v)
 {
@@ -28,7 +35,7 @@ static void destroy(struct onward_arc_validator *v)
 
     onward_arc__validate_clear(&v->validate);
     onward_core__task_clear(&v->task);
-    onward_mime__header_clear(&v->header);
+    onward_dkim__intake_clear(&v->intake);
     onward_dns__resolver_release(v->resolver);
     onward_core__free(ctx, v);
     onward_ctx_free(ctx);
@@ -67,8 +74,7 @@ int onward_arc_validator_new(struct onward_resolver *resolver,
         v->policy.log_id = onward_core__desk_log_id(desk);
     v->wants_oldest_pass = wants_oldest_pass;
     onward_core__task_init(&v->task, desk, run);
-    onward_mime__header_init(&v->header, ctx);
-    onward_dkim__body_init(&v->body);
+    onward_dkim__intake_init(&v->intake, ctx, begin, v);
     *validator = v;
     return 0;
 }
@@ -82,71 +88,19 @@ void onward_arc_validator_free(struct onward_arc_validator *validator)
         destroy(validator);
 }
 
-static int begin(struct onward_arc_validator *v)
-{
-    v->is_begun = true;
-    return onward_arc__validate_begin(&v->validate, &v->header, &v->body,
-                                      &v->policy, v->wants_oldest_pass,
-                                      v->resolver, &v->task);
-}
-
-static int feed(struct onward_arc_validator *v, const unsigned char *data,
-                size_t len)
-{
-    size_t taken = 0;
-    int ret;
-
-    if (!v->is_begun) {
-        ret = onward_header_feed(&v->header, data, len, &taken);
-        if (ret == 1)
-            ret = begin(v);
-        if (ret != 0 || !v->is_begun)
-            return ret;
-        data += taken;
-        len -= taken;
-    }
-    if (len > 0)
-        onward_dkim__body_feed(&v->body, data, len);
-    return 0;
-}
-
-static int finish(struct onward_arc_validator *v)
-{
-    int err;
-
-    if (!v->is_begun) {
-        err = onward_header_finish(&v->header);
-        if (err == 0)
-            err = begin(v);
-        if (err != 0)
-            return err;
-    }
-    onward_dkim__body_finish(&v->body);
-    onward_core__task_ready(&v->task);
-    return 0;
-}
-
 int onward_arc_validator_feed(struct onward_arc_validator *validator,
                               const void *data, size_t len)
 {
-    int err;
-
-    if (validator->is_finished)
-        return ONWARD_ESTATE;
-    if (len == 0)
-        return 0;
-    err = feed(validator, data, len);
-    if (err != 0)
-        validator->is_finished = true;
-    return err;
+    return onward_dkim__intake_feed(&validator->intake, data, len, NULL);
 }
 
 int onward_arc_validator_finish(struct onward_arc_validator *validator)
 {
-    if (validator->is_finished)
-        return ONWARD_ESTATE;
-    validator->is_finished = true;
-    return finish(validator);
+    int err = onward_dkim__intake_finish(&validator->intake);
+
+    if (err == 0)
+        onward_core__task_ready(&validator->task);
+    return err;
 }
 
 static void run(struct onward_core__task *task, int64_t now_ms)

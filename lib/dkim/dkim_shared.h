@@ -132,6 +132,32 @@ onward_dkim__body_digest(const struct onward_dkim__body *body, size_t index);
 uint64_t onward_dkim__body_octets(const struct onward_dkim__body *body,
                                   enum onward_dkim__canon canon);
 
+/* ---- A message as it streams in ---------------------------------------- */
+
+/* Must not move once initialised. */
+struct onward_dkim__intake {
+    struct onward_header header;
+    struct onward_dkim__body body;
+    int (*begin)(void *user);
+    void *user;
+    bool is_begun;  /* the header is complete */
+    bool is_closed; /* finished or failed: takes no more octets */
+};
+
+/* begin runs once, when the header is complete and before the first octet of
+ * the body is hashed; its error fails the intake. May be NULL. */
+void onward_dkim__intake_init(struct onward_dkim__intake *in,
+                              struct onward_ctx *ctx, int (*begin)(void *user),
+                              void *user);
+void onward_dkim__intake_clear(struct onward_dkim__intake *in);
+/* *body is the part of data that is of the body; may be NULL. 0; ONWARD_ESTATE
+ * after _finish or an error; or what the header or begin gave. */
+ONWARD_USE_RESULT int onward_dkim__intake_feed(struct onward_dkim__intake *in,
+                                               const void *data, size_t len,
+                                               struct onward_str *body);
+ONWARD_USE_RESULT int
+onward_dkim__intake_finish(struct onward_dkim__intake *in);
+
 /* ---- Key records (RFC 6376 section 3.6.1) ------------------------------ */
 
 /* A verdict while it is made: result PENDING is "nothing against it so far".

@@ -19,8 +19,7 @@ struct onward_dkim_signer {
     struct onward_core__guard guard;
     struct onward_core__task task;
     struct onward_key__signing signing;
-    struct onward_header header;
-    struct onward_dkim__body body;
+    struct onward_dkim__intake intake;
     struct onward_dkim__line_ends line_ends;
     struct onward_arena arena;
     struct onward_buf field;
@@ -30,8 +29,6 @@ struct onward_dkim_signer {
     int64_t time_s, expire_s;
     uint64_t log_id;
     const char *problem;
-    bool is_body;     /* the header is complete */
-    bool is_finished; /* or failed: takes no more octets */
     bool is_done;
     bool is_signed;
 };
@@ -119,7 +116,7 @@ static void destroy(struct onward_dkim_signer *s)
 
     onward_key__signing_clear(&s->signing);
     onward_core__task_clear(&s->task);
-    onward_mime__header_clear(&s->header);
+    onward_dkim__intake_clear(&s->intake);
     onward_core__buf_clear(&s->field);
     onward_core__arena_clear(&s->arena);
     onward_key__signer_release(s->key);
@@ -154,13 +151,12 @@ int onward_dkim_signer_new(struct onward_signer *key,
     s->key = onward_key__signer_hold(key);
     s->host = h;
     onward_core__task_init(&s->task, desk, run);
-    onward_mime__header_init(&s->header, ctx);
     onward_core__arena_init(&s->arena, ctx, 65536);
     onward_core__buf_init(&s->field, ctx, FIELD_MAX);
-    onward_dkim__body_init(&s->body);
+    onward_dkim__intake_init(&s->intake, ctx, NULL, NULL);
     err = copy_opts(s, &o);
     if (err == 0)
-        err = onward_dkim__body_want(&s->body, s->body_canon, false, 0,
+        err = onward_dkim__body_want(&s->intake.body, s->body_canon, false, 0,
                                      &s->body_index);
     if (err != 0) {
         destroy(s);
@@ -181,34 +177,15 @@ void onward_dkim_signer_free(struct onward_dkim_signer *signer)
 
 /* ---- The message ------------------------------------------------------- */
 
-static void feed_body(struct onward_dkim_signer *s, const unsigned char *data,
-                      size_t len)
-{
-    onward_dkim__body_feed(&s->body, data, len);
-    onward_dkim__line_ends_feed(&s->line_ends, data, len);
-}
-
 int onward_dkim_signer_feed(struct onward_dkim_signer *signer, const void *data,
                             size_t len)
 {
-    size_t taken = 0;
-    int ret;
+    struct onward_str body = {0};
+    int err = onward_dkim__intake_feed(&signer->intake, data, len, &body);
 
-    if (signer->is_finished)
-        return ONWARD_ESTATE;
-    if (len == 0)
-        return 0;
-    if (!signer->is_body) {
-        ret = onward_header_feed(&signer->header, data, len, &taken);
-        if (ret < 0) {
-            signer->is_finished = true;
-            return ret;
-        }
-        signer->is_body = ret == 1;
-    }
-    if (taken < len)
-        feed_body(signer, (const unsigned char *)data + taken, len - taken);
-    return 0;
+    if (err == 0 && body.len != 0)
+        onward_dkim__line_ends_feed(&signer->line_ends, body.data, body.len);
+    return err;
 }
 
 /* The field up to and with "b=". */
@@ -234,7 +211,7 @@ static int write_field(struct onward_dkim_signer *s, struct onward_str fields)
         onward_dkim__write_tag_int(&w, "x", s->time_s + s->expire_s);
     onward_dkim__write_tag_list(&w, "h", fields);
     onward_dkim__write_tag_base64(
-        &w, "bh", onward_dkim__body_digest(&s->body, s->body_index),
+        &w, "bh", onward_dkim__body_digest(&s->intake.body, s->body_index),
         ONWARD_DKIM__HASH_SIZE);
     /* b= begins a line of its own, and fills the lines after it. */
     onward_core__buf_add_text(&s->field, ";\r\n\tb=");
@@ -270,8 +247,8 @@ static int hash_header(struct onward_dkim_signer *s, struct onward_str fields,
     int err;
 
     sha256_init(&sha);
-    err = onward_dkim__hash_fields(&sha, s->header_canon, &s->header, fields,
-                                   ONWARD_HEADER_NONE);
+    err = onward_dkim__hash_fields(&sha, s->header_canon, &s->intake.header,
+                                   fields, ONWARD_HEADER_NONE);
     if (err != 0)
         return err;
     onward_dkim__hash_field(&sha, s->header_canon,
@@ -290,7 +267,7 @@ static int sign(struct onward_dkim_signer *s)
 
     onward_core__buf_init(&list, s->ctx, FIELD_MAX);
     if (fields.len == 0) {
-        err = onward_dkim__list_default(&s->header, &list);
+        err = onward_dkim__list_default(&s->intake.header, &list);
         fields = onward_core__buf_str(&list);
     }
     if (err == 0)
@@ -305,13 +282,13 @@ static int sign(struct onward_dkim_signer *s)
 
 static int finish(struct onward_dkim_signer *s)
 {
-    int err = onward_header_finish(&s->header);
+    int err = onward_dkim__intake_finish(&s->intake);
 
     if (err != 0)
         return err;
-    onward_dkim__body_finish(&s->body);
     onward_dkim__line_ends_finish(&s->line_ends);
-    s->problem = onward_dkim__signing_problem(&s->header, s->line_ends.is_bare);
+    s->problem =
+        onward_dkim__signing_problem(&s->intake.header, s->line_ends.is_bare);
     if (s->problem != NULL) {
         onward_core__log(s->ctx, ONWARD_LOG_WARN, "dkim", "not-signed",
                          s->log_id, onward_str_of(s->problem));
@@ -324,9 +301,6 @@ int onward_dkim_signer_finish(struct onward_dkim_signer *signer)
 {
     int err;
 
-    if (signer->is_finished)
-        return ONWARD_ESTATE;
-    signer->is_finished = true;
     /* The host that signs is asked inside, and may free us there. */
     onward_core__guard_enter(&signer->guard);
     err = finish(signer);

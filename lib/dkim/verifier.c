@@ -10,17 +10,24 @@ struct onward_dkim_verifier {
     struct onward_dkim_verifier_host host;
     struct onward_core__guard guard;
     struct onward_core__task task;
-    struct onward_header header;
-    struct onward_dkim__body body;
+    struct onward_dkim__intake intake;
     struct onward_dkim__verify verify;
     struct onward_dkim__policy policy;
     size_t max_signatures;
-    bool is_begun;    /* header complete, keys asked for */
-    bool is_finished; /* or failed: takes no more octets */
     bool is_done;
 };
 
 static void run(struct onward_core__task *task, int64_t now_ms);
+
+/* The header is complete: ask for the keys. */
+static int begin(void *user)
+{
+    struct onward_dkim_verifier *v = user;
+
+    return onward_dkim__verify_begin(&v->verify, &v->intake.header,
+                                     &v->intake.body, &v->policy,
+                                     v->max_signatures, v->resolver, &v->task);
+}
 
 static void destroy(struct onward_dkim_verifier *v)
 {
@@ -28,7 +35,7 @@ static void destroy(struct onward_dkim_verifier *v)
 
     onward_dkim__verify_clear(&v->verify);
     onward_core__task_clear(&v->task);
-    onward_mime__header_clear(&v->header);
+    onward_dkim__intake_clear(&v->intake);
     onward_dns__resolver_release(v->resolver);
     onward_core__free(ctx, v);
     onward_ctx_free(ctx);
@@ -67,8 +74,7 @@ int onward_dkim_verifier_new(struct onward_resolver *resolver,
         v->policy.log_id = onward_core__desk_log_id(desk);
     v->max_signatures = max_signatures;
     onward_core__task_init(&v->task, desk, run);
-    onward_mime__header_init(&v->header, ctx);
-    onward_dkim__body_init(&v->body);
+    onward_dkim__intake_init(&v->intake, ctx, begin, v);
     *verifier = v;
     return 0;
 }
@@ -82,71 +88,19 @@ void onward_dkim_verifier_free(struct onward_dkim_verifier *verifier)
         destroy(verifier);
 }
 
-static int begin(struct onward_dkim_verifier *v)
-{
-    v->is_begun = true;
-    return onward_dkim__verify_begin(&v->verify, &v->header, &v->body,
-                                     &v->policy, v->max_signatures, v->resolver,
-                                     &v->task);
-}
-
-static int feed(struct onward_dkim_verifier *v, const unsigned char *data,
-                size_t len)
-{
-    size_t taken = 0;
-    int ret;
-
-    if (!v->is_begun) {
-        ret = onward_header_feed(&v->header, data, len, &taken);
-        if (ret == 1)
-            ret = begin(v);
-        if (ret != 0 || !v->is_begun)
-            return ret;
-        data += taken;
-        len -= taken;
-    }
-    if (len > 0)
-        onward_dkim__body_feed(&v->body, data, len);
-    return 0;
-}
-
-static int finish(struct onward_dkim_verifier *v)
-{
-    int err;
-
-    if (!v->is_begun) {
-        err = onward_header_finish(&v->header);
-        if (err == 0)
-            err = begin(v);
-        if (err != 0)
-            return err;
-    }
-    onward_dkim__body_finish(&v->body);
-    onward_core__task_ready(&v->task);
-    return 0;
-}
-
 int onward_dkim_verifier_feed(struct onward_dkim_verifier *verifier,
                               const void *data, size_t len)
 {
-    int err;
-
-    if (verifier->is_finished)
-        return ONWARD_ESTATE;
-    if (len == 0)
-        return 0;
-    err = feed(verifier, data, len);
-    if (err != 0)
-        verifier->is_finished = true;
-    return err;
+    return onward_dkim__intake_feed(&verifier->intake, data, len, NULL);
 }
 
 int onward_dkim_verifier_finish(struct onward_dkim_verifier *verifier)
 {
-    if (verifier->is_finished)
-        return ONWARD_ESTATE;
-    verifier->is_finished = true;
-    return finish(verifier);
+    int err = onward_dkim__intake_finish(&verifier->intake);
+
+    if (err == 0)
+        onward_core__task_ready(&verifier->task);
+    return err;
 }
 
 static void run(struct onward_core__task *task, int64_t now_ms)

@@ -15,7 +15,7 @@ static int no_author(struct onward_verifier *v, int reason)
 
 int onward_verify__find_author(struct onward_verifier *v)
 {
-    const struct onward_header *h = &v->header;
+    const struct onward_header *h = &v->intake.header;
     size_t item = onward_mime__first(h, ONWARD_STR("From"));
     struct onward_address__list list;
     struct onward_str domain = {0};

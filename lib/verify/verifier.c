@@ -22,7 +22,7 @@ static void destroy(struct onward_verifier *v)
     struct onward_resolver *resolver = v->resolver;
 
     onward_core__buf_clear(&v->authres);
-    onward_mime__header_clear(&v->header);
+    onward_dkim__intake_clear(&v->intake);
     onward_core__arena_clear(&v->arena);
     onward_core__free(ctx, v);
     onward_dns__resolver_release(resolver);
@@ -181,12 +181,8 @@ static void run(struct onward_core__task *task, int64_t now_ms)
     struct onward_verifier *v =
         ONWARD_CONTAINER(task, struct onward_verifier, task);
 
-    if (v->is_done || v->err != 0 || !v->is_begun)
+    if (v->is_done || !v->is_finished)
         return;
-    if (!v->is_finished) {
-        /* Keys that came meanwhile need no memory here. */
-        return;
-    }
     if (v->deadline_ms == 0) {
         v->deadline_ms = v->timeout_ms > (size_t)(INT64_MAX - now_ms)
                              ? ONWARD_NEVER
@@ -202,6 +198,8 @@ static void run(struct onward_core__task *task, int64_t now_ms)
         end(v);
     }
 }
+
+static int begin(void *user);
 
 /* ---- Life -------------------------------------------------------------- */
 
@@ -276,8 +274,7 @@ int onward_verifier_new(struct onward_resolver *resolver,
     v->timeout_ms = onward_core__limit(o.timeout_ms, DEFAULT_TIMEOUT_MS);
     onward_core__arena_init(&v->arena, ctx, ARENA_BYTES);
     onward_core__buf_init(&v->authres, ctx, AUTHRES_BYTES);
-    onward_mime__header_init(&v->header, ctx);
-    onward_dkim__body_init(&v->body);
+    onward_dkim__intake_init(&v->intake, ctx, begin, v);
     onward_core__task_init(&v->task, desk, run);
     err = load(v, &o);
     if (err != 0) {
@@ -306,7 +303,7 @@ int onward_verifier_trust_sealer(struct onward_verifier *verifier,
     struct onward_str ascii;
     int err;
 
-    if (verifier->is_begun || verifier->is_finished)
+    if (verifier->intake.is_begun || verifier->intake.is_closed)
         return ONWARD_ESTATE;
     err = onward_core__domain_to_ascii(&verifier->arena, domain, &ascii);
     if (err != 0)
@@ -336,8 +333,9 @@ static int start_dmarc(struct onward_verifier *v)
 }
 
 /* The header is complete: ask for everything that it names. */
-static int begin(struct onward_verifier *v)
+static int begin(void *user)
 {
+    struct onward_verifier *v = user;
     struct onward_dkim_verifier_opts dkim = {
         .size = sizeof(dkim), .max_signatures = v->max_signatures};
     struct onward_dkim__policy policy;
@@ -345,88 +343,52 @@ static int begin(struct onward_verifier *v)
     bool wants_oldest_pass;
     int err;
 
-    v->is_begun = true;
     /* Ours first, so that peers' odd wishes cannot use up the set. */
-    err = onward_dkim__body_want(&v->body, ONWARD_DKIM__RELAXED, false, 0,
-                                 &v->body_index);
+    err = onward_dkim__body_want(&v->intake.body, ONWARD_DKIM__RELAXED, false,
+                                 0, &v->body_index);
     if (err == 0)
         err = onward_dkim__policy_load(v->ctx, &dkim, &policy, &max_signatures);
     if (err == 0)
-        err = onward_dkim__verify_begin(&v->dkim, &v->header, &v->body, &policy,
+        err = onward_dkim__verify_begin(&v->dkim, &v->intake.header,
+                                        &v->intake.body, &policy,
                                         max_signatures, v->resolver, &v->task);
     if (err == 0)
         err =
             onward_arc__policy_load(v->ctx, NULL, &policy, &wants_oldest_pass);
     if (err == 0)
-        err = onward_arc__validate_begin(&v->arc, &v->header, &v->body, &policy,
-                                         wants_oldest_pass, v->resolver,
-                                         &v->task);
+        err = onward_arc__validate_begin(
+            &v->arc, &v->intake.header, &v->intake.body, &policy,
+            wants_oldest_pass, v->resolver, &v->task);
     return err == 0 ? start_dmarc(v) : err;
-}
-
-static int feed(struct onward_verifier *v, const unsigned char *data,
-                size_t len)
-{
-    size_t taken = 0;
-    int ret;
-
-    if (!v->is_begun) {
-        ret = onward_header_feed(&v->header, data, len, &taken);
-        if (ret == 1)
-            ret = begin(v);
-        if (ret != 0 || !v->is_begun)
-            return ret;
-        data += taken;
-        len -= taken;
-    }
-    if (len != 0)
-        onward_dkim__body_feed(&v->body, data, len);
-    return 0;
 }
 
 int onward_verifier_feed(struct onward_verifier *verifier, const void *data,
                          size_t len)
 {
-    if (verifier->err != 0)
-        return verifier->err;
-    if (verifier->is_finished)
-        return ONWARD_ESTATE;
-    if (len != 0)
-        verifier->err = feed(verifier, data, len);
-    return verifier->err;
+    return onward_dkim__intake_feed(&verifier->intake, data, len, NULL);
 }
 
 static void make_fingerprint(struct onward_verifier *v)
 {
-    struct onward_str block = onward_core__buf_str(&v->header.block);
+    struct onward_str block = onward_core__buf_str(&v->intake.header.block);
     struct sha256_ctx sha;
 
     sha256_init(&sha);
     sha256_update(&sha, block.len, (const uint8_t *)block.data);
     sha256_update(&sha, ONWARD_DKIM__HASH_SIZE,
-                  onward_dkim__body_digest(&v->body, v->body_index));
+                  onward_dkim__body_digest(&v->intake.body, v->body_index));
     sha256_digest(&sha, sizeof(v->fingerprint), v->fingerprint);
 }
 
 int onward_verifier_finish(struct onward_verifier *verifier)
 {
-    struct onward_verifier *v = verifier;
+    int err = onward_dkim__intake_finish(&verifier->intake);
 
-    if (v->err != 0)
-        return v->err;
-    if (v->is_finished)
-        return ONWARD_ESTATE;
-    if (!v->is_begun) {
-        v->err = onward_header_finish(&v->header);
-        if (v->err == 0)
-            v->err = begin(v);
-        if (v->err != 0)
-            return v->err;
-    }
-    onward_dkim__body_finish(&v->body);
-    v->is_finished = true;
-    make_fingerprint(v);
-    onward_core__task_ready(&v->task);
+    if (err != 0)
+        return err;
+    verifier->is_finished = true;
+    make_fingerprint(verifier);
+    onward_core__task_ready(&verifier->task);
     return 0;
 }
 
@@ -440,7 +402,7 @@ int onward_verifier_is_done(const struct onward_verifier *verifier)
 const struct onward_header *
 onward_verifier_header(const struct onward_verifier *verifier)
 {
-    return &verifier->header;
+    return &verifier->intake.header;
 }
 
 const struct onward_spf_check *

@@ -30,17 +30,14 @@ struct onward_verifier {
     size_t max_signatures, timeout_ms;
     struct onward_verify__sealer *sealers;
 
-    struct onward_header header;
-    struct onward_dkim__body body;
+    struct onward_dkim__intake intake;
     size_t body_index; /* of the relaxed hash of the whole body */
     struct onward_dkim__verify dkim;
     struct onward_arc__validate arc;
     struct onward_spf_check *spf_mail_from, *spf_helo;
     struct onward_dmarc_check *dmarc;
 
-    int err;          /* of feed: nothing but free works after it */
-    bool is_begun;    /* the header is complete */
-    bool is_finished; /* the body too */
+    bool is_finished; /* the message is whole */
     bool is_decided;  /* DMARC has all its identifiers */
     bool is_done;
     int64_t deadline_ms; /* 0: not running yet */
