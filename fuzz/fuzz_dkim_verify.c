@@ -35,8 +35,15 @@ struct verdicts {
     size_t arc_result, arc_reason, instances, oldest_pass;
 };
 
-static void done(void *user)
+static void verified(void *user, struct onward_dkim_verifier *verifier)
 {
+    (void)verifier;
+    ((struct run *)user)->done++;
+}
+
+static void validated(void *user, struct onward_arc_validator *validator)
+{
+    (void)validator;
     ((struct run *)user)->done++;
 }
 
@@ -45,9 +52,9 @@ static void start(struct run *r)
     const struct onward_resolver_opts opts = {.size = sizeof(opts),
                                               .allow_only_loaded = 1};
     const struct onward_dkim_verifier_host dkim = {
-        .size = sizeof(dkim), .user = r, .done = done};
+        .size = sizeof(dkim), .user = r, .done = verified};
     const struct onward_arc_validator_host arc = {
-        .size = sizeof(arc), .user = r, .done = done};
+        .size = sizeof(arc), .user = r, .done = validated};
 
     r->done = 0;
     FUZZ_CHECK(onward_desk_new(fuzz_ctx(), NULL, &r->desk) == 0);

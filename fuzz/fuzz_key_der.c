@@ -9,13 +9,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t zeros[ONWARD_KEY_SIGNATURE_MAX];
-    struct onward_key_problem problem = {.size = sizeof(problem)};
+    struct onward_key_fault fault = {.size = sizeof(fault)};
     struct onward_pubkey *pub, *back;
     uint8_t der[600], again[600];
     int len;
 
-    if (onward_pubkey_from_der(fuzz_ctx(), data, size, &problem, &pub) != 0) {
-        FUZZ_CHECK(problem.text != NULL && problem.offset <= size);
+    if (onward_pubkey_from_der(fuzz_ctx(), data, size, &fault, &pub) != 0) {
+        FUZZ_CHECK(fault.text != NULL && fault.offset <= size);
         return 0;
     }
     len = onward_pubkey_to_der(pub, der, sizeof(der));

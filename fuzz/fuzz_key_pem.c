@@ -23,20 +23,20 @@ static void check(struct onward_key *key)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct onward_key_problem problem = {.size = sizeof(problem)};
+    struct onward_key_fault fault = {.size = sizeof(fault)};
     struct onward_key *key;
-    int ret = onward_key_from_pem(fuzz_ctx(), (const char *)data, size,
-                                  &problem, &key);
+    int ret =
+        onward_key_from_pem(fuzz_ctx(), (const char *)data, size, &fault, &key);
 
     if (ret == 0)
         check(key);
     else
-        FUZZ_CHECK(problem.text != NULL && problem.offset <= size);
-    problem.text = NULL;
-    ret = onward_key_from_der(fuzz_ctx(), data, size, &problem, &key);
+        FUZZ_CHECK(fault.text != NULL && fault.offset <= size);
+    fault.text = NULL;
+    ret = onward_key_from_der(fuzz_ctx(), data, size, &fault, &key);
     if (ret == 0)
         check(key);
     else
-        FUZZ_CHECK(problem.text != NULL && problem.offset <= size);
+        FUZZ_CHECK(fault.text != NULL && fault.offset <= size);
     return 0;
 }

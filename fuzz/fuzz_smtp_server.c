@@ -94,7 +94,7 @@ static void on_reset(void *user, int why)
     add(&r->told, &why, sizeof(why));
 }
 
-static void on_close(void *user, int status)
+static void on_closed(void *user, int status)
 {
     struct record *r = user;
 
@@ -141,7 +141,7 @@ static struct record run(const uint8_t *data, size_t size, size_t step,
                                                  .message_data = on_data,
                                                  .message_end = on_end,
                                                  .reset = on_reset,
-                                                 .close = on_close};
+                                                 .closed = on_closed};
     const struct onward_smtp_server_opts opts = {.size = sizeof(opts),
                                                  .flags = flags & 3,
                                                  .hostname =

@@ -12,6 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(ret == 0 || ret == ONWARD_ESYNTAX || ret == ONWARD_ENOENT ||
                ret == ONWARD_ENOMEM);
     if (ret == ONWARD_ESYNTAX)
-        FUZZ_CHECK(fault.offset <= size && fault.what != NULL);
+        FUZZ_CHECK(fault.offset <= size && fault.text != NULL);
     return 0;
 }

@@ -62,7 +62,7 @@ static void print_json(const struct onward_dmarc_check *check)
                      onward_dmarc_check_org_domain(check));
     json_text_or_null(
         &j, "policy",
-        onward_dmarc_policy_text(onward_dmarc_check_policy(check)));
+        onward_dmarc_policy_name(onward_dmarc_check_policy(check)));
     json_str_or_null(&j, "record", text);
     json_open(&j, "rua", '[');
     if (onward_dmarc_record_parse(text, &record) == 0) {
@@ -85,7 +85,7 @@ static void print(const struct onward_dmarc_check *check)
     results_line("author domain", onward_dmarc_check_author_domain(check));
     results_line("policy domain", onward_dmarc_check_policy_domain(check));
     results_line("organizational domain", onward_dmarc_check_org_domain(check));
-    results_line("policy", onward_str_of(onward_dmarc_policy_text(policy)));
+    results_line("policy", onward_str_of(onward_dmarc_policy_name(policy)));
     results_line("record", onward_dmarc_check_record(check));
 }
 

@@ -19,10 +19,11 @@ struct outcome {
     int status;
 };
 
-static void done(void *user, int status)
+static void done(void *user, struct onward_arc_sealer *sealer, int status)
 {
     struct outcome *o = user;
 
+    (void)sealer;
     o->is_done = true;
     o->status = status;
 }

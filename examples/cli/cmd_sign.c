@@ -20,10 +20,11 @@ struct outcome {
     int status;
 };
 
-static void done(void *user, int status)
+static void done(void *user, struct onward_dkim_signer *signer, int status)
 {
     struct outcome *o = user;
 
+    (void)signer;
     o->is_done = true;
     o->status = status;
 }
@@ -97,7 +98,7 @@ static int sign(const struct command *command, struct signing *s,
         world_run(&s->world, &o.is_done);
         err = o.is_done ? o.status : ONWARD_ECANCELED;
     } else if (err == ONWARD_ESYNTAX) {
-        problem = onward_dkim_signer_problem(signer);
+        problem = onward_dkim_signer_fault(signer);
     }
     if (problem.len != 0)
         status = cli_broken(command, "%s: %.*s", s->message.path,

@@ -29,7 +29,7 @@ static void print(const struct onward_spf_check *check, bool is_json)
         return;
     }
     printf("result: %s\n",
-           onward_spf_result_text(onward_spf_check_result(check)));
+           onward_spf_result_name(onward_spf_check_result(check)));
     printf("reason: %s\n", onward_spf_reason_text(reason));
     results_line("domain", onward_spf_check_domain(check));
     results_line("mechanism", onward_spf_check_mechanism(check));

@@ -10,7 +10,7 @@ void results_spf(struct json *j, const char *key,
 
     json_open(j, key, '{');
     json_text(j, "result",
-              onward_spf_result_text(onward_spf_check_result(check)));
+              onward_spf_result_name(onward_spf_check_result(check)));
     json_text_or_null(j, "reason", onward_spf_reason_name(reason));
     json_str_or_null(j, "explanation", onward_spf_check_explanation(check));
     json_str_or_null(j, "mechanism", onward_spf_check_mechanism(check));
@@ -94,10 +94,10 @@ static void dmarc(struct json *j, const struct onward_verifier *v)
     }
     json_open(j, "dmarc", '{');
     json_text(j, "result",
-              onward_dmarc_result_text(onward_verifier_dmarc_result(v)));
-    json_text_or_null(j, "policy", onward_dmarc_policy_text(policy));
+              onward_dmarc_result_name(onward_verifier_dmarc_result(v)));
+    json_text_or_null(j, "policy", onward_dmarc_policy_name(policy));
     json_text(j, "disposition",
-              onward_dmarc_policy_text(onward_verifier_dmarc_disposition(v)));
+              onward_dmarc_policy_name(onward_verifier_dmarc_disposition(v)));
     json_str_or_null(j, "author_domain", onward_verifier_author_domain(v));
     json_str_or_null(j, "policy_domain", domain);
     json_text_or_null(

@@ -56,7 +56,7 @@ static size_t line_of(const char *text, size_t len, size_t offset)
 struct onward_key *load_key(struct onward_ctx *ctx, const char *path,
                             struct load_fault *fault)
 {
-    struct onward_key_problem problem = {.size = sizeof(problem)};
+    struct onward_key_fault problem = {.size = sizeof(problem)};
     struct onward_key *key = NULL;
     size_t len;
     char *text = read_text(path, &len, fault);

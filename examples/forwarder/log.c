@@ -57,7 +57,7 @@ static void put_verdicts(FILE *f, const struct onward_verifier *v)
         return;
     if (spf != NULL)
         put_text(f, "spf",
-                 onward_spf_result_text(onward_spf_check_result(spf)));
+                 onward_spf_result_name(onward_spf_check_result(spf)));
     fputs(",\"dkim\":[", f);
     for (size_t i = 0; i < onward_verifier_dkim_count(v); i++) {
         struct onward_dkim_signature s = {.size = sizeof(s)};
@@ -76,7 +76,7 @@ static void put_verdicts(FILE *f, const struct onward_verifier *v)
         fprintf(f, ",\"arc_instances\":%zu", arc.instances);
     }
     put_text(f, "dmarc",
-             onward_dmarc_result_text(onward_verifier_dmarc_result(v)));
+             onward_dmarc_result_name(onward_verifier_dmarc_result(v)));
     put_member(f, "author_domain", onward_verifier_author_domain(v));
 }
 

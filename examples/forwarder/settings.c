@@ -312,7 +312,7 @@ static int load_srs(struct loader *l)
 static int load_seal(struct loader *l)
 {
     struct settings *s = &l->setup->settings;
-    struct onward_key_problem problem = {.size = sizeof(problem)};
+    struct onward_key_fault fault = {.size = sizeof(fault)};
     struct onward_key *key = NULL;
     size_t len;
     char *text;
@@ -332,14 +332,14 @@ static int load_seal(struct loader *l)
     text = slurp(l, s->seal_key, "private key", &len);
     if (text == NULL)
         return -1;
-    err = onward_key_from_pem(l->fwd->ctx, text, len, &problem, &key);
+    err = onward_key_from_pem(l->fwd->ctx, text, len, &fault, &key);
     if (err != 0) {
         size_t line = 1;
 
-        for (size_t i = 0; i < problem.offset && i < len; i++)
+        for (size_t i = 0; i < fault.offset && i < len; i++)
             line += text[i] == '\n';
         wrong(l, EXIT_UNUSABLE, "%s:%zu: %s", s->seal_key, line,
-              problem.text == NULL ? onward_strerror(err) : problem.text);
+              fault.text == NULL ? onward_strerror(err) : fault.text);
     }
     explicit_bzero(text, len);
     free(text);

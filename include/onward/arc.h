@@ -142,7 +142,7 @@ struct onward_arc_validator_host {
      * onward_arc_validator_finish(); never if the validator was freed before.
      * May free the validator.
      */
-    void (*done)(void *user);
+    void (*done)(void *user, struct onward_arc_validator *validator);
 };
 
 /**
@@ -266,7 +266,7 @@ struct onward_arc_sealer_host {
      * onward_arc_sealer_finish() returned 0; never if the sealer was freed
      * before. May free the sealer.
      */
-    void (*done)(void *user, int status);
+    void (*done)(void *user, struct onward_arc_sealer *sealer, int status);
 };
 
 /**

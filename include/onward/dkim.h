@@ -137,7 +137,7 @@ struct onward_dkim_verifier_host {
      * onward_desk_run(), after onward_dkim_verifier_finish(); never if the
      * verifier was freed before. May free the verifier.
      */
-    void (*done)(void *user);
+    void (*done)(void *user, struct onward_dkim_verifier *verifier);
 };
 
 /**
@@ -320,7 +320,7 @@ struct onward_dkim_signer_host {
      * onward_dkim_signer_finish() returned 0; never if the signer was freed
      * before. May free the signer.
      */
-    void (*done)(void *user, int status);
+    void (*done)(void *user, struct onward_dkim_signer *signer, int status);
 };
 
 /**
@@ -367,7 +367,7 @@ ONWARD_API int onward_dkim_signer_feed(struct onward_dkim_signer *signer,
  * @return 0 (done will come), or, and then done never comes,
  *         ONWARD_ESYNTAX  not a message to sign: no From or several, a header
  *                         line that is no field, a bare CR or LF, or a value
- *                         with control octets; onward_dkim_signer_problem()
+ *                         with control octets; onward_dkim_signer_fault()
  *                         says which
  *         ONWARD_ELIMIT   header above the limits, or the field would be too
  *                         long to send
@@ -385,7 +385,7 @@ ONWARD_API int onward_dkim_signer_finish(struct onward_dkim_signer *signer);
  * @since 0.1
  */
 ONWARD_API struct onward_str
-onward_dkim_signer_problem(const struct onward_dkim_signer *signer);
+onward_dkim_signer_fault(const struct onward_dkim_signer *signer);
 
 /**
  * The field to put on top of the message, "DKIM-Signature: ..." with its folds

@@ -214,10 +214,10 @@ ONWARD_API int
 onward_dmarc_check_is_dkim_aligned(const struct onward_dmarc_check *check);
 
 /** @return "pass", "temperror", ...: static text. @since 0.1 */
-ONWARD_API const char *onward_dmarc_result_text(int result);
+ONWARD_API const char *onward_dmarc_result_name(int result);
 
 /** @return "none", "quarantine", "reject"; "" for others. @since 0.1 */
-ONWARD_API const char *onward_dmarc_policy_text(int policy);
+ONWARD_API const char *onward_dmarc_policy_name(int policy);
 
 /** @return a sentence: static text. @since 0.1 */
 ONWARD_API const char *onward_dmarc_reason_text(int reason);

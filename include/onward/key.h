@@ -32,7 +32,7 @@ enum onward_key_type {
 #define ONWARD_KEY_SIGNATURE_MAX 512
 
 /** Why a key could not be read. Caller-allocated; set size before. */
-struct onward_key_problem {
+struct onward_key_fault {
     size_t size;
     size_t offset;    /**< octet of the input where it shows */
     size_t bits;      /**< modulus size, when that is what is wrong; else 0 */
@@ -52,7 +52,7 @@ struct onward_pubkey; /* opaque: a public key */
  *
  * @param ctx      kept alive by the key.
  * @param pem      borrowed for this call; copies made inside are wiped.
- * @param problem  filled on ONWARD_ESYNTAX and ONWARD_ELIMIT; may be NULL.
+ * @param fault    filled on ONWARD_ESYNTAX and ONWARD_ELIMIT; may be NULL.
  * @param key      out: free with onward_key_free().
  * @return 0, or
  *         ONWARD_ESYNTAX  not such a key, damaged, or encrypted
@@ -62,8 +62,7 @@ struct onward_pubkey; /* opaque: a public key */
  * @since 0.1
  */
 ONWARD_API int onward_key_from_pem(struct onward_ctx *ctx, const char *pem,
-                                   size_t len,
-                                   struct onward_key_problem *problem,
+                                   size_t len, struct onward_key_fault *fault,
                                    struct onward_key **key);
 
 /**
@@ -74,8 +73,7 @@ ONWARD_API int onward_key_from_pem(struct onward_ctx *ctx, const char *pem,
  * @since 0.1
  */
 ONWARD_API int onward_key_from_der(struct onward_ctx *ctx, const void *der,
-                                   size_t len,
-                                   struct onward_key_problem *problem,
+                                   size_t len, struct onward_key_fault *fault,
                                    struct onward_key **key);
 
 /**
@@ -150,7 +148,7 @@ onward_key_public(const struct onward_key *key);
  * odd; the exponent is odd, at least 3 and below 2^64: this is looked at before
  * anything is computed.
  *
- * @param problem  filled on ONWARD_ESYNTAX and ONWARD_ELIMIT; may be NULL.
+ * @param fault    filled on ONWARD_ESYNTAX and ONWARD_ELIMIT; may be NULL.
  * @param pub      out: free with onward_pubkey_free().
  * @return 0, or
  *         ONWARD_ESYNTAX  not such a key
@@ -160,7 +158,7 @@ onward_key_public(const struct onward_key *key);
  */
 ONWARD_API int onward_pubkey_from_der(struct onward_ctx *ctx, const void *der,
                                       size_t len,
-                                      struct onward_key_problem *problem,
+                                      struct onward_key_fault *fault,
                                       struct onward_pubkey **pub);
 
 /**

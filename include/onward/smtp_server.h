@@ -122,7 +122,7 @@ struct onward_smtp_server_host {
      * The last reply may still wait in the channel: go on until the channel
      * wants to be closed. NULL: not told.
      */
-    void (*close)(void *user, int status);
+    void (*closed)(void *user, int status);
 };
 
 /** Flags of struct onward_smtp_server_opts. */
@@ -263,7 +263,7 @@ ONWARD_API void onward_smtp_server_resume(struct onward_smtp_server *session);
  * command; after its answer when one is due; a message whose octets still come
  * is given up.
  *
- * @note `close` runs inside the next onward_desk_run(). Allowed inside all
+ * @note `closed` runs inside the next onward_desk_run(). Allowed inside all
  *       callbacks.
  * @since 0.1
  */

@@ -172,7 +172,7 @@ onward_spf_check_void_lookups(const struct onward_spf_check *check);
  * @return static text; "none" for a number that is no result.
  * @since 0.1
  */
-ONWARD_API const char *onward_spf_result_text(int result);
+ONWARD_API const char *onward_spf_result_name(int result);
 
 /**
  * A sentence for a reason.
@@ -194,7 +194,7 @@ ONWARD_API const char *onward_spf_reason_name(int reason);
 struct onward_spf_fault {
     size_t size;
     size_t offset;    /**< octet of the record, 0-based */
-    const char *what; /**< static: what is wrong, what was expected */
+    const char *text; /**< static: what is wrong, what was expected */
 };
 
 /**

@@ -504,7 +504,7 @@ static void run(struct onward_core__task *task, int64_t now_ms)
         s->is_done = true;
         s->is_sealed = status == 0;
         if (!s->guard.is_dead)
-            s->host.done(s->host.user, status);
+            s->host.done(s->host.user, s, status);
     }
     if (onward_core__guard_leave(&s->guard))
         destroy(s);

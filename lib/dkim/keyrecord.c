@@ -29,7 +29,7 @@ static bool allows(const struct onward_dkim__tags *tags, const char *tag,
 static int read_public_key(struct onward_ctx *ctx, struct onward_str p,
                            uint32_t type, struct onward_dkim__key *key)
 {
-    struct onward_key_problem problem = {.size = sizeof(problem)};
+    struct onward_key_fault fault = {.size = sizeof(fault)};
     struct onward_buf der;
     int err;
 
@@ -45,10 +45,9 @@ static int read_public_key(struct onward_ctx *ctx, struct onward_str p,
     if (type == ONWARD_KEY_ED25519)
         err = onward_pubkey_from_ed25519(ctx, der.data, der.len, &key->pub);
     else
-        err =
-            onward_pubkey_from_der(ctx, der.data, der.len, &problem, &key->pub);
+        err = onward_pubkey_from_der(ctx, der.data, der.len, &fault, &key->pub);
     if (err == ONWARD_ELIMIT) {
-        key->bits = problem.bits;
+        key->bits = fault.bits;
         refuse(key, ONWARD_DKIM_REASON_KEY_SIZE,
                "RSA key outside of 1024 to 4096 bits");
     } else if (err != 0 && err != ONWARD_ENOMEM) {

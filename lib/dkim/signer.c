@@ -324,13 +324,13 @@ static void run(struct onward_core__task *task, int64_t now_ms)
     s->is_done = true;
     s->is_signed = status == 0;
     onward_core__guard_enter(&s->guard);
-    s->host.done(s->host.user, status);
+    s->host.done(s->host.user, s, status);
     if (onward_core__guard_leave(&s->guard))
         destroy(s);
 }
 
 struct onward_str
-onward_dkim_signer_problem(const struct onward_dkim_signer *signer)
+onward_dkim_signer_fault(const struct onward_dkim_signer *signer)
 {
     return onward_str_of(signer->problem);
 }

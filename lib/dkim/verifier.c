@@ -116,7 +116,7 @@ static void run(struct onward_core__task *task, int64_t now_ms)
     onward_core__guard_enter(&v->guard);
     v->is_done = onward_dkim__verify_step(&v->verify);
     if (v->is_done && !v->guard.is_dead)
-        v->host.done(v->host.user);
+        v->host.done(v->host.user, v);
     if (onward_core__guard_leave(&v->guard))
         destroy(v);
 }

@@ -463,7 +463,7 @@ int onward_dmarc_check_is_dkim_aligned(const struct onward_dmarc_check *check)
     return check->is_dkim_aligned;
 }
 
-const char *onward_dmarc_result_text(int result)
+const char *onward_dmarc_result_name(int result)
 {
     static const char *const texts[] = {"none", "none",      "pass",
                                         "fail", "temperror", "permerror"};
@@ -473,7 +473,7 @@ const char *onward_dmarc_result_text(int result)
     return texts[result];
 }
 
-const char *onward_dmarc_policy_text(int policy)
+const char *onward_dmarc_policy_name(int policy)
 {
     static const char *const texts[] = {"", "none", "quarantine", "reject"};
 

@@ -17,22 +17,22 @@ int onward_key__der_bad(struct onward_key__why *why, size_t offset,
     return ONWARD_ESYNTAX;
 }
 
-void onward_key__problem_set(struct onward_key_problem *problem,
-                             const struct onward_key__why *why)
+void onward_key__fault_set(struct onward_key_fault *fault,
+                           const struct onward_key__why *why)
 {
-    struct onward_key_problem ours = {
+    struct onward_key_fault ours = {
         .offset = why->offset, .bits = why->bits, .text = why->text};
     size_t size;
 
-    if (problem == NULL)
+    if (fault == NULL)
         return;
-    size = problem->size;
+    size = fault->size;
     ours.size = size;
     if (size < sizeof(ours)) {
-        memcpy(problem, &ours, size);
+        memcpy(fault, &ours, size);
     } else {
-        memcpy(problem, &ours, sizeof(ours));
-        memset((char *)problem + sizeof(ours), 0, size - sizeof(ours));
+        memcpy(fault, &ours, sizeof(ours));
+        memset((char *)fault + sizeof(ours), 0, size - sizeof(ours));
     }
 }
 

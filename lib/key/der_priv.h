@@ -66,8 +66,8 @@ int onward_key__der_bad(struct onward_key__why *why, size_t offset,
                         const char *text);
 
 /* Write into the caller's struct, as far as it reaches. */
-void onward_key__problem_set(struct onward_key_problem *problem,
-                             const struct onward_key__why *why);
+void onward_key__fault_set(struct onward_key_fault *fault,
+                           const struct onward_key__why *why);
 
 /* Octets of tag and length before len octets of content. */
 size_t onward_key__der_head_len(size_t len);

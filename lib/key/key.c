@@ -271,8 +271,7 @@ int onward_key__read(struct onward_ctx *ctx, struct onward_key__der in,
 }
 
 int onward_key_from_der(struct onward_ctx *ctx, const void *der, size_t len,
-                        struct onward_key_problem *problem,
-                        struct onward_key **key)
+                        struct onward_key_fault *fault, struct onward_key **key)
 {
     struct onward_key__der in = {.data = der, .len = len};
     struct onward_key__why why = {0};
@@ -282,7 +281,7 @@ int onward_key_from_der(struct onward_ctx *ctx, const void *der, size_t len,
         return ONWARD_EINVAL;
     ret = onward_key__read(ctx, in, ONWARD_KEY__FORM_ANY, &why, key);
     if (ret == ONWARD_ESYNTAX || ret == ONWARD_ELIMIT)
-        onward_key__problem_set(problem, &why);
+        onward_key__fault_set(fault, &why);
     return ret;
 }
 

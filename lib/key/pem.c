@@ -138,8 +138,7 @@ static int read_block(struct onward_ctx *ctx, struct onward_str pem,
 }
 
 int onward_key_from_pem(struct onward_ctx *ctx, const char *pem, size_t len,
-                        struct onward_key_problem *problem,
-                        struct onward_key **key)
+                        struct onward_key_fault *fault, struct onward_key **key)
 {
     struct onward_str text = onward_core__str(pem, len);
     struct onward_str label = {NULL, 0}, body = {NULL, 0};
@@ -155,6 +154,6 @@ int onward_key_from_pem(struct onward_ctx *ctx, const char *pem, size_t len,
     if (ret == 0)
         ret = read_block(ctx, text, body, form, &why, key);
     if (ret == ONWARD_ESYNTAX || ret == ONWARD_ELIMIT)
-        onward_key__problem_set(problem, &why);
+        onward_key__fault_set(fault, &why);
     return ret;
 }

@@ -189,7 +189,7 @@ static int read_public(struct onward_ctx *ctx, struct onward_key__der in,
 }
 
 int onward_pubkey_from_der(struct onward_ctx *ctx, const void *der, size_t len,
-                           struct onward_key_problem *problem,
+                           struct onward_key_fault *fault,
                            struct onward_pubkey **pub)
 {
     struct onward_key__der in = {.data = der, .len = len};
@@ -200,7 +200,7 @@ int onward_pubkey_from_der(struct onward_ctx *ctx, const void *der, size_t len,
         return ONWARD_EINVAL;
     ret = read_public(ctx, in, &why, pub);
     if (ret == ONWARD_ESYNTAX || ret == ONWARD_ELIMIT)
-        onward_key__problem_set(problem, &why);
+        onward_key__fault_set(fault, &why);
     return ret;
 }
 

@@ -29,10 +29,11 @@ static struct onward_str results_of(struct onward_str authres)
     return onward_core__sub(authres, 0, 0);
 }
 
-static void sealed(void *user, int status)
+static void sealed(void *user, struct onward_arc_sealer *sealer, int status)
 {
     struct onward_relay *r = user;
 
+    (void)sealer;
     r->seal_status = status;
     r->is_seal_done = true;
     onward_core__task_ready(&r->task);

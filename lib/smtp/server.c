@@ -6,8 +6,8 @@
 
 #include "tls/tls_shared.h"
 
-_Static_assert(offsetof(struct onward_smtp_server_host, close) +
-                       sizeof(((struct onward_smtp_server_host *)0)->close) ==
+_Static_assert(offsetof(struct onward_smtp_server_host, closed) +
+                       sizeof(((struct onward_smtp_server_host *)0)->closed) ==
                    sizeof(struct onward_smtp_server_host),
                "no tail padding");
 _Static_assert(offsetof(struct onward_smtp_server_opts, reserved) +
@@ -195,7 +195,7 @@ int onward_smtp_server_new(struct onward_desk *desk,
     }
     if (s->error != 0) {
         err = s->error;
-        s->host.close = NULL;
+        s->host.closed = NULL;
         onward_smtp_server_free(s);
         return err;
     }
@@ -267,9 +267,9 @@ void server_end(struct onward_smtp_server *s, int status)
     onward_channel__set_timeout(&s->channel, SERVER_CLOSE_MS);
     onward_channel__close(&s->channel);
     server_txn_drop(s, ONWARD_SMTP_RESET_CLOSED);
-    if (s->host.close != NULL && !onward_channel__is_dead(&s->channel) &&
+    if (s->host.closed != NULL && !onward_channel__is_dead(&s->channel) &&
         !onward_core__desk_is_dead(s->desk))
-        s->host.close(s->host.user, status);
+        s->host.closed(s->host.user, status);
 }
 
 void server_forget(struct onward_smtp_server *s)

@@ -28,7 +28,7 @@ static int wrong(struct parser *p, const char *at, const char *what)
 {
     if (p->fault != NULL) {
         p->fault->offset = (size_t)(at - p->text.data);
-        p->fault->what = what;
+        p->fault->text = what;
     }
     return ONWARD_ESYNTAX;
 }

@@ -45,7 +45,7 @@ size_t onward_spf_check_void_lookups(const struct onward_spf_check *check)
     return check->void_lookups;
 }
 
-const char *onward_spf_result_text(int result)
+const char *onward_spf_result_name(int result)
 {
     static const char *const texts[] = {"none",      "none",     "neutral",
                                         "pass",      "fail",     "softfail",

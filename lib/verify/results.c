@@ -43,7 +43,7 @@ static void add_spf(struct onward_authres_builder *b,
     const struct onward_spf_check *c = v->spf_mail_from;
 
     if (c != NULL) {
-        add(b, "spf", onward_spf_result_text(onward_spf_check_result(c)),
+        add(b, "spf", onward_spf_result_name(onward_spf_check_result(c)),
             spf_reason(c), err);
         /* The null reverse-path was checked as postmaster@HELO (RFC 7208
          * section 2.4); RFC 8601 section 2.7.2 names that by smtp.helo. */
@@ -54,7 +54,7 @@ static void add_spf(struct onward_authres_builder *b,
     }
     c = v->spf_helo;
     if (c != NULL && v->mail_from.len != 0) {
-        add(b, "spf", onward_spf_result_text(onward_spf_check_result(c)),
+        add(b, "spf", onward_spf_result_name(onward_spf_check_result(c)),
             spf_reason(c), err);
         property(b, "smtp", "helo", v->helo, err);
     }
@@ -117,7 +117,7 @@ static void add_dmarc(struct onward_authres_builder *b,
     int reason = onward_verifier_dmarc_reason(v);
     bool is_plain = result == ONWARD_DMARC_PASS || result == ONWARD_DMARC_NONE;
 
-    add(b, "dmarc", onward_dmarc_result_text(result),
+    add(b, "dmarc", onward_dmarc_result_name(result),
         is_plain ? onward_core__str("", 0)
                  : text(onward_dmarc_reason_text(reason)),
         err);
@@ -125,7 +125,7 @@ static void add_dmarc(struct onward_authres_builder *b,
     if (v->dmarc != NULL)
         property(
             b, "policy", "dmarc",
-            text(onward_dmarc_policy_text(onward_dmarc_check_policy(v->dmarc))),
+            text(onward_dmarc_policy_name(onward_dmarc_check_policy(v->dmarc))),
             err);
 }
 

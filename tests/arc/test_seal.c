@@ -23,10 +23,11 @@ struct world {
     bool free_in_done;
 };
 
-static void done(void *user, int status)
+static void done(void *user, struct onward_arc_sealer *sealer, int status)
 {
     struct world *x = user;
 
+    assert_ptr_equal(sealer, x->s);
     x->done_count++;
     x->status = status;
     if (x->free_in_done) {
@@ -435,8 +436,9 @@ struct round_trip {
     bool is_done;
 };
 
-static void validated(void *user)
+static void validated(void *user, struct onward_arc_validator *validator)
 {
+    (void)validator;
     ((struct round_trip *)user)->is_done = true;
 }
 

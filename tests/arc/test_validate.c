@@ -14,10 +14,11 @@ struct world {
     bool free_in_done;
 };
 
-static void done(void *user)
+static void done(void *user, struct onward_arc_validator *validator)
 {
     struct world *x = user;
 
+    assert_ptr_equal(validator, x->v);
     x->done_count++;
     if (x->free_in_done) {
         onward_arc_validator_free(x->v);

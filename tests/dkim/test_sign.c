@@ -41,10 +41,11 @@ static int make_key(struct t_world *w, struct onward_key **key)
     return err;
 }
 
-static void done(void *user, int status)
+static void done(void *user, struct onward_dkim_signer *signer, int status)
 {
     struct world *x = user;
 
+    assert_ptr_equal(signer, x->s);
     x->done_count++;
     x->status = status;
     if (x->free_in_done) {
@@ -367,9 +368,9 @@ static void test_refused(void **state)
         assert_int_equal(onward_dkim_signer_feed(x.s, row->text, cut), 0);
         assert_int_equal(
             onward_dkim_signer_feed(x.s, row->text + cut, len - cut), 0);
-        t_assert_str(onward_dkim_signer_problem(x.s), "");
+        t_assert_str(onward_dkim_signer_fault(x.s), "");
         assert_int_equal(onward_dkim_signer_finish(x.s), ONWARD_ESYNTAX);
-        t_assert_str(onward_dkim_signer_problem(x.s), row->problem);
+        t_assert_str(onward_dkim_signer_fault(x.s), row->problem);
         assert_int_equal(onward_dkim_signer_finish(x.s), ONWARD_ESTATE);
         assert_int_equal(onward_dkim_signer_feed(x.s, "x", 1), ONWARD_ESTATE);
         onward_dkim_signer_free(x.s);

@@ -13,10 +13,11 @@ struct world {
     bool free_in_done;
 };
 
-static void done(void *user)
+static void done(void *user, struct onward_dkim_verifier *verifier)
 {
     struct world *x = user;
 
+    assert_ptr_equal(verifier, x->v);
     x->done_count++;
     if (x->free_in_done) {
         onward_dkim_verifier_free(x->v);

@@ -120,8 +120,8 @@ static void test_row(void **state)
                      ONWARD_ESTATE);
     run(&x);
     assert_int_equal(x.done, 1);
-    assert_string_equal(onward_dmarc_result_text(onward_dmarc_check_result(c)),
-                        onward_dmarc_result_text(row->result));
+    assert_string_equal(onward_dmarc_result_name(onward_dmarc_check_result(c)),
+                        onward_dmarc_result_name(row->result));
     assert_string_equal(onward_dmarc_reason_text(onward_dmarc_check_reason(c)),
                         onward_dmarc_reason_text(row->reason));
     assert_int_equal(onward_dmarc_check_policy(c), row->policy);

@@ -44,11 +44,11 @@ static bool same_record(const struct onward_dmarc_record *r,
     const char psd[2] = {(char)r->psd, '\0'};
 
     return same_text(onward_json__get(want, "p"),
-                     onward_dmarc_policy_text((int)r->policy)) &&
+                     onward_dmarc_policy_name((int)r->policy)) &&
            same_text(onward_json__get(want, "sp"),
-                     onward_dmarc_policy_text((int)r->subdomain_policy)) &&
+                     onward_dmarc_policy_name((int)r->subdomain_policy)) &&
            same_text(onward_json__get(want, "np"),
-                     onward_dmarc_policy_text((int)r->nonexistent_policy)) &&
+                     onward_dmarc_policy_name((int)r->nonexistent_policy)) &&
            same_text(onward_json__get(want, "adkim"),
                      letter(r->is_dkim_strict)) &&
            same_text(onward_json__get(want, "aspf"),
@@ -168,11 +168,11 @@ static bool matches(const struct onward_json *want,
     const struct onward_json *policy = onward_json__get(want, "policy");
 
     if (!same_text(onward_json__get(want, "result"),
-                   onward_dmarc_result_text(result)))
+                   onward_dmarc_result_name(result)))
         return false;
     if (policy != NULL && policy->type == ONWARD_JSON_STRING &&
         !same_text(policy,
-                   onward_dmarc_policy_text(onward_dmarc_check_policy(c))))
+                   onward_dmarc_policy_name(onward_dmarc_check_policy(c))))
         return false;
     return true;
 }
@@ -210,8 +210,8 @@ static void run_evaluation(void **state)
         ok = ok || matches(a, c);
     if (!ok)
         fail_msg("%s, policy %s",
-                 onward_dmarc_result_text(onward_dmarc_check_result(c)),
-                 onward_dmarc_policy_text(onward_dmarc_check_policy(c)));
+                 onward_dmarc_result_name(onward_dmarc_check_result(c)),
+                 onward_dmarc_policy_name(onward_dmarc_check_policy(c)));
     if (onward_dmarc_check_result(c) == ONWARD_DMARC_PASS ||
         onward_dmarc_check_result(c) == ONWARD_DMARC_FAIL) {
         struct onward_str domain = t_member(want, "policy_domain");

@@ -65,15 +65,32 @@ static void run(void)
         continue;
 }
 
-static void done(void *user)
+static void verified(void *user, struct onward_dkim_verifier *verifier)
 {
     (void)user;
+    (void)verifier;
     done_status = 0;
 }
 
-static void signed_now(void *user, int status)
+static void validated(void *user, struct onward_arc_validator *validator)
 {
     (void)user;
+    (void)validator;
+    done_status = 0;
+}
+
+static void signed_now(void *user, struct onward_dkim_signer *signer,
+                       int status)
+{
+    (void)user;
+    (void)signer;
+    done_status = status;
+}
+
+static void sealed(void *user, struct onward_arc_sealer *sealer, int status)
+{
+    (void)user;
+    (void)sealer;
     done_status = status;
 }
 
@@ -135,7 +152,7 @@ static struct onward_arc_verdict validate(const char *zone)
 {
     struct onward_arc_verdict verdict = {.size = sizeof(verdict)};
     struct onward_arc_validator_host host = {.size = sizeof(host),
-                                             .done = done};
+                                             .done = validated};
     struct onward_resolver *resolver = load_zone(zone);
     struct onward_arc_validator *v;
 
@@ -165,8 +182,7 @@ static void seal(struct onward_signer *key, char **argv)
         .authserv_id_len = 14,
         .results = "spf=pass smtp.mailfrom=a@example.org;\r\n\tarc=none",
         .results_len = 48};
-    struct onward_arc_sealer_host host = {.size = sizeof(host),
-                                          .done = signed_now};
+    struct onward_arc_sealer_host host = {.size = sizeof(host), .done = sealed};
     struct onward_arc_sealer *s;
 
     done_status = 1;
@@ -181,7 +197,7 @@ static void seal(struct onward_signer *key, char **argv)
 static void verify(const char *zone)
 {
     struct onward_dkim_verifier_host host = {.size = sizeof(host),
-                                             .done = done};
+                                             .done = verified};
     struct onward_resolver *resolver = load_zone(zone);
     struct onward_dkim_verifier *v;
 

@@ -4,15 +4,15 @@
 
 struct loaded {
     struct onward_key *key;
-    struct onward_key_problem problem;
+    struct onward_key_fault fault;
     int ret;
 };
 
 static struct loaded load_text(struct t_world *w, const char *pem, size_t len)
 {
-    struct loaded l = {.problem = {.size = sizeof(l.problem)}};
+    struct loaded l = {.fault = {.size = sizeof(l.fault)}};
 
-    l.ret = onward_key_from_pem(w->ctx, pem, len, &l.problem, &l.key);
+    l.ret = onward_key_from_pem(w->ctx, pem, len, &l.fault, &l.key);
     return l;
 }
 
@@ -150,7 +150,7 @@ static void test_signed_row(void **state)
 
 static const struct text_row {
     const char *name, *pem;
-    const char *want; /* a part of the problem's text; NULL: it is taken */
+    const char *want; /* a part of the fault's text; NULL: it is taken */
     size_t offset;
 } text_rows[] = {
     {"Ed25519 of RFC 8410", BEGIN ED END, NULL, 0},
@@ -204,9 +204,9 @@ static void test_text_row(void **state)
     } else {
         assert_int_equal(l.ret, ONWARD_ESYNTAX);
         assert_null(l.key);
-        if (strstr(l.problem.text, row->want) == NULL)
-            fail_msg("says: %s", l.problem.text);
-        assert_int_equal(l.problem.offset, row->offset);
+        if (strstr(l.fault.text, row->want) == NULL)
+            fail_msg("says: %s", l.fault.text);
+        assert_int_equal(l.fault.offset, row->offset);
     }
     onward_key_free(l.key);
     t_world_clear(&w);
@@ -233,10 +233,10 @@ static void test_file_row(void **state)
     t_world_init(&w);
     l = load_file(&w, row->name);
     assert_int_equal(l.ret, row->ret);
-    if (strstr(l.problem.text, row->want) == NULL)
-        fail_msg("says: %s", l.problem.text);
+    if (strstr(l.fault.text, row->want) == NULL)
+        fail_msg("says: %s", l.fault.text);
     if (row->ret == ONWARD_ELIMIT)
-        assert_int_equal(l.problem.bits, 512);
+        assert_int_equal(l.fault.bits, 512);
     t_world_clear(&w);
 }
 
@@ -373,7 +373,7 @@ static const struct rsa_row {
 static void test_rsa_row(void **state)
 {
     const struct rsa_row *row = *state;
-    struct onward_key_problem problem = {.size = sizeof(problem)};
+    struct onward_key_fault fault = {.size = sizeof(fault)};
     uint8_t der[600], out[600], signature[512] = {0}, digest[32] = {0};
     struct onward_pubkey *pub = NULL;
     struct t_world w = {0};
@@ -381,7 +381,7 @@ static void test_rsa_row(void **state)
         make_rsa(der, row->len, row->first, row->last, row->e, row->e_len);
 
     t_world_init(&w);
-    assert_int_equal(onward_pubkey_from_der(w.ctx, der, len, &problem, &pub),
+    assert_int_equal(onward_pubkey_from_der(w.ctx, der, len, &fault, &pub),
                      row->want);
     if (row->want == 0) {
         int written = onward_pubkey_to_der(pub, out, sizeof(out));
@@ -396,7 +396,7 @@ static void test_rsa_row(void **state)
         assert_false(onward_pubkey_verify(pub, ONWARD_KEY_RSA, digest,
                                           signature, row->len));
     } else {
-        assert_non_null(problem.text);
+        assert_non_null(fault.text);
     }
     onward_pubkey_free(pub);
     t_world_clear(&w);
@@ -481,20 +481,20 @@ static void test_oom(void **state)
 }
 
 /* A caller built against a shorter struct gets what it knows, and no more. */
-static void test_older_problem_struct(void **state)
+static void test_older_fault_struct(void **state)
 {
-    struct onward_key_problem problem = {
-        .size = offsetof(struct onward_key_problem, bits), .bits = 4711};
+    struct onward_key_fault fault = {
+        .size = offsetof(struct onward_key_fault, bits), .bits = 4711};
     struct onward_key *key;
     struct t_world w = {0};
 
     (void)state;
     t_world_init(&w);
-    assert_int_equal(onward_key_from_pem(w.ctx, BEGIN "x", 29, &problem, &key),
+    assert_int_equal(onward_key_from_pem(w.ctx, BEGIN "x", 29, &fault, &key),
                      ONWARD_ESYNTAX);
-    assert_int_equal(problem.offset, 29);
-    assert_int_equal(problem.bits, 4711);
-    assert_null(problem.text);
+    assert_int_equal(fault.offset, 29);
+    assert_int_equal(fault.bits, 4711);
+    assert_null(fault.text);
     t_world_clear(&w);
 }
 
@@ -522,7 +522,7 @@ int main(void)
     add("damaged", test_damaged, NULL);
     add("seed of RFC 8463", test_seed, NULL);
     add("generate", test_generate, NULL);
-    add("older problem struct", test_older_problem_struct, NULL);
+    add("older fault struct", test_older_fault_struct, NULL);
     add("out of memory", test_oom, NULL);
     return _cmocka_run_group_tests("key", tests, test_count, NULL, NULL);
 }

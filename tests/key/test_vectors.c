@@ -81,7 +81,7 @@ static void check_signing(struct t_world *w, struct vectors *v,
     struct onward_str pkcs8 = vectors_hex(v, group, "privateKeyPkcs8");
     struct onward_str pem = vectors_text(group, "privateKeyPem");
     struct onward_key__signing signing = {0};
-    struct onward_key_problem problem = {.size = sizeof(problem)};
+    struct onward_key_fault fault = {.size = sizeof(fault)};
     struct onward_key *key, *same;
     struct onward_signer *signer;
     struct onward_desk *desk;
@@ -90,7 +90,7 @@ static void check_signing(struct t_world *w, struct vectors *v,
     if (!onward_core__str_eq(vectors_text(group, "sha"), ONWARD_STR("SHA-256")))
         return;
     assert_int_equal(
-        onward_key_from_der(w->ctx, pkcs8.data, pkcs8.len, &problem, &key), 0);
+        onward_key_from_der(w->ctx, pkcs8.data, pkcs8.len, &fault, &key), 0);
     assert_int_equal(
         onward_key_from_pem(w->ctx, pem.data, pem.len, NULL, &same), 0);
     assert_int_equal(onward_desk_new(w->ctx, NULL, &desk), 0);

@@ -98,8 +98,9 @@ static void publish(struct t_post *x)
         onward_resolver_load(x->resolver, record, strlen(record), NULL), 0);
 }
 
-static void keep_done(void *user)
+static void keep_done(void *user, struct onward_arc_validator *validator)
 {
+    (void)validator;
     (*(int *)user)++;
 }
 

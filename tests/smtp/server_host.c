@@ -200,7 +200,7 @@ static void host_secured(void *user)
     passes(t, T_SECURED);
 }
 
-static void host_close(void *user, int status)
+static void host_closed(void *user, int status)
 {
     struct t_server *t = user;
 
@@ -235,7 +235,7 @@ int t_server_start(struct t_server *t)
         .reset = host_reset,
         .starttls_ready = host_starttls_ready,
         .secured = host_secured,
-        .close = host_close,
+        .closed = host_closed,
     };
     int err = 0;
 

@@ -156,8 +156,8 @@ static void test_row(void **state)
     assert_int_equal(onward_spf_check_result(c), ONWARD_SPF_PENDING);
     run(&x);
     assert_int_equal(x.done, 1);
-    assert_string_equal(onward_spf_result_text(onward_spf_check_result(c)),
-                        onward_spf_result_text(row->result));
+    assert_string_equal(onward_spf_result_name(onward_spf_check_result(c)),
+                        onward_spf_result_name(row->result));
     assert_string_equal(onward_spf_reason_text(onward_spf_check_reason(c)),
                         onward_spf_reason_text(row->reason));
     t_assert_str(onward_spf_check_mechanism(c), row->mechanism);
@@ -368,7 +368,7 @@ static void test_lint_row(void **state)
                      row->ret);
     if (row->ret == ONWARD_ESYNTAX) {
         assert_int_equal(fault.offset, row->offset);
-        assert_string_equal(fault.what, row->what);
+        assert_string_equal(fault.text, row->what);
     }
     t_world_clear(&w);
 }

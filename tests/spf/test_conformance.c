@@ -132,7 +132,7 @@ static void run_case(void **state)
          now += 1000)
         while (onward_desk_run(desk, now) == 1)
             continue;
-    got = onward_spf_result_text(onward_spf_check_result(check));
+    got = onward_spf_result_name(onward_spf_check_result(check));
     accepted = onward_json__get(test, "result");
     for (const struct onward_json *r = accepted->first; r != NULL; r = r->next)
         ok = ok || onward_core__str_eq(r->text, onward_str_of(got));

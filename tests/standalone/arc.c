@@ -3,8 +3,9 @@
 
 #include "host.h"
 
-static void done(void *user, int status)
+static void done(void *user, struct onward_arc_sealer *sealer, int status)
 {
+    (void)sealer;
     *(int *)user = status == 0;
 }
 

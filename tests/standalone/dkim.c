@@ -3,8 +3,9 @@
 
 #include "host.h"
 
-static void done(void *user, int status)
+static void done(void *user, struct onward_dkim_signer *signer, int status)
 {
+    (void)signer;
     *(int *)user = status == 0;
 }
 

@@ -52,8 +52,16 @@ static void run(struct world *x)
         continue;
 }
 
-static void keep_status(void *user, int status)
+static void signed_now(void *user, struct onward_dkim_signer *signer,
+                       int status)
 {
+    (void)signer;
+    ((struct world *)user)->sign_status = status;
+}
+
+static void sealed(void *user, struct onward_arc_sealer *sealer, int status)
+{
+    (void)sealer;
     ((struct world *)user)->sign_status = status;
 }
 
@@ -61,7 +69,7 @@ static void keep_status(void *user, int status)
 static void sign(struct world *x)
 {
     struct onward_dkim_signer_host host = {
-        .size = sizeof(host), .user = x, .done = keep_status};
+        .size = sizeof(host), .user = x, .done = signed_now};
     struct onward_dkim_signer_opts o = {.size = sizeof(o),
                                         .domain = "a.example",
                                         .domain_len = 9,
@@ -87,7 +95,7 @@ static void sign(struct world *x)
 static void seal(struct world *x, const char *results)
 {
     struct onward_arc_sealer_host host = {
-        .size = sizeof(host), .user = x, .done = keep_status};
+        .size = sizeof(host), .user = x, .done = sealed};
     struct onward_arc_sealer_opts o = {.size = sizeof(o),
                                        .chain_result = ONWARD_ARC_NONE,
                                        .domain = "seal.example",
