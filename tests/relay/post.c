@@ -99,6 +99,10 @@ static int deliver(void *user, uint64_t token, struct onward_relay *relay,
         free_relay(x);
     else if (x->answers[index] != NULL)
         assert_int_equal(t_post_answer(x, index, x->answers[index]), 0);
+    if (x->frees_desk_in_deliver) {
+        onward_desk_free(x->desk);
+        x->desk = NULL;
+    }
     return x->deliver_returns;
 }
 
@@ -262,7 +266,7 @@ int t_post_rcpt(struct t_post *x, const char *to)
 
 void t_post_run(struct t_post *x)
 {
-    while (onward_desk_run(x->desk, x->now_ms) == 1)
+    while (x->desk != NULL && onward_desk_run(x->desk, x->now_ms) == 1)
         continue;
 }
 

@@ -35,6 +35,7 @@ struct t_post {
     const char *answers[T_POST_MAX];
     int deliver_returns;
     bool frees_in_deliver, frees_in_cancel, frees_in_done;
+    bool frees_desk_in_deliver; /* after the answer */
 
     /* What happened. */
     uint64_t tokens[T_POST_MAX]; /* by index */

@@ -221,6 +221,8 @@ static void test_what_is_the_same_delivery(void **state)
                      0);
     t_post_send(&x, "ann@a.example", TO_ONE, t_post_plain);
     assert_int_equal(x.asked_count, 1); /* another recipient */
+    t_post_send(&x, "ann@a.example", "alias@example.com", t_post_plain);
+    assert_int_equal(x.asked_count, 1); /* and another */
     t_post_send(&x, "bob@a.example", TO_ONE, t_post_plain);
     assert_int_equal(x.asked_count, 1); /* another sender */
     t_post_send(&x, "ann@a.example", TO_ONE, other);
@@ -513,6 +515,22 @@ static void test_a_freed_desk_fires_nothing(void **state)
     t_post_close(&x);
 }
 
+static void test_a_desk_freed_inside_deliver(void **state)
+{
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    x.frees_desk_in_deliver = true;
+    x.answers[0] = x.answers[1] = x.answers[2] = "250 2.0.0 OK";
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), 0);
+    assert_int_equal(t_post_rcpt(&x, TO_THREE), 1);
+    assert_int_equal(t_post_data(&x, t_post_plain), 0);
+    assert_int_equal(x.asked_count, 1);
+    assert_int_equal(x.done, 0);
+    t_post_close(&x);
+}
+
 /* ---- Misuse ------------------------------------------------------------ */
 
 static void test_start_refuses(void **state)
@@ -613,6 +631,7 @@ int main(void)
         cmocka_unit_test(test_free_inside_cancel),
         cmocka_unit_test(test_free_cancels),
         cmocka_unit_test(test_a_freed_desk_fires_nothing),
+        cmocka_unit_test(test_a_desk_freed_inside_deliver),
         cmocka_unit_test(test_start_refuses),
         cmocka_unit_test(test_received_is_checked),
         cmocka_unit_test(test_another_authserv_id),

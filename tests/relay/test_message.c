@@ -333,6 +333,38 @@ static void test_a_key_that_fails(void **state)
     t_post_close(&x);
 }
 
+static int free_instead(void *user, const struct onward_sign_question *question)
+{
+    struct t_post *x = user;
+    struct onward_relay *relay = x->relay;
+
+    (void)question;
+    x->relay = NULL;
+    onward_relay_free(relay);
+    return 0;
+}
+
+static void test_free_inside_the_key(void **state)
+{
+    struct t_post x;
+    const struct onward_signer_host host = {
+        .size = sizeof(host), .user = &x, .sign = free_instead};
+
+    (void)state;
+    t_post_open(&x);
+    assert_int_equal(onward_signer_new_host(x.desk,
+                                            onward_signer_public(x.signer),
+                                            &host, NULL, &x.opts.signer),
+                     0);
+    assert_string_equal(
+        t_post_send(&x, "ann@a.example", "me@example.com", t_post_plain),
+        "freed");
+    assert_int_equal(x.asked_count, 0);
+    assert_int_equal(x.done, 0);
+    onward_signer_free(x.opts.signer);
+    t_post_close(&x);
+}
+
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -344,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_a_slow_source),
         cmocka_unit_test(test_a_source_that_fails),
         cmocka_unit_test(test_a_key_that_fails),
+        cmocka_unit_test(test_free_inside_the_key),
     };
     int failed;
 
