@@ -104,6 +104,20 @@ static int find_block(struct onward_str pem, struct onward_str *label,
                "PEM without an end line, expected -----END");
 }
 
+/* The first octet that base64 text does not have, else the start: the whole is
+ * too short or too long then. */
+static const char *not_base64(struct onward_str body)
+{
+    for (size_t i = 0; i < body.len; i++) {
+        unsigned char c = (unsigned char)body.data[i];
+
+        if (!onward_ascii_is_alpha(c) && !onward_ascii_is_digit(c) &&
+            c != '+' && c != '/' && c != '=' && c > ' ')
+            return body.data + i;
+    }
+    return body.data;
+}
+
 static int read_block(struct onward_ctx *ctx, struct onward_str pem,
                       struct onward_str body, enum onward_key__form form,
                       struct onward_key__why *why, struct onward_key **key)
@@ -123,7 +137,7 @@ static int read_block(struct onward_ctx *ctx, struct onward_str pem,
     if (ret == 0)
         ret = onward_core__base64_decode(&der, body, false);
     if (ret == ONWARD_ESYNTAX) {
-        ret = bad(why, pem, body.data, "PEM text, expected base64");
+        ret = bad(why, pem, not_base64(body), "PEM text, expected base64");
     } else if (ret == 0) {
         in = (struct onward_key__der){.data = der.data, .len = der.len};
         ret = onward_key__read(ctx, in, form, why, key);

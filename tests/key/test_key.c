@@ -168,7 +168,7 @@ static const struct text_row {
     {"no end", BEGIN ED, "without an end line", 93},
     {"another end", BEGIN ED "-----END RSA PRIVATE KEY-----\n",
      "expected the label of the begin line", 93},
-    {"not base64", BEGIN "M*4C\n" END, "expected base64", 28},
+    {"not base64", BEGIN "M*4C\n" END, "expected base64", 29},
     {"label of nothing known", "-----BEGIN X-----\n-----END X-----\n",
      "PEM label, expected", 11},
     {"PKCS#1 label, PKCS#8 inside",
