@@ -31,12 +31,21 @@ static int refuse(struct reader *r, int error, const char *what)
 {
     r->fault->line = r->line;
     r->fault->what = what;
+    r->fault->at = NULL;
     return error;
 }
 
 static int syntax(struct reader *r, const char *what)
 {
     return refuse(r, ONWARD_ESYNTAX, what);
+}
+
+static int duplicate(struct reader *r, const struct onward_json *member)
+{
+    int ret = syntax(r, "key that this object already has, expected each once");
+
+    r->fault->at = member;
+    return ret;
 }
 
 static int no_memory(struct reader *r)
@@ -173,7 +182,7 @@ static int measure_string(struct reader *r, size_t *len, bool *has_escape)
         }
     }
     if (at >= r->len)
-        return syntax(r, "string without an end");
+        return syntax(r, "string without an end, expected a quote");
     *len = at - r->at;
     if (!onward_core__is_utf8(onward_core__str(r->text + r->at, *len)))
         return syntax(r, "string that is not UTF-8");
@@ -238,7 +247,7 @@ static int read_number(struct reader *r, struct onward_str *out)
     if (peek(r) == '0')
         r->at++;
     else if (!skip_digits(r))
-        return syntax(r, "expected a value");
+        return syntax(r, "no value, expected one");
     if (peek(r) == '.') {
         r->at++;
         if (!skip_digits(r))
@@ -276,7 +285,7 @@ static int read_literal(struct reader *r, enum onward_json_type *type)
             return 0;
         }
     }
-    return syntax(r, "expected a value");
+    return syntax(r, "no value, expected one");
 }
 
 /* Keys of different objects share the table: the object is part of the key. */
@@ -311,7 +320,7 @@ static int find_duplicate_in_table(struct reader *r,
 
     for (; n != NULL; n = onward_core__table_find_next(n)) {
         if (is_same_key(((struct key_node *)(void *)n)->value, v))
-            return syntax(r, "key that this object already has");
+            return duplicate(r, v);
     }
     return remember_key(r, v);
 }
@@ -327,7 +336,7 @@ static int check_duplicate(struct reader *r, const struct onward_json *v)
     if (v->parent->count < FEW_MEMBERS) {
         for (other = v->parent->first; other != NULL; other = other->next) {
             if (is_same_key(other, v))
-                return syntax(r, "key that this object already has");
+                return duplicate(r, v);
         }
         return 0;
     }
@@ -351,7 +360,7 @@ static int read_key(struct reader *r, struct onward_json *v)
     int ret;
 
     if (peek(r) != '"')
-        return syntax(r, "expected a key in quotes");
+        return syntax(r, "no key in quotes, expected one");
     ret = read_string(r, &v->key);
     if (ret == 0)
         ret = check_duplicate(r, v);
@@ -359,7 +368,7 @@ static int read_key(struct reader *r, struct onward_json *v)
         return ret;
     skip_space(r);
     if (peek(r) != ':')
-        return syntax(r, "expected a colon behind the key");
+        return syntax(r, "no colon behind the key, expected one");
     r->at++;
     skip_space(r);
     return 0;
@@ -399,7 +408,7 @@ static int read_value(struct reader *r)
     case '[':
         v->type = peek(r) == '{' ? ONWARD_JSON_OBJECT : ONWARD_JSON_ARRAY;
         if (++r->depth > r->max_depth)
-            return refuse(r, ONWARD_ELIMIT, "nested too deep");
+            return refuse(r, ONWARD_ELIMIT, "nested too deep, expected less");
         r->at++;
         r->open = v;
         r->last = NULL;
@@ -443,8 +452,8 @@ static int read_between(struct reader *r, bool *more)
             return 0;
         if (peek(r) != ',')
             return syntax(r, r->open->type == ONWARD_JSON_OBJECT
-                                 ? "expected a comma or }"
-                                 : "expected a comma or ]");
+                                 ? "no comma, expected one or }"
+                                 : "no comma, expected one or ]");
         r->at++;
         skip_space(r);
         return 0;
@@ -463,7 +472,7 @@ static int read_text(struct reader *r)
             ret = read_between(r, &more);
     }
     if (ret == 0 && r->at != r->len)
-        ret = syntax(r, "text behind the value");
+        ret = syntax(r, "text behind the value, expected none");
     return ret;
 }
 

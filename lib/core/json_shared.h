@@ -32,6 +32,9 @@ struct onward_json {
 struct onward_json_fault {
     size_t line;      /* 1-based */
     const char *what; /* static text: what was found, what was expected */
+    /* The member at fault, for its path: a key that is there twice. NULL when
+     * the text cannot be read at all. Lives in the arena. */
+    const struct onward_json *at;
 };
 
 /*

@@ -30,8 +30,8 @@ static void put_path(struct onward_ruleset *rs,
     onward_core__buf_init(&path, rs->ctx, 8192);
     if (onward_json__path(&path, at) == 0) {
         /* It is printable already; only its length is in question. */
-        len = path.len < sizeof(fault->path) ? path.len
-                                             : sizeof(fault->path) - 1;
+        len =
+            path.len < sizeof(fault->path) ? path.len : sizeof(fault->path) - 1;
         if (len > 0)
             memcpy(fault->path, path.data, len);
         if (len < path.len)
@@ -194,8 +194,8 @@ int onward_ruleset__require(struct loader *l, const struct onward_json *v,
 int onward_ruleset__unwrap(struct loader *l, const struct onward_json *v,
                            const struct onward_json **out)
 {
-    static const char *const known[] = {"success",  "errors",      "messages",
-                                        "result",   "result_info", NULL};
+    static const char *const known[] = {"success", "errors",      "messages",
+                                        "result",  "result_info", NULL};
     static const char *const ignored[] = {NULL};
     const struct onward_json *success = onward_json__get(v, "success");
     int err;
@@ -216,6 +216,7 @@ int onward_ruleset__unwrap(struct loader *l, const struct onward_json *v,
 int onward_ruleset__mailbox(struct loader *l, const struct onward_json *v,
                             struct onward_address__mailbox *mailbox)
 {
+    const struct onward_str expected = onward_core__str("expected ", 9);
     struct onward_address__fault fault = {.what = "not an address"};
     int err = onward_ruleset__want(l, v, ONWARD_JSON_STRING);
 
@@ -225,7 +226,11 @@ int onward_ruleset__mailbox(struct loader *l, const struct onward_json *v,
         &l->json, v->text, ONWARD_ADDRESS_ALLOW_UTF8, mailbox, &fault);
     if (err == 0 || err == ONWARD_ENOMEM)
         return err;
-    return onward_ruleset__fail(l, v, "not an address", fault.what);
+    /* The parser says what it missed, or what it found. */
+    if (onward_core__str_starts(onward_str_of(fault.what), expected))
+        return onward_ruleset__fail(l, v, "not an address",
+                                    fault.what + expected.len);
+    return onward_ruleset__fail(l, v, fault.what, "an address");
 }
 
 int onward_ruleset__read_destination(struct loader *l,

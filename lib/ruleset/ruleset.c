@@ -6,10 +6,7 @@
 
 /* ---- Life -------------------------------------------------------------- */
 
-enum {
-    TEXT_MAX = 64 * 1024 * 1024,
-    DEPTH_MAX = 32
-};
+enum { TEXT_MAX = 64 * 1024 * 1024, DEPTH_MAX = 32 };
 
 _Static_assert(offsetof(struct onward_ruleset_opts, max_depth) +
                        sizeof(((struct onward_ruleset_opts *)0)->max_depth) ==
@@ -42,16 +39,20 @@ static int init_tables(struct onward_ruleset *rs)
     return err;
 }
 
-/* A fault that lies in the text as JSON, not in a value. */
-static void set_json_fault(struct onward_ruleset_fault *fault,
-                           const struct onward_json_fault *json)
+/* A fault that lies in the text as JSON, not in a value; err as it was. */
+static int set_json_fault(struct loader *l, int err,
+                          const struct onward_json_fault *json)
 {
+    struct onward_ruleset_fault *fault = l->fault;
     size_t len = strlen(json->what);
 
+    if (json->at != NULL)
+        return onward_ruleset__fail(l, json->at, json->what, NULL);
     if (len > sizeof(fault->text) - 1)
         len = sizeof(fault->text) - 1;
     fault->line = json->line;
     memcpy(fault->text, json->what, len);
+    return err;
 }
 
 static int load(struct onward_ruleset *rs, struct onward_str text,
@@ -72,7 +73,7 @@ static int load(struct onward_ruleset *rs, struct onward_str text,
     if (err == 0)
         err = onward_ruleset__read(&l, root);
     else if (err != ONWARD_ENOMEM)
-        set_json_fault(fault, &json_fault);
+        err = set_json_fault(&l, err, &json_fault);
     onward_core__arena_clear(&l.json);
     return err;
 }
@@ -100,14 +101,14 @@ static int make(struct onward_ctx *ctx, struct onward_str text,
     return 0;
 }
 
-/* At most fault->size octets are the caller's; what we do not know is zeroed. */
+/* At most fault->size octets are the caller's; what we do not know is zeroed.
+ */
 static void hand_out(struct onward_ruleset_fault *fault,
                      struct onward_ruleset_fault *found)
 {
     found->size = fault->size;
     if (fault->size > sizeof(*found))
-        memset((char *)fault + sizeof(*found), 0,
-               fault->size - sizeof(*found));
+        memset((char *)fault + sizeof(*found), 0, fault->size - sizeof(*found));
     memcpy(fault, found,
            fault->size < sizeof(*found) ? fault->size : sizeof(*found));
 }
@@ -156,7 +157,8 @@ struct domain *onward_ruleset__find_domain(const struct onward_ruleset *rs,
                                            struct onward_str name)
 {
     uint64_t hash = onward_core__hash(rs->ctx, name.data, name.len);
-    struct onward_core__node *node = onward_core__table_find(&rs->domains, hash);
+    struct onward_core__node *node =
+        onward_core__table_find(&rs->domains, hash);
 
     for (; node != NULL; node = onward_core__table_find_next(node)) {
         struct domain *d = ONWARD_CONTAINER(node, struct domain, node);
@@ -278,12 +280,11 @@ struct destination *onward_ruleset__destination(struct onward_ruleset *rs,
 static uint64_t group_hash(const struct onward_ruleset *rs,
                            const struct zone *zone, const struct action *a)
 {
-    uint64_t hash =
-        onward_core__hash(rs->ctx, zone->name.data, zone->name.len);
+    uint64_t hash = onward_core__hash(rs->ctx, zone->name.data, zone->name.len);
 
     hash = hash * 31 + (uint64_t)a->kind;
-    hash = hash * 31 +
-           onward_core__hash(rs->ctx, a->handler.data, a->handler.len);
+    hash =
+        hash * 31 + onward_core__hash(rs->ctx, a->handler.data, a->handler.len);
     for (size_t i = 0; i < a->count; i++)
         hash = hash * 31 + a->destinations[i]->node.hash;
     return hash;
