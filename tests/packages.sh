@@ -36,4 +36,4 @@ ONWARD_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config nettle-dev
 # What the tests need on top.
 ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-cffi abigail-tools binutils gnutls-bin openssl swaks python3-dkim
-    python3-nacl libmail-dkim-perl git"
+    python3-nacl python3-authres libmail-dkim-perl git"

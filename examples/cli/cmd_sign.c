@@ -73,6 +73,41 @@ static bool read_canon(const char *text, struct onward_dkim_signer_opts *opts)
     return false;
 }
 
+/* Which option was it? The one without which the rest would do. */
+static int blame(const struct command *command, const struct signing *s,
+                 struct onward_dkim_signer_opts opts,
+                 const struct onward_dkim_signer_host *host)
+{
+    struct onward_dkim_signer *signer = NULL;
+    const char *headers = opts.fields;
+    const char *identity = opts.identity;
+
+    opts.fields = NULL;
+    opts.fields_len = 0;
+    if (headers != NULL &&
+        onward_dkim_signer_new(s->key, &opts, host, &signer) == 0) {
+        onward_dkim_signer_free(signer);
+        return cli_usage(command,
+                         "--headers \"%s\", expected names of fields with "
+                         "colons between, and from among them",
+                         headers);
+    }
+    opts.identity = NULL;
+    opts.identity_len = 0;
+    if (identity != NULL &&
+        onward_dkim_signer_new(s->key, &opts, host, &signer) == 0) {
+        onward_dkim_signer_free(signer);
+        return cli_usage(command,
+                         "--identity \"%s\", expected an address in %s or "
+                         "below it",
+                         identity, s->domain);
+    }
+    return cli_usage(command,
+                     "--domain \"%s\" --selector \"%s\", expected domain "
+                     "names in A-labels",
+                     s->domain, s->selector);
+}
+
 static int sign(const struct command *command, struct signing *s,
                 const struct onward_dkim_signer_opts *opts)
 {
@@ -85,10 +120,7 @@ static int sign(const struct command *command, struct signing *s,
     int err = onward_dkim_signer_new(s->key, opts, &host, &signer);
 
     if (err == ONWARD_EINVAL)
-        return cli_usage(command,
-                         "--domain, --selector, --identity or --headers, "
-                         "expected names in A-labels, and From among the "
-                         "headers");
+        return blame(command, s, *opts, &host);
     if (err == 0)
         err = onward_dkim_signer_feed(signer, s->message.wire.data,
                                       s->message.wire.len);
@@ -101,8 +133,8 @@ static int sign(const struct command *command, struct signing *s,
         problem = onward_dkim_signer_fault(signer);
     }
     if (problem.len != 0)
-        status = cli_broken(command, "%s: %.*s", s->message.path,
-                            (int)problem.len, problem.data);
+        status = cli_broken(command, "%s: %.*s, expected a message to sign",
+                            s->message.path, (int)problem.len, problem.data);
     else if (err != 0)
         status = cli_broken(command, "%s: %s", s->message.path,
                             onward_strerror(err));

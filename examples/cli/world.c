@@ -40,11 +40,13 @@ static int add_resolver(const struct command *command,
         opts.allow_only_loaded = 1;
     } else {
         world->unbound = unbound_dns_new(world->desk, choice->resolver);
+        if (world->unbound == NULL && choice->resolver != NULL)
+            return cli_usage(command,
+                             "--resolver \"%s\", expected the address of a "
+                             "resolver",
+                             choice->resolver);
         if (world->unbound == NULL)
-            return cli_broken(command,
-                              "--resolver \"%s\", expected the address of a "
-                              "resolver",
-                              choice->resolver != NULL ? choice->resolver : "");
+            return cli_broken(command, "libunbound could not be started");
         host = unbound_dns_host(world->unbound);
     }
     if (onward_resolver_new(world->desk, &opts, host, &world->resolver) != 0)

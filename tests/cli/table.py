@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+"""table.py ONWARD: command lines, and what they print and end with. Objects
+are compared whole: their field names are what scripts build on."""
+import json
+import sys
+
+from cli import Count, Folder
+
+folder = Folder(sys.argv[1])
+count = Count()
+
+SIGNED = (folder.path / "signed.eml").read_bytes()
+CRLF = SIGNED.replace(b"\n", b"\r\n")
+# One LF stands alone at line 25, in the body.
+MIXED = CRLF.replace(b"lunch at  noon?\r\n", b"lunch at  noon?\n")
+UNSIGNED = (folder.path / "message.eml").read_bytes()
+CHANGED = SIGNED.replace(b"noon", b"one")
+(folder.path / "changed.eml").write_bytes(CHANGED)
+(folder.path / "foreign.eml").write_bytes(
+    UNSIGNED.replace(b"alice@example.com", b"alice@nowhere.example"))
+(folder.path / "two-authors.eml").write_bytes(
+    UNSIGNED.replace(b"From: Alice <alice@example.com>",
+                     b"From: a@example.com, b@example.net"))
+ZONE = ["--dns", "zone.txt"]
+ID = ["--authserv-id", "mx.example.net"]
+ENVELOPE = ["--ip", "192.0.2.1", "--mail-from", "alice@example.com"]
+
+
+def row(name, args, status, out=None, err="", data=b"", holds=()):
+    """out: bytes to compare, or the objects of its lines; err: the text on
+    standard error; holds: parts of standard output."""
+    done = folder.run(args, data)
+    faults = []
+    if done.returncode != status:
+        faults.append(f"exit status {done.returncode}, expected {status}")
+    if done.stderr.decode() != err:
+        faults.append(f"said {done.stderr.decode()!r}, expected {err!r}")
+    got = done.stdout
+    if isinstance(out, list):
+        try:
+            got = [json.loads(line) for line in got.decode().splitlines()]
+        except ValueError as error:
+            faults.append(f"{got!r}: {error}")
+    if out is not None and got != out:
+        faults.append(f"printed  {got!r}\n    expected {out!r}")
+    for part in holds:
+        if part not in done.stdout:
+            faults.append(f"{part!r} is not in {done.stdout!r}")
+    count.check(name, faults)
+
+
+def spf(result, reason, mechanism, lookups, explanation=None, void=0):
+    return {"result": result, "reason": reason, "explanation": explanation,
+            "mechanism": mechanism, "lookups": lookups, "void_lookups": void}
+
+
+# ---- onward ---------------------------------------------------------------
+
+row("version", ["--version"], 0, b"onward 0.1.0\n")
+done = folder.run([])
+count.check("no command", [] if done.returncode == 2 and not done.stdout and
+            done.stderr.startswith(b"Usage: onward COMMAND") else ["no usage"])
+done = folder.shell("onward --help >/dev/full")
+count.check("a full disk is no success",
+            [] if done.returncode == 3 and
+            done.stderr == b"onward: standard output: No space left on "
+            b"device\n" else [f"{done.returncode} {done.stderr!r}"])
+
+# ---- verify ---------------------------------------------------------------
+
+SIGNATURE = {"result": "pass", "d": "example.com", "s": "sel",
+             "i": "@example.com", "a": "rsa-sha256", "reason": None}
+DMARC = {"result": "pass", "policy": "reject", "disposition": "none",
+         "author_domain": "example.com", "policy_domain": "example.com",
+         "reason": "aligned"}
+NO_ARC = {"result": "none", "instances": 0, "reason": None}
+TAGS = ("header.d=example.com header.i=@example.com header.s=sel "
+        "header.a=rsa-sha256 header.b=\"WkuO/Pop\"")
+GOOD = {"v": 1, "file": "signed.eml", "spf": None, "dkim": [SIGNATURE],
+        "arc": NO_ARC, "dmarc": DMARC,
+        "authres": f"mx.example.net; dkim=pass {TAGS}; arc=none; dmarc=pass "
+                   "header.from=example.com policy.dmarc=reject"}
+
+row("verify --json", ["verify", *ZONE, *ID, "--json", "signed.eml"], 0, [GOOD])
+row("verify, CRLF from standard input",
+    ["verify", *ZONE, *ID, "--json"], 0, [{**GOOD, "file": "-"}], data=CRLF)
+row("verify, standard input by its name",
+    ["verify", *ZONE, *ID, "--json", "-"], 0, [{**GOOD, "file": "-"}],
+    data=SIGNED)
+row("verify, a field for people", ["verify", *ZONE, *ID, "signed.eml"], 0,
+    holds=[b"Authentication-Results: mx.example.net;\n dkim=pass ",
+           b";\n dmarc=pass header.from=example.com policy.dmarc=reject\n"])
+row("verify, mixed line ends are kept and said",
+    ["verify", *ZONE, *ID, "--json"], 0, data=MIXED,
+    err="onward verify: -:%d: a bare LF, expected CRLF at each line's end; "
+        "all are kept as they are\n"
+        % (MIXED[:MIXED.index(b"noon?")].count(b"\n") + 1),
+    holds=[b'"reason":"body-hash"'])
+row("verify, --raw says nothing of line ends",
+    ["verify", *ZONE, *ID, "--raw", "--json"], 0, data=MIXED,
+    holds=[b'"reason":"body-hash"'])
+row("verify, changed", ["verify", *ZONE, *ID, "--json", "changed.eml"], 0, [{
+    **GOOD, "file": "changed.eml",
+    "dkim": [{**SIGNATURE, "result": "fail", "reason": "body-hash"}],
+    "dmarc": {**DMARC, "result": "fail", "disposition": "reject",
+              "reason": "not-aligned"},
+    "authres": "mx.example.net; dkim=fail reason=\"body hash did not verify\" "
+               f"{TAGS}; arc=none; dmarc=fail reason=\"no aligned identifier "
+               "passed\" header.from=example.com policy.dmarc=reject",
+}])
+row("verify --check, pass", ["verify", *ZONE, *ID, "--check", "signed.eml"], 0)
+row("verify --check, fail", ["verify", *ZONE, *ID, "--check", "changed.eml"],
+    1)
+row("verify --check, SPF alone is aligned",
+    ["verify", *ZONE, *ID, "--check", *ENVELOPE, "message.eml"], 0,
+    holds=[b"spf=pass smtp.mailfrom=alice@example.com"])
+row("verify --check, no policy is not pass",
+    ["verify", *ZONE, *ID, "--check", "--json", "foreign.eml"], 1,
+    holds=[b'"dmarc":{"result":"none","policy":null,"disposition":"none",'
+           b'"author_domain":"nowhere.example"'])
+row("verify, two author domains",
+    ["verify", *ZONE, *ID, "--json", "two-authors.eml"], 0,
+    holds=[b'"dmarc":{"result":"permerror","policy":null,"disposition":'
+           b'"reject","author_domain":null,"policy_domain":null,"reason":'
+           b'"many-authors"}'])
+row("verify, a file that is not there wins, and the rest is read",
+    ["verify", *ZONE, *ID, "--check", "--json", "changed.eml", "absent.eml",
+     "signed.eml"], 3,
+    err="onward verify: absent.eml: No such file or directory, expected a "
+        "readable message\n",
+    holds=[b'{"v":1,"file":"changed.eml",',
+           b'{"v":1,"file":"absent.eml","error":"No such file or directory"}',
+           b'{"v":1,"file":"signed.eml",'])
+row("verify, several files are told apart",
+    ["verify", *ZONE, *ID, "signed.eml", "message.eml"], 0,
+    holds=[b"signed.eml:\nAuth", b"message.eml:\nAuth"])
+row("verify, an empty message", ["verify", *ZONE, *ID, "--json"], 0,
+    holds=[b'"dkim":[]', b'"reason":"no-author"'])
+row("verify, options behind operands",
+    ["verify", "signed.eml", "--json", "--dns=zone.txt", *ID], 0, [GOOD])
+(folder.path / "--json").write_bytes(SIGNED)
+row("verify, a file that looks like an option",
+    ["verify", "--json", *ZONE, *ID, "--", "--json"], 0,
+    [{**GOOD, "file": "--json"}])
+(folder.path / "\udcff.eml".encode("utf-8", "surrogateescape").decode(
+    "utf-8", "surrogateescape")).write_bytes(SIGNED)
+row("verify, a file name that is no UTF-8",
+    [b"verify", b"--json", b"--dns", b"zone.txt", b"--authserv-id",
+     b"mx.example.net", b"\xff.eml"], 0, [{**GOOD, "file": "\ufffd.eml"}])
+
+# ---- sign -----------------------------------------------------------------
+
+KEY = ["--key", "key.pem", "--domain", "example.com", "--selector", "sel"]
+row("sign --time", ["sign", *KEY, "--time", "1700000000", "message.eml"], 0,
+    holds=[b"t=1700000000;", b"d=example.com;", b"\n" + UNSIGNED[:50]])
+row("sign --headers", ["sign", *KEY, "--headers", "from:from:to",
+                       "message.eml"], 0, holds=[b"h=from:from:to"])
+row("sign --canon, header alone means a simple body",
+    ["sign", *KEY, "--canon", "relaxed", "message.eml"], 0,
+    holds=[b"c=relaxed/simple"])
+row("sign --algorithm", ["sign", *KEY, "--algorithm", "rsa-sha256",
+                         "message.eml"], 0, holds=[b"a=rsa-sha256"])
+row("sign --identity", ["sign", *KEY, "--identity", "@news.example.com",
+                        "message.eml"], 0, holds=[b"i=@news.example.com"])
+row("sign, two From", ["sign", *KEY], 3, b"", data=b"From: a@example.com\n"
+    b"From: b@example.com\n\n",
+    err="onward sign: -: several From fields, expected a "
+        "message to sign\n")
+
+# ---- seal -----------------------------------------------------------------
+
+SEAL = ["seal", "--key", "key.pem", "--domain", "fwd.example.net",
+        "--selector", "arc", *ID]
+row("seal --time", [*SEAL, *ZONE, "--time", "1700000000", "signed.eml"], 0,
+    holds=[b"ARC-Seal: ", b"ARC-Message-Signature: ",
+           b"ARC-Authentication-Results: i=1; mx.example.net",
+           b"t=1700000000", b"cv=none", b"dkim=pass", b"\n" + SIGNED[:40]])
+sealed = folder.run([*SEAL, *ZONE, "signed.eml"]).stdout
+(folder.path / "sealed.eml").write_bytes(sealed)
+(folder.path / "down.txt").write_text(
+    "arc._domainkey.fwd.example.net TXT !SERVFAIL\n")
+row("seal, a chain that cannot be checked now",
+    [*SEAL, "--dns", "down.txt", "sealed.eml"], 3, b"",
+    err="onward seal: sealed.eml: DNS gave no answer for a key of the chain, "
+        "try again later\n")
+
+# ---- spf check ------------------------------------------------------------
+
+SPF = ["spf", "check", *ZONE]
+row("spf check --json, pass", [*SPF, *ENVELOPE, "--json"], 0,
+    [spf("pass", "match", "ip4:192.0.2.1", 0)])
+row("spf check --json, fail",
+    [*SPF, "--ip", "192.0.2.9", "--mail-from", "alice@example.com", "--json"],
+    0, [spf("fail", "match", "-all", 1,
+            "192.0.2.9 is no host of example.com")])
+row("spf check --json, include",
+    [*SPF, "--ip", "2001:db8::5", "--mail-from", "alice@example.com",
+     "--json"], 0, [spf("pass", "match", "include:_spf.example.com", 1)])
+row("spf check --json, none",
+    [*SPF, "--ip", "192.0.2.9", "--mail-from", "a@nowhere.example", "--json"],
+    0, [spf("none", "no-record", None, 0)])
+row("spf check --json, DNS is down",
+    [*SPF, "--ip", "192.0.2.9", "--mail-from", "a@broken.example.com",
+     "--json"], 0, [spf("temperror", "dns", None, 0)])
+row("spf check, the null reverse-path is postmaster of HELO",
+    [*SPF, "--ip", "192.0.2.1", "--mail-from", "", "--helo",
+     "mail.example.com", "--json"], 0, [spf("pass", "match", "a", 1)])
+row("spf check, HELO alone",
+    [*SPF, "--ip", "192.0.2.1", "--helo", "mail.example.com", "--json"], 0,
+    [spf("pass", "match", "a", 1)])
+row("spf check, lines", [*SPF, *ENVELOPE], 0,
+    b"result: pass\nreason: a mechanism matched\ndomain: example.com\n"
+    b"mechanism: ip4:192.0.2.1\nlookups: 0, 0 of them void\n")
+row("spf check --check, pass", [*SPF, *ENVELOPE, "--check"], 0)
+row("spf check --check, fail", [*SPF, "--ip", "192.0.2.9", "--mail-from",
+                                "alice@example.com", "--check"], 1)
+
+# ---- dmarc check ----------------------------------------------------------
+
+POLICY = "v=DMARC1; p=reject; sp=quarantine; rua=mailto:reports@example.com"
+FOUND = {"result": "found", "reason": None, "author_domain": "example.com",
+         "policy_domain": "example.com",
+         "organizational_domain": "example.com", "policy": "reject",
+         "record": POLICY, "rua": ["mailto:reports@example.com"]}
+row("dmarc check --json",
+    ["dmarc", "check", *ZONE, "--from", "example.com", "--json"], 0, [FOUND])
+row("dmarc check --json, below it",
+    ["dmarc", "check", *ZONE, "--from", "mail.example.com", "--json"], 0,
+    [{**FOUND, "author_domain": "mail.example.com", "policy": "quarantine"}])
+row("dmarc check --check, none",
+    ["dmarc", "check", *ZONE, "--from", "nowhere.example", "--check"], 1,
+    holds=[b"result: none\nreason: the domain has no DMARC record\n"])
+row("dmarc check --check, found",
+    ["dmarc", "check", *ZONE, "--from", "example.com", "--check"], 0,
+    b"result: found\nauthor domain: example.com\npolicy domain: example.com\n"
+    b"organizational domain: example.com\npolicy: reject\nrecord: "
+    + POLICY.encode() + b"\n")
+
+# ---- route ----------------------------------------------------------------
+
+ROUTE = ["route", "--rules", "rules.json"]
+NO_REPLY = {"zone": "example.com", "handler": None, "destinations": [],
+            "reason": "rule", "reply": None}
+row("route --json",
+    [*ROUTE, "--json", "sales@example.com", "me+news@EXAMPLE.com",
+     "tickets@example.com", "who@example.com", "new@example.com",
+     "fax@example.com", "a@example.org"], 0, [
+        {**NO_REPLY, "address": "sales@example.com", "action": "forward",
+         "destinations": ["desk@example.net"], "rule": 0,
+         "rule_name": "sales desk", "match": "exact"},
+        {**NO_REPLY, "address": "me+news@EXAMPLE.com", "action": "forward",
+         "destinations": ["me@example.net"], "rule": 1, "rule_name": "me",
+         "match": "base"},
+        {**NO_REPLY, "address": "tickets@example.com", "action": "handler",
+         "handler": "ticket-desk", "rule": 3, "rule_name": "tickets",
+         "match": "exact"},
+        {**NO_REPLY, "address": "who@example.com", "action": "drop",
+         "rule": "catch-all", "rule_name": None, "match": "catch-all"},
+        {**NO_REPLY, "address": "new@example.com", "action": "reject",
+         "rule": 4, "rule_name": "not yet", "match": "exact",
+         "reason": "not-verified",
+         "reply": {"code": 550, "enhanced": "5.2.1", "text": "Destination of "
+                   "this address is not verified"}},
+        {**NO_REPLY, "address": "fax@example.com", "action": "reject",
+         "rule": 5, "rule_name": "closed", "match": "exact",
+         "reply": {"code": 550, "enhanced": "5.1.6",
+                   "text": "The fax is gone"}},
+        {**NO_REPLY, "address": "a@example.org", "action": "reject",
+         "zone": None, "rule": None, "rule_name": None, "match": "none",
+         "reason": "no-zone",
+         "reply": {"code": 550, "enhanced": "5.7.1",
+                   "text": "Relaying denied"}},
+    ])
+row("route", [*ROUTE, "sales@example.com", "fax@example.com"], 0,
+    b"sales@example.com: forward to desk@example.net "
+    b"(rule 0 \"sales desk\" of example.com)\n"
+    b"fax@example.com: reject 550 5.1.6 The fax is gone "
+    b"(rule 5 \"closed\" of example.com)\n")
+row("route --trace", [*ROUTE, "--trace", "old@example.com"], 0,
+    b"  zone: example.com\n"
+    b"  rule-disabled: rule 2 \"old address\" of example.com\n"
+    b"  match-catch-all: catch-all of example.com\n"
+    b"old@example.com: drop (catch-all of example.com)\n")
+row("route --trace --json", [*ROUTE, "--trace", "--json", "a@example.org"], 0,
+    holds=[b'{"address":"a@example.org","steps":[{"what":"no-zone",'
+           b'"zone":null,"rule":null,"rule_name":null}],"action":"reject",'])
+row("route --check, accepted", [*ROUTE, "--check", "who@example.com"], 0)
+row("route --check, rejected",
+    [*ROUTE, "--check", "who@example.com", "fax@example.com"], 1)
+row("route, what is no address wins, and the rest is routed",
+    [*ROUTE, "--check", "--json", "fax@example.com", "me@", "me@example.com"],
+    3, err='onward route: "me@" is not a mail address, expected local@domain\n',
+    holds=[b'{"address":"me@","error":"not a mail address"}',
+           b'{"address":"me@example.com","action":"forward"'])
+
+# ---- srs: addresses by Mail::SRS and libsrs2, see the tests of srs --------
+
+SRS = ["--secret-file", "tops3cr3t.txt", "--domain", "fwd.example.net",
+       "--time", "1700000000"]
+(folder.path / "tops3cr3t.txt").write_text("tops3cr3t\n")
+(folder.path / "renewed.txt").write_text("newer\r\ntops3cr3t\r\n")
+row("srs forward", ["srs", "forward", *SRS, "user@example.com"], 0,
+    b"SRS0=TonQ=G3=example.com=user@fwd.example.net\n")
+row("srs forward, the null path stays", ["srs", "forward", *SRS, ""], 0,
+    b"\n")
+row("srs reverse", ["srs", "reverse", *SRS,
+                    "SRS0=TonQ=G3=example.com=user@FWD.example.net"], 0,
+    b"user@example.com\n")
+row("srs reverse, an older secret",
+    ["srs", "reverse", "--secret-file", "renewed.txt", *SRS[2:],
+     "SRS0=TonQ=G3=example.com=user@fwd.example.net"], 0,
+    b"user@example.com\n")
+row("srs reverse, one of two",
+    ["srs", "reverse", *SRS, "user@fwd.example.net",
+     "SRS0=TonQ=G3=example.com=user@fwd.example.net"], 3,
+    b"user@example.com\n",
+    err='onward srs reverse: "user@fwd.example.net" is not rewritten, '
+        "expected an address that begins with SRS0 or SRS1\n")
+count.finish()
