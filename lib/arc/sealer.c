@@ -286,7 +286,7 @@ static void write_aar(struct onward_arc_sealer *s)
     onward_core__buf_add_u64(&s->aar, s->instance);
     onward_core__buf_add_text(&s->aar, "; ");
     onward_core__buf_add_str(&s->aar, s->authserv_id);
-    onward_core__buf_add_text(&s->aar, ";\r\n\t");
+    onward_core__buf_add_text(&s->aar, ";\r\n ");
     onward_core__buf_add_str(&s->aar, s->results);
 }
 
@@ -299,7 +299,7 @@ static void begin_field(struct onward_arc_sealer *s, struct field *f,
     *w = (struct onward_dkim__writer){.out = &f->text};
     onward_dkim__write_name(w, name);
     onward_dkim__write_tag(w, "a", onward_dkim__algorithm_name(type));
-    onward_core__buf_add_text(&f->text, ";\r\n\tb=");
+    onward_core__buf_add_text(&f->text, ";\r\n b=");
     f->hole = f->text.len;
     w->column = LINE_MAX_OCTETS; /* so the next tag begins a line */
 }

@@ -214,7 +214,7 @@ static int write_field(struct onward_dkim_signer *s, struct onward_str fields)
         &w, "bh", onward_dkim__body_digest(&s->intake.body, s->body_index),
         ONWARD_DKIM__HASH_SIZE);
     /* b= begins a line of its own, and fills the lines after it. */
-    onward_core__buf_add_text(&s->field, ";\r\n\tb=");
+    onward_core__buf_add_text(&s->field, ";\r\n b=");
     return s->field.err;
 }
 
@@ -228,7 +228,7 @@ static int write_signature(struct onward_dkim_signer *s)
     onward_core__base64_encode(&text, s->signing.signature, s->signing.len);
     for (size_t at = 0; at < text.len; at += width) {
         if (at > 0)
-            onward_core__buf_add_text(&s->field, "\r\n\t");
+            onward_core__buf_add_text(&s->field, "\r\n ");
         onward_core__buf_add_str(
             &s->field,
             onward_core__sub(onward_core__buf_str(&text), at, at + width));

@@ -13,10 +13,11 @@ static void put(struct onward_dkim__writer *w, struct onward_str s)
     w->column += s.len;
 }
 
+/* By a space, not by a HTAB: dkimpy looks for " i=" in the raw field. */
 static void fold(struct onward_dkim__writer *w)
 {
-    onward_core__buf_add_text(w->out, "\r\n\t");
-    w->column = 8; /* as a HTAB is shown */
+    onward_core__buf_add_text(w->out, "\r\n ");
+    w->column = 1;
 }
 
 void onward_dkim__write_name(struct onward_dkim__writer *w, const char *name)

@@ -303,15 +303,15 @@ static void test_conformance_suite(void **state)
 
 static void test_layout_of_a_set(void **state)
 {
-    static const char seal_start[] = "ARC-Seal: a=ed25519-sha256;\r\n\tb=";
+    static const char seal_start[] = "ARC-Seal: a=ed25519-sha256;\r\n b=";
     static const char seal_end[] =
-        ";\r\n\tcv=none; d=example.org; i=1; s=dummy; t=1600000000\r\n"
-        "ARC-Message-Signature: a=ed25519-sha256;\r\n\tb=";
+        ";\r\n cv=none; d=example.org; i=1; s=dummy; t=1600000000\r\n"
+        "ARC-Message-Signature: a=ed25519-sha256;\r\n b=";
     static const char ams_end[] =
-        "; c=relaxed/relaxed;\r\n\td=example.org;\r\n"
-        "\th=from:from:to:to:cc:subject:subject:reply-to:dkim-signature;\r\n"
-        "\ti=1; s=dummy; t=1600000000\r\n"
-        "ARC-Authentication-Results: i=1; lists.example.org;\r\n\tnone\r\n";
+        "; c=relaxed/relaxed;\r\n d=example.org;"
+        " h=from:from:to:to:cc:subject:subject:reply-to:dkim-signature;\r\n"
+        " i=1; s=dummy; t=1600000000\r\n"
+        "ARC-Authentication-Results: i=1; lists.example.org;\r\n none\r\n";
     struct onward_arc_sealer_opts o = plain_opts();
     struct onward_str out;
     struct t_world w;

@@ -273,9 +273,9 @@ static void test_default_field_oversigns(void **state)
     assert_field_start(
         &x, "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; "
             "d=example.net;\r\n"
-            "\ts=sel; t=1600000000;\r\n"
-            "\th=from:from:to:to:cc:subject:subject:reply-to:date:date;\r\n"
-            "\tbh=");
+            " s=sel; t=1600000000; "
+            "h=from:from:to:to:cc:subject:subject:reply-to:date:date;\r\n"
+            " bh=");
     teardown(&x);
     t_world_clear(&x.w);
 }
@@ -298,9 +298,9 @@ static void test_options_are_written(void **state)
     sign_message(&x, message);
     assert_field_start(&x, "DKIM-Signature: v=1; a=ed25519-sha256; "
                            "c=simple/simple; d=example.net; s=sel;\r\n"
-                           "\ti=@mail.example.net; t=1528637909; "
+                           " i=@mail.example.net; t=1528637909; "
                            "x=1528638009; h=From:Subject;\r\n"
-                           "\tbh=");
+                           " bh=");
     teardown(&x);
     t_world_clear(&x.w);
 }

@@ -152,7 +152,7 @@ static void test_a_seal_stands_on_top(void **state)
     authres = onward_verifier_authres(x.verifier);
     assert_memory_equal(authres.data, top + 24, 15);
     snprintf(want, sizeof(want),
-             "\r\nARC-Authentication-Results: i=1; mx.example.com;\r\n\t%.*s"
+             "\r\nARC-Authentication-Results: i=1; mx.example.com;\r\n %.*s"
              "\r\nAuthentication-Results: %.*s\r\nDelivered-To: ",
              (int)authres.len - 18, authres.data + 18, (int)authres.len,
              authres.data);
