@@ -19,8 +19,8 @@ static const struct command *const commands[] = {
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
-static void complain(const struct command *command, const char *format,
-                     va_list args)
+__attribute__((format(printf, 2, 0))) static void
+complain(const struct command *command, const char *format, va_list args)
 {
     fflush(stdout);
     fprintf(stderr, "onward %s: ", command->name);

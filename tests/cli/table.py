@@ -11,8 +11,9 @@ count = Count()
 
 SIGNED = (folder.path / "signed.eml").read_bytes()
 CRLF = SIGNED.replace(b"\n", b"\r\n")
-# One LF stands alone at line 25, in the body.
+# One LF stands alone in the body, at the end of line BARE.
 MIXED = CRLF.replace(b"lunch at  noon?\r\n", b"lunch at  noon?\n")
+BARE = 1 + MIXED[:MIXED.index(b"noon?")].count(b"\n")
 UNSIGNED = (folder.path / "message.eml").read_bytes()
 CHANGED = SIGNED.replace(b"noon", b"one")
 (folder.path / "changed.eml").write_bytes(CHANGED)
@@ -92,9 +93,8 @@ row("verify, a field for people", ["verify", *ZONE, *ID, "signed.eml"], 0,
            b";\n dmarc=pass header.from=example.com policy.dmarc=reject\n"])
 row("verify, mixed line ends are kept and said",
     ["verify", *ZONE, *ID, "--json"], 0, data=MIXED,
-    err="onward verify: -:%d: a bare LF, expected CRLF at each line's end; "
-        "all are kept as they are\n"
-        % (MIXED[:MIXED.index(b"noon?")].count(b"\n") + 1),
+    err=f"onward verify: -:{BARE}: a bare LF, expected CRLF at each line's "
+        "end; all are kept as they are\n",
     holds=[b'"reason":"body-hash"'])
 row("verify, --raw says nothing of line ends",
     ["verify", *ZONE, *ID, "--raw", "--json"], 0, data=MIXED,
@@ -166,6 +166,12 @@ row("sign, two From", ["sign", *KEY], 3, b"", data=b"From: a@example.com\n"
     b"From: b@example.com\n\n",
     err="onward sign: -: several From fields, expected a "
         "message to sign\n")
+
+row("sign, mixed line ends are not vouched for", ["sign", *KEY], 3, b"",
+    data=MIXED,
+    err=f"onward sign: -:{BARE}: a bare LF, expected CRLF at each line's end; "
+        "all are kept as they are\nonward sign: -: a bare CR or LF in the "
+        "body, expected a message to sign\n")
 
 # ---- seal -----------------------------------------------------------------
 
