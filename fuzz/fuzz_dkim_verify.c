@@ -59,8 +59,8 @@ static void start(struct run *r)
     r->done = 0;
     FUZZ_CHECK(onward_desk_new(fuzz_ctx(), NULL, &r->desk) == 0);
     FUZZ_CHECK(onward_resolver_new(r->desk, &opts, NULL, &r->resolver) == 0);
-    FUZZ_CHECK(
-        onward_resolver_load(r->resolver, zone, sizeof(zone) - 1, NULL) == 0);
+    FUZZ_CHECK(onward_resolver_load(r->resolver, onward_str_of(zone), NULL) ==
+               0);
     FUZZ_CHECK(onward_dkim_verifier_new(r->resolver, NULL, &dkim, &r->dkim) ==
                0);
     FUZZ_CHECK(onward_arc_validator_new(r->resolver, NULL, &arc, &r->arc) == 0);

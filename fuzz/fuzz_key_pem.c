@@ -13,8 +13,9 @@ static void check(struct onward_key *key)
     int len = onward_key_to_pem(key, pem, sizeof(pem));
 
     FUZZ_CHECK(len > 0);
-    FUZZ_CHECK(onward_key_from_pem(fuzz_ctx(), pem, (size_t)len, NULL, &back) ==
-               0);
+    FUZZ_CHECK(onward_key_from_pem(fuzz_ctx(),
+                                   (struct onward_str){pem, (size_t)len}, NULL,
+                                   &back) == 0);
     FUZZ_CHECK(onward_key_to_pem(back, again, sizeof(again)) == len);
     FUZZ_CHECK(memcmp(pem, again, (size_t)len) == 0);
     onward_key_free(back);
@@ -25,8 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct onward_key_fault fault = {.size = sizeof(fault)};
     struct onward_key *key;
-    int ret =
-        onward_key_from_pem(fuzz_ctx(), (const char *)data, size, &fault, &key);
+    int ret = onward_key_from_pem(fuzz_ctx(),
+                                  (struct onward_str){(const char *)data, size},
+                                  &fault, &key);
 
     if (ret == 0)
         check(key);

@@ -59,7 +59,7 @@ static void run(struct onward_edit *e, struct onward_header *h,
     struct onward_mime__field top = {0};
     const struct onward_source *source;
     struct text want = {malloc(value.len + message.len + 16), 0};
-    int ret = onward_edit_add(e, "X-Top", 5, value.data, value.len);
+    int ret = onward_edit_add(e, ONWARD_STR("X-Top"), value);
 
     FUZZ_CHECK(want.data != NULL);
     FUZZ_CHECK(ret == 0 || ret == ONWARD_ESYNTAX || ret == ONWARD_ELIMIT);

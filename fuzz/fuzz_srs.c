@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct onward_str in = {(const char *)data, size};
     char there[ONWARD_SRS_TEXT_MAX], back[ONWARD_SRS_TEXT_MAX];
-    uint32_t verdict;
+    int verdict;
     int len;
 
     len = onward_srs_reverse(rewriter(), in, back, sizeof(back), &verdict);

@@ -55,16 +55,11 @@ static int make_sealer(const struct signing *s, const struct checking *c,
     struct onward_str results = results_of(onward_verifier_authres(verifier));
     struct onward_arc_sealer_opts opts = {
         .size = sizeof(opts),
-        .domain = s->domain,
-        .domain_len = strlen(s->domain),
-        .selector = s->selector,
-        .selector_len = strlen(s->selector),
-        .authserv_id = c->authserv_id,
-        .authserv_id_len = strlen(c->authserv_id),
-        .results = results.data,
-        .results_len = results.len,
-        .fields = headers,
-        .fields_len = headers != NULL ? strlen(headers) : 0};
+        .domain = onward_str_of(s->domain),
+        .selector = onward_str_of(s->selector),
+        .authserv_id = onward_str_of(c->authserv_id),
+        .results = results,
+        .fields = onward_str_of(headers)};
 
     onward_verifier_arc(verifier, &verdict);
     opts.chain_result = verdict.result;

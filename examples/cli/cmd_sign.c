@@ -79,28 +79,26 @@ static int blame(const struct command *command, const struct signing *s,
                  const struct onward_dkim_signer_host *host)
 {
     struct onward_dkim_signer *signer = NULL;
-    const char *headers = opts.fields;
-    const char *identity = opts.identity;
+    struct onward_str headers = opts.fields;
+    struct onward_str identity = opts.identity;
 
-    opts.fields = NULL;
-    opts.fields_len = 0;
-    if (headers != NULL &&
+    opts.fields = (struct onward_str){0};
+    if (headers.len != 0 &&
         onward_dkim_signer_new(s->key, &opts, host, &signer) == 0) {
         onward_dkim_signer_free(signer);
         return cli_usage(command,
-                         "--headers \"%s\", expected names of fields with "
+                         "--headers \"%.*s\", expected names of fields with "
                          "colons between, and from among them",
-                         headers);
+                         (int)headers.len, headers.data);
     }
-    opts.identity = NULL;
-    opts.identity_len = 0;
-    if (identity != NULL &&
+    opts.identity = (struct onward_str){0};
+    if (identity.len != 0 &&
         onward_dkim_signer_new(s->key, &opts, host, &signer) == 0) {
         onward_dkim_signer_free(signer);
         return cli_usage(command,
-                         "--identity \"%s\", expected an address in %s or "
+                         "--identity \"%.*s\", expected an address in %s or "
                          "below it",
-                         identity, s->domain);
+                         (int)identity.len, identity.data, s->domain);
     }
     return cli_usage(command,
                      "--domain \"%s\" --selector \"%s\", expected domain "
@@ -175,14 +173,10 @@ static int run(const struct command *command, struct args args)
     if (status < 0) {
         struct onward_dkim_signer_opts opts = {
             .size = sizeof(opts),
-            .domain = s.domain,
-            .domain_len = strlen(s.domain),
-            .selector = s.selector,
-            .selector_len = strlen(s.selector),
-            .identity = o.identity,
-            .identity_len = o.identity != NULL ? strlen(o.identity) : 0,
-            .fields = o.headers,
-            .fields_len = o.headers != NULL ? strlen(o.headers) : 0};
+            .domain = onward_str_of(s.domain),
+            .selector = onward_str_of(s.selector),
+            .identity = onward_str_of(o.identity),
+            .fields = onward_str_of(o.headers)};
 
         if (!read_canon(o.canon, &opts))
             status = cli_usage(command,

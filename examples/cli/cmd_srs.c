@@ -104,7 +104,7 @@ static int reverse(const struct command *command, const struct rewriting *r,
         [ONWARD_SRS_EXPIRED] = "one that is younger",
     };
     char out[ONWARD_SRS_TEXT_MAX];
-    uint32_t verdict = ONWARD_SRS_NONE;
+    int verdict = ONWARD_SRS_NONE;
     int len;
 
     if (!is_in_domain(address, r->domain))

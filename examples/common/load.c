@@ -64,7 +64,8 @@ struct onward_key *load_key(struct onward_ctx *ctx, const char *path,
 
     if (text == NULL)
         return NULL;
-    err = onward_key_from_pem(ctx, text, len, &problem, &key);
+    err = onward_key_from_pem(ctx, (struct onward_str){text, len}, &problem,
+                              &key);
     if (err != 0 && problem.text != NULL && problem.bits != 0)
         say(fault, "%s:%zu: %s, not %zu", path,
             line_of(text, len, problem.offset), problem.text, problem.bits);
@@ -109,10 +110,10 @@ int load_records(struct onward_resolver *resolver, const char *path,
 
     if (text == NULL)
         return -1;
-    err = onward_resolver_load(resolver, text, len, &why);
+    err = onward_resolver_load(resolver, (struct onward_str){text, len}, &why);
     if (err == ONWARD_ESYNTAX)
-        say(fault, "%s:%zu: %.*s", path, why.line, (int)why.message_len,
-            why.message);
+        say(fault, "%s:%zu: %.*s", path, why.line, (int)why.text.len,
+            why.text.data);
     else if (err != 0)
         say_error(fault, path, err);
     free(text);

@@ -36,7 +36,7 @@ static void library_log(void *user, const struct onward_log_event *e)
     if (e->level > ONWARD_LOG_WARN || fwd->log == NULL)
         return;
     snprintf(text, sizeof(text), "%s %s %.*s", e->module, e->code,
-             (int)e->detail_len, e->detail);
+             (int)e->detail.len, e->detail.data);
     log_event(fwd, "library", text);
 }
 

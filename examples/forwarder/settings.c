@@ -201,11 +201,12 @@ static int load_dns(struct loader *l)
     text = slurp(l, path, "file of DNS records", &len);
     if (text == NULL)
         return -1;
-    err = onward_resolver_load(l->setup->resolver, text, len, &fault);
+    err = onward_resolver_load(l->setup->resolver,
+                               (struct onward_str){text, len}, &fault);
     free(text);
     if (err != 0)
         return wrong(l, EXIT_CONFIG, "%s:%zu: %.*s", path, fault.line,
-                     (int)fault.message_len, fault.message);
+                     (int)fault.text.len, fault.text.data);
     return 0;
 }
 
@@ -332,7 +333,8 @@ static int load_seal(struct loader *l)
     text = slurp(l, s->seal_key, "private key", &len);
     if (text == NULL)
         return -1;
-    err = onward_key_from_pem(l->fwd->ctx, text, len, &fault, &key);
+    err = onward_key_from_pem(l->fwd->ctx, (struct onward_str){text, len},
+                              &fault, &key);
     if (err != 0) {
         size_t line = 1;
 

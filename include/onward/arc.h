@@ -233,25 +233,20 @@ struct onward_arc_sealer_opts {
     /** The instances that it had then. */
     size_t chain_instances;
     size_t reserved;    /**< 0 */
-    const char *domain; /**< d=, required: A-labels */
-    size_t domain_len;
-    const char *selector; /**< s=, required: A-labels */
-    size_t selector_len;
-    const char *authserv_id; /**< this host's, required */
-    size_t authserv_id_len;
+    struct onward_str domain;      /**< d=, required: A-labels */
+    struct onward_str selector;    /**< s=, required: A-labels */
+    struct onward_str authserv_id; /**< this host's, required */
     /**
      * What this host verified in this session, as it stands behind the
      * authserv-id in Authentication-Results: "spf=pass smtp.mailfrom=...;
      * arc=none", folds (CRLF and white space) allowed. Never copy it from a
-     * field of the message. NULL: "none".
+     * field of the message. Empty: "none".
      */
-    const char *results;
-    size_t results_len;
+    struct onward_str results;
     /** h= of ARC-Message-Signature exactly; no ARC field and no
-     * Authentication-Results. NULL: as onward_dkim_signer_opts, and all
+     * Authentication-Results. Empty: as onward_dkim_signer_opts, and all
      * DKIM-Signature fields. */
-    const char *fields;
-    size_t fields_len;
+    struct onward_str fields;
     int64_t time_s;  /**< t=, Unix seconds; 0: the context's clock */
     uint64_t log_id; /**< 0: the desk's */
 };

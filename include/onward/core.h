@@ -156,8 +156,8 @@ struct onward_log_event {
     const char *module; /**< "dkim", "smtp", ...; ends in NUL */
     const char *code;   /**< stable, "line-too-long"; ends in NUL */
     uint64_t log_id;    /**< of the object, from its options; 0 if none */
-    const char *detail; /**< printable ASCII, peer octets escaped */
-    size_t detail_len;  /**< at most 512 */
+    /** Printable ASCII, peer octets escaped; at most 512 octets. */
+    struct onward_str detail;
 };
 
 struct onward_log {

@@ -288,20 +288,16 @@ struct onward_dkim_signer; /* opaque */
  */
 struct onward_dkim_signer_opts {
     size_t size;
-    const char *domain; /**< d=, required: A-labels */
-    size_t domain_len;
-    const char *selector; /**< s=, required: A-labels */
-    size_t selector_len;
-    const char *identity; /**< i=; NULL: not written */
-    size_t identity_len;
+    struct onward_str domain;   /**< d=, required: A-labels */
+    struct onward_str selector; /**< s=, required: A-labels */
+    struct onward_str identity; /**< i=; empty: not written */
     /**
-     * h= exactly, names parted by colons; From must be among them. NULL: From,
+     * h= exactly, names parted by colons; From must be among them. Empty: From,
      * Subject, To, Cc and Reply-To once more than they occur; Sender, Date,
      * Message-ID, MIME-Version and Content-Type once more where they occur; and
      * the other fields of RFC 6376 section 5.4.1 as often as they occur.
      */
-    const char *fields;
-    size_t fields_len;
+    struct onward_str fields;
     size_t use_simple_header; /**< not 0: c=simple/..., default relaxed */
     size_t use_simple_body;   /**< not 0: c=.../simple, default relaxed */
     size_t reserved;          /**< 0 */

@@ -135,11 +135,10 @@ ONWARD_API void onward_resolver_free(struct onward_resolver *resolver);
 
 /** A question that the host pulls. */
 struct onward_dns_question {
-    size_t size;      /**< set by the caller */
-    const char *name; /**< lower-case ASCII, no final dot, no NUL at the end */
-    uint64_t token;   /**< for the answer */
-    size_t name_len;  /**< octets */
-    size_t type;      /**< enum onward_dns_type */
+    size_t size;            /**< set by the caller */
+    size_t type;            /**< enum onward_dns_type */
+    uint64_t token;         /**< for the answer */
+    struct onward_str name; /**< lower-case ASCII, no final dot */
 };
 
 /**
@@ -160,10 +159,9 @@ ONWARD_API int onward_resolver_next(struct onward_resolver *resolver,
 
 /** Where and why a text of records was refused. */
 struct onward_dns_fault {
-    size_t size;         /**< set by the caller */
-    size_t line;         /**< 1 is the first */
-    const char *message; /**< English: what is there, what was expected */
-    size_t message_len;
+    size_t size;            /**< set by the caller */
+    size_t line;            /**< 1 is the first */
+    struct onward_str text; /**< English: what is there, what was expected */
 };
 
 /**
@@ -189,7 +187,7 @@ struct onward_dns_fault {
  * before keep their answer.
  *
  * @param text   borrowed for this call; line ends LF or CRLF.
- * @param fault  out on ONWARD_ESYNTAX, may be NULL; the message is borrowed
+ * @param fault  out on ONWARD_ESYNTAX, may be NULL; its text is borrowed
  *               from the resolver until the next load or _free().
  * @return 0, or
  *         ONWARD_ESYNTAX  a faulty line; nothing of this text was loaded
@@ -201,7 +199,7 @@ struct onward_dns_fault {
  * @since 0.1
  */
 ONWARD_API int onward_resolver_load(struct onward_resolver *resolver,
-                                    const char *text, size_t len,
+                                    struct onward_str text,
                                     struct onward_dns_fault *fault);
 
 /* ---- The host's answers ------------------------------------------------ */
@@ -245,8 +243,7 @@ ONWARD_API int onward_dns_answer_wire(struct onward_desk *desk, uint64_t token,
  * @since 0.1
  */
 ONWARD_API int onward_dns_answer_text(struct onward_desk *desk, uint64_t token,
-                                      const char *text, size_t len,
-                                      uint64_t flags);
+                                      struct onward_str text, uint64_t flags);
 
 /**
  * Answer that there is no answer.
@@ -259,7 +256,7 @@ ONWARD_API int onward_dns_answer_text(struct onward_desk *desk, uint64_t token,
  * @since 0.1
  */
 ONWARD_API int onward_dns_answer_error(struct onward_desk *desk, uint64_t token,
-                                       uint64_t failure);
+                                       int failure);
 
 /* ---- One question, for hosts ------------------------------------------- */
 

@@ -58,11 +58,12 @@ struct onward_pubkey; /* opaque: a public key */
  *         ONWARD_ESYNTAX  not such a key, damaged, or encrypted
  *         ONWARD_ELIMIT   an RSA key of a size that is not signed with
  *         ONWARD_ENOMEM   out of memory
- * @note Calls no callback but the allocator. Cost: linear in len.
+ * @note Calls no callback but the allocator. Cost: linear in pem.
  * @since 0.1
  */
-ONWARD_API int onward_key_from_pem(struct onward_ctx *ctx, const char *pem,
-                                   size_t len, struct onward_key_fault *fault,
+ONWARD_API int onward_key_from_pem(struct onward_ctx *ctx,
+                                   struct onward_str pem,
+                                   struct onward_key_fault *fault,
                                    struct onward_key **key);
 
 /**
@@ -273,7 +274,7 @@ struct onward_signer;
 /** One question to a host that signs. Borrowed for the call. */
 struct onward_sign_question {
     size_t size;
-    uint64_t type;      /**< enum onward_key_type */
+    size_t type;        /**< enum onward_key_type */
     uint64_t token;     /**< for onward_sign_answer() */
     const void *digest; /**< SHA-256 */
     size_t digest_len;  /**< 32 */
@@ -287,8 +288,7 @@ struct onward_sign_question {
     size_t input_len;   /**< 51 for RSA, 32 for Ed25519 */
     const void *key_id; /**< as onward_pubkey_id() gives it */
     size_t key_id_len;  /**< 32 */
-    const char *label;  /**< as in the signer's options */
-    size_t label_len;   /**< octets at label */
+    struct onward_str label; /**< as in the signer's options */
 };
 
 /** A host that signs. Runs on the desk's thread, inside calls of objects that
@@ -309,8 +309,8 @@ struct onward_signer_host {
 
 struct onward_signer_opts {
     size_t size;
-    const char *label; /**< for the host: its name of the key; copied */
-    size_t label_len;  /**< at most 255 */
+    /** For the host: its name of the key, at most 255 octets; copied. */
+    struct onward_str label;
     /** How long a host may take; default 10000, ONWARD_LIMIT_NONE: for ever.
      * After it the signature fails with ONWARD_ECANCELED. */
     size_t timeout_ms;

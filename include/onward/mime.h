@@ -298,10 +298,10 @@ ONWARD_API uint64_t onward_header_offset(const struct onward_header *header,
  * @since 0.1
  */
 ONWARD_API size_t onward_header_first(const struct onward_header *header,
-                                      const char *name, size_t name_len);
+                                      struct onward_str name);
 /** As onward_header_first(): the lowest field of that name. @since 0.1 */
 ONWARD_API size_t onward_header_last(const struct onward_header *header,
-                                     const char *name, size_t name_len);
+                                     struct onward_str name);
 /** As onward_header_first(): the next lower of the same name. @since 0.1 */
 ONWARD_API size_t onward_header_below(const struct onward_header *header,
                                       size_t i);
@@ -310,7 +310,7 @@ ONWARD_API size_t onward_header_above(const struct onward_header *header,
                                       size_t i);
 /** @return how many fields have that name. @since 0.1 */
 ONWARD_API size_t onward_header_count_named(const struct onward_header *header,
-                                            const char *name, size_t name_len);
+                                            struct onward_str name);
 
 /**
  * May other readers see other fields than this one? Then DKIM cannot pass, and
@@ -404,9 +404,8 @@ ONWARD_API int onward_edit_new(struct onward_ctx *ctx,
  *         The edit is as before after any of them.
  * @since 0.1
  */
-ONWARD_API int onward_edit_add(struct onward_edit *edit, const char *name,
-                               size_t name_len, const char *value,
-                               size_t value_len);
+ONWARD_API int onward_edit_add(struct onward_edit *edit, struct onward_str name,
+                               struct onward_str value);
 
 /**
  * Cut item i of the header (a field, or a line that is none) with all its

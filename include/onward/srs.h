@@ -130,7 +130,7 @@ ONWARD_API int onward_srs_forward(const struct onward_srs *srs,
  */
 ONWARD_API int onward_srs_reverse(const struct onward_srs *srs,
                                   struct onward_str address, char *out,
-                                  size_t cap, uint32_t *verdict);
+                                  size_t cap, int *verdict);
 
 /**
  * A verdict's name in lower case, "forged", for logs.
@@ -138,7 +138,7 @@ ONWARD_API int onward_srs_reverse(const struct onward_srs *srs,
  * @return static text ending in NUL, never NULL.
  * @since 0.1
  */
-ONWARD_API const char *onward_srs_verdict_name(uint32_t verdict);
+ONWARD_API const char *onward_srs_verdict_name(int verdict);
 
 #ifdef __cplusplus
 }

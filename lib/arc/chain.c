@@ -156,7 +156,7 @@ static int take_all(struct onward_arena *arena, struct onward_arc__chain *chain,
                     const struct onward_header *header,
                     const struct onward_dkim__policy *policy)
 {
-    size_t item = onward_mime__first(header, onward_str_of(field->name));
+    size_t item = onward_header_first(header, onward_str_of(field->name));
     int err = 0;
 
     for (size_t n = 0; item != ONWARD_HEADER_NONE && err == 0; n++) {
@@ -198,7 +198,8 @@ static void check_structure(struct onward_arc__chain *chain)
 static bool has_fields(const struct onward_header *header)
 {
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (onward_mime__count(header, onward_str_of(fields[i].name)) > 0)
+        if (onward_header_count_named(header, onward_str_of(fields[i].name)) >
+            0)
             return true;
     }
     return false;

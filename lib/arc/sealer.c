@@ -101,23 +101,18 @@ static bool is_fields(struct onward_str list)
 
 static int check_opts(const struct onward_arc_sealer_opts *o)
 {
-    struct onward_str domain = onward_core__str(o->domain, o->domain_len);
-    struct onward_str selector = onward_core__str(o->selector, o->selector_len);
-
     if (o->reserved != 0 || o->chain_result < ONWARD_ARC_NONE ||
         o->chain_result > ONWARD_ARC_FAIL ||
-        !onward_core__domain_is_dns_name(domain, 2) ||
-        !onward_core__domain_is_dns_name(selector, 1) ||
-        domain.len + selector.len + sizeof("._domainkey.") - 1 >
+        !onward_core__domain_is_dns_name(o->domain, 2) ||
+        !onward_core__domain_is_dns_name(o->selector, 1) ||
+        o->domain.len + o->selector.len + sizeof("._domainkey.") - 1 >
             ONWARD_DOMAIN_MAX)
         return ONWARD_EINVAL;
-    if (!is_authserv_id(onward_core__str(o->authserv_id, o->authserv_id_len)))
+    if (!is_authserv_id(o->authserv_id))
         return ONWARD_EINVAL;
-    if (o->results != NULL &&
-        !is_results(onward_core__str(o->results, o->results_len)))
+    if (o->results.len != 0 && !is_results(o->results))
         return ONWARD_EINVAL;
-    if (o->fields != NULL &&
-        !is_fields(onward_core__str(o->fields, o->fields_len)))
+    if (o->fields.len != 0 && !is_fields(o->fields))
         return ONWARD_EINVAL;
     if (o->time_s < 0 || o->time_s > INT64_C(999999999999))
         return ONWARD_EINVAL;
@@ -128,21 +123,16 @@ static int copy_opts(struct onward_arc_sealer *s,
                      const struct onward_arc_sealer_opts *o)
 {
     const struct {
-        const char *data;
-        size_t len;
+        struct onward_str from;
         struct onward_str *to;
     } texts[] = {
-        {o->domain, o->domain_len, &s->domain},
-        {o->selector, o->selector_len, &s->selector},
-        {o->authserv_id, o->authserv_id_len, &s->authserv_id},
-        {o->results, o->results == NULL ? 0 : o->results_len, &s->results},
-        {o->fields, o->fields == NULL ? 0 : o->fields_len, &s->fields},
+        {o->domain, &s->domain},           {o->selector, &s->selector},
+        {o->authserv_id, &s->authserv_id}, {o->results, &s->results},
+        {o->fields, &s->fields},
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        int err = onward_core__arena_dup(
-            &s->arena, onward_core__str(texts[i].data, texts[i].len),
-            texts[i].to);
+        int err = onward_core__arena_dup(&s->arena, texts[i].from, texts[i].to);
 
         if (err != 0)
             return err;
@@ -351,8 +341,8 @@ static int fill_hole(struct onward_arc_sealer *s, struct field *f)
 /* The fields that the message signature lists by default. */
 static int list_fields(struct onward_arc_sealer *s, struct onward_buf *out)
 {
-    size_t count =
-        onward_mime__count(&s->intake.header, ONWARD_STR("DKIM-Signature"));
+    size_t count = onward_header_count_named(&s->intake.header,
+                                             ONWARD_STR("DKIM-Signature"));
     int err = onward_dkim__list_default(&s->intake.header, out);
 
     for (; count > 0 && err == 0; count--)

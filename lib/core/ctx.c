@@ -179,8 +179,7 @@ void onward_core__log(struct onward_ctx *ctx, enum onward_log_level level,
     onward_core__buf_init(&text, ctx, LOG_DETAIL_MAX);
     /* Without memory the event still goes out, with what fits of its detail. */
     (void)onward_core__escape(&text, detail, LOG_DETAIL_MAX);
-    event.detail = text.len == 0 ? "" : (const char *)text.data;
-    event.detail_len = text.len;
+    event.detail = onward_core__buf_str(&text);
     ctx->log.event(ctx->log.user, &event);
     onward_core__buf_clear(&text);
 }

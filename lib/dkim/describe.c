@@ -63,7 +63,7 @@ static int find_exposed(struct onward_dkim__verify *v,
          i++) {
         struct onward_str name = onward_str_of(shown_fields[i]);
 
-        if (onward_mime__count(v->header, name) <=
+        if (onward_header_count_named(v->header, name) <=
             count_in(facts->signed_fields, name))
             continue;
         if (i == 0)

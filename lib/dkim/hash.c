@@ -51,7 +51,7 @@ int onward_dkim__hash_fields(struct sha256_ctx *sha,
     if (next == NULL)
         return ONWARD_ENOMEM;
     while (onward_dkim__list_next(&fields, &name)) {
-        lowest = onward_mime__last(header, name);
+        lowest = onward_header_last(header, name);
         if (lowest == ONWARD_HEADER_NONE)
             continue;
         item = next[lowest] == 0 ? lowest : next[lowest] - 2;

@@ -54,7 +54,8 @@ int onward_dkim__list_default(const struct onward_header *header,
     size_t listed = 0;
 
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        size_t count = onward_mime__count(header, onward_str_of(rules[i].name));
+        size_t count =
+            onward_header_count_named(header, onward_str_of(rules[i].name));
 
         if (rules[i].listing == ONCE_MORE ||
             (rules[i].listing == IF_ONCE_MORE && count > 0))

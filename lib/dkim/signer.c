@@ -55,45 +55,35 @@ static int check_identity(struct onward_str identity, struct onward_str domain)
 
 static int check_opts(const struct onward_dkim_signer_opts *o)
 {
-    struct onward_str domain = onward_core__str(o->domain, o->domain_len);
-    struct onward_str selector = onward_core__str(o->selector, o->selector_len);
     const int64_t last = INT64_C(999999999999); /* 12 digits */
 
-    if (o->reserved != 0 || !onward_core__domain_is_dns_name(domain, 2) ||
-        !onward_core__domain_is_dns_name(selector, 1))
+    if (o->reserved != 0 || !onward_core__domain_is_dns_name(o->domain, 2) ||
+        !onward_core__domain_is_dns_name(o->selector, 1))
         return ONWARD_EINVAL;
-    if (domain.len + selector.len + sizeof("._domainkey.") - 1 >
+    if (o->domain.len + o->selector.len + sizeof("._domainkey.") - 1 >
         ONWARD_DOMAIN_MAX)
         return ONWARD_EINVAL;
     if (o->time_s < 0 || o->time_s > last || o->expire_s < 0 ||
         o->expire_s > last - o->time_s)
         return ONWARD_EINVAL;
-    if (o->fields != NULL &&
-        !onward_dkim__is_list(onward_core__str(o->fields, o->fields_len),
-                              ONWARD_STR("from")))
+    if (o->fields.len != 0 &&
+        !onward_dkim__is_list(o->fields, ONWARD_STR("from")))
         return ONWARD_EINVAL;
-    if (o->identity != NULL)
-        return check_identity(onward_core__str(o->identity, o->identity_len),
-                              domain);
-    return 0;
+    return o->identity.len == 0 ? 0 : check_identity(o->identity, o->domain);
 }
 
 static int copy_opts(struct onward_dkim_signer *s,
                      const struct onward_dkim_signer_opts *o)
 {
     struct onward_arena *a = &s->arena;
-    int err = onward_core__arena_dup(
-        a, onward_core__str(o->domain, o->domain_len), &s->domain);
+    int err = onward_core__arena_dup(a, o->domain, &s->domain);
 
     if (err == 0)
-        err = onward_core__arena_dup(
-            a, onward_core__str(o->selector, o->selector_len), &s->selector);
-    if (err == 0 && o->identity != NULL)
-        err = onward_core__arena_dup(
-            a, onward_core__str(o->identity, o->identity_len), &s->identity);
-    if (err == 0 && o->fields != NULL)
-        err = onward_core__arena_dup(
-            a, onward_core__str(o->fields, o->fields_len), &s->fields);
+        err = onward_core__arena_dup(a, o->selector, &s->selector);
+    if (err == 0)
+        err = onward_core__arena_dup(a, o->identity, &s->identity);
+    if (err == 0)
+        err = onward_core__arena_dup(a, o->fields, &s->fields);
     s->header_canon =
         o->use_simple_header ? ONWARD_DKIM__SIMPLE : ONWARD_DKIM__RELAXED;
     s->body_canon =

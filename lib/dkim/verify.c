@@ -49,7 +49,8 @@ static size_t arena_max(struct onward_ctx *ctx, size_t max_signatures)
 static size_t count_fields(const struct onward_header *header, size_t max,
                            size_t *skipped)
 {
-    size_t all = onward_mime__count(header, ONWARD_STR("DKIM-Signature"));
+    size_t all =
+        onward_header_count_named(header, ONWARD_STR("DKIM-Signature"));
     size_t count = all < max ? all : max;
 
     *skipped = all - count;
@@ -81,7 +82,7 @@ int onward_dkim__verify_begin(struct onward_dkim__verify *v,
     v->facts = onward_core__arena_array(&v->arena, count, sizeof(*v->facts));
     if (v->checks == NULL || v->facts == NULL)
         return ONWARD_ENOMEM;
-    item = onward_mime__first(header, ONWARD_STR("DKIM-Signature"));
+    item = onward_header_first(header, ONWARD_STR("DKIM-Signature"));
     for (size_t i = 0; i < count; i++) {
         struct onward_dkim__check *check = &v->checks[i];
 

@@ -121,7 +121,7 @@ static const char *anomaly_problem(int code)
 const char *onward_dkim__signing_problem(const struct onward_header *header,
                                          bool is_bare)
 {
-    size_t from = onward_mime__count(header, ONWARD_STR("From"));
+    size_t from = onward_header_count_named(header, ONWARD_STR("From"));
     size_t anomalies = onward_header_anomaly_count(header);
 
     /* What others may read otherwise than we do is not vouched for. */

@@ -85,10 +85,9 @@ int onward_dns_answer_wire(struct onward_desk *desk, uint64_t token,
 }
 
 int onward_dns_answer_text(struct onward_desk *desk, uint64_t token,
-                           const char *text, size_t len, uint64_t flags)
+                           struct onward_str text, uint64_t flags)
 {
-    return answer(desk, token, onward_core__str(text, len), flags,
-                  onward_dns__read_text);
+    return answer(desk, token, text, flags, onward_dns__read_text);
 }
 
 /* NODATA or NXDOMAIN, of the CNAME's target when one is being followed. */
@@ -111,7 +110,7 @@ static int answer_negative(struct onward_dns__entry *entry,
 }
 
 int onward_dns_answer_error(struct onward_desk *desk, uint64_t token,
-                            uint64_t failure)
+                            int failure)
 {
     struct onward_dns__entry *entry;
 

@@ -11,11 +11,12 @@ _Static_assert(offsetof(struct onward_resolver_opts, log_id) +
 _Static_assert(offsetof(struct onward_resolver_host, cancel) + sizeof(void *) ==
                    sizeof(struct onward_resolver_host),
                "no tail padding");
-_Static_assert(offsetof(struct onward_dns_question, type) + sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_dns_question, name) +
+                       sizeof(struct onward_str) ==
                    sizeof(struct onward_dns_question),
                "no tail padding");
-_Static_assert(offsetof(struct onward_dns_fault, message_len) +
-                       sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_dns_fault, text) +
+                       sizeof(struct onward_str) ==
                    sizeof(struct onward_dns_fault),
                "no tail padding");
 
@@ -167,10 +168,10 @@ int onward_resolver_next(struct onward_resolver *resolver,
         return err;
     if (resolver->host.query != NULL)
         return 0;
-    entry = onward_dns__entry_send(resolver, resolver->question, &q.name_len);
+    entry = onward_dns__entry_send(resolver, resolver->question, &q.name.len);
     if (entry == NULL)
         return 0;
-    q.name = resolver->question;
+    q.name.data = resolver->question;
     q.token = entry->ask.token;
     q.type = entry->type;
     err = onward_core__out_store(question, &q, sizeof(q));
@@ -205,31 +206,29 @@ static void tell_fault(struct onward_resolver *r, const char *text,
 
     if (fault == NULL)
         return;
-    f.message = r->fault;
-    f.message_len = onward_str_of(text).len;
-    memcpy(r->fault, text, f.message_len + 1);
+    f.text = onward_core__str(r->fault, onward_str_of(text).len);
+    memcpy(r->fault, text, f.text.len + 1);
     (void)onward_core__out_store(fault, &f, sizeof(f));
 }
 
-int onward_resolver_load(struct onward_resolver *resolver, const char *text,
-                         size_t len, struct onward_dns_fault *fault)
+int onward_resolver_load(struct onward_resolver *resolver,
+                         struct onward_str text, struct onward_dns_fault *fault)
 {
-    struct onward_str whole = onward_core__str(text, len);
     struct onward_dns__line line;
     size_t number;
     int err;
 
-    if (resolver == NULL || (text == NULL && len != 0) ||
+    if (resolver == NULL || (text.data == NULL && text.len != 0) ||
         (fault != NULL && fault->size < sizeof(fault->size)))
         return ONWARD_EINVAL;
     if (resolver->is_dead)
         return ONWARD_ESTATE;
     onward_dns__line_init(&line, resolver->ctx);
-    err = load_lines(resolver, &line, whole, false, &number);
+    err = load_lines(resolver, &line, text, false, &number);
     if (err == ONWARD_ESYNTAX)
         tell_fault(resolver, line.fault, number, fault);
     if (err == 0)
-        err = load_lines(resolver, &line, whole, true, &number);
+        err = load_lines(resolver, &line, text, true, &number);
     onward_dns__line_clear(&line);
     return err;
 }

@@ -151,22 +151,21 @@ static int read_block(struct onward_ctx *ctx, struct onward_str pem,
     return ret;
 }
 
-int onward_key_from_pem(struct onward_ctx *ctx, const char *pem, size_t len,
+int onward_key_from_pem(struct onward_ctx *ctx, struct onward_str pem,
                         struct onward_key_fault *fault, struct onward_key **key)
 {
-    struct onward_str text = onward_core__str(pem, len);
     struct onward_str label = {NULL, 0}, body = {NULL, 0};
     struct onward_key__why why = {0};
     enum onward_key__form form = ONWARD_KEY__FORM_ANY;
     int ret;
 
-    if (ctx == NULL || key == NULL || (pem == NULL && len != 0))
+    if (ctx == NULL || key == NULL || (pem.data == NULL && pem.len != 0))
         return ONWARD_EINVAL;
-    ret = find_block(text, &label, &body, &why);
+    ret = find_block(pem, &label, &body, &why);
     if (ret == 0)
-        ret = form_of(text, label, &form, &why);
+        ret = form_of(pem, label, &form, &why);
     if (ret == 0)
-        ret = read_block(ctx, text, body, form, &why, key);
+        ret = read_block(ctx, pem, body, form, &why, key);
     if (ret == ONWARD_ESYNTAX || ret == ONWARD_ELIMIT)
         onward_key__fault_set(fault, &why);
     return ret;

@@ -35,8 +35,8 @@ static int load_opts(const struct onward_signer_opts *given,
 
     if (ret != 0)
         return ret;
-    if (opts->label_len > LABEL_MAX ||
-        (opts->label == NULL && opts->label_len != 0))
+    if (opts->label.len > LABEL_MAX ||
+        (opts->label.data == NULL && opts->label.len != 0))
         return ONWARD_EINVAL;
     return 0;
 }
@@ -52,7 +52,7 @@ static int new_signer(struct onward_desk *desk, struct onward_pubkey *pub,
     if (onward_core__desk_is_dead(desk))
         return ONWARD_ESTATE;
     ctx = onward_core__desk_ctx(desk);
-    signer = onward_core__zalloc(ctx, sizeof(*signer) + opts->label_len);
+    signer = onward_core__zalloc(ctx, sizeof(*signer) + opts->label.len);
     if (signer == NULL)
         return ONWARD_ENOMEM;
     onward_core__desk_hold(desk);
@@ -64,10 +64,10 @@ static int new_signer(struct onward_desk *desk, struct onward_pubkey *pub,
         onward_core__limit(opts->timeout_ms, TIMEOUT_MS_DEFAULT);
     signer->log_id =
         opts->log_id != 0 ? opts->log_id : onward_core__desk_log_id(desk);
-    if (opts->label_len != 0)
-        memcpy(signer + 1, opts->label, opts->label_len);
+    if (opts->label.len != 0)
+        memcpy(signer + 1, opts->label.data, opts->label.len);
     signer->label =
-        onward_core__str((const char *)(signer + 1), opts->label_len);
+        onward_core__str((const char *)(signer + 1), opts->label.len);
     onward_pubkey_id(pub, signer->key_id);
     *out = signer;
     return 0;
@@ -252,8 +252,7 @@ static void ask_host(struct onward_key__signing *signing)
         .input_len = sizeof(digest),
         .key_id = signer->key_id,
         .key_id_len = sizeof(signer->key_id),
-        .label = signer->label.data,
-        .label_len = signer->label.len,
+        .label = signer->label,
     };
 
     memcpy(digest, signing->digest, sizeof(digest));

@@ -205,24 +205,24 @@ int onward_mime__edit_add_raw(struct onward_edit *edit, struct onward_str raw)
     return 0;
 }
 
-int onward_edit_add(struct onward_edit *edit, const char *name,
-                    size_t name_len, const char *value, size_t value_len)
+int onward_edit_add(struct onward_edit *edit, struct onward_str name,
+                    struct onward_str value)
 {
     struct onward_buf raw;
     int err = edit->is_sealed ? ONWARD_ESTATE : 0;
 
     if (err != 0)
         return err;
-    if (!onward_mime__is_field_name(onward_core__str(name, name_len)))
+    if (!onward_mime__is_field_name(name))
         return ONWARD_ESYNTAX;
     onward_core__buf_init(&raw, edit->ctx,
                           edit->added_bytes_max - edit->added_bytes);
-    onward_core__buf_add(&raw, name, name_len);
+    onward_core__buf_add(&raw, name.data, name.len);
     onward_core__buf_add_byte(&raw, ':');
-    if (value_len > 0 && value[0] != '\r' &&
-        !onward_ascii_is_wsp((unsigned char)value[0]))
+    if (value.len > 0 && value.data[0] != '\r' &&
+        !onward_ascii_is_wsp((unsigned char)value.data[0]))
         onward_core__buf_add_byte(&raw, ' ');
-    onward_core__buf_add(&raw, value, value_len);
+    onward_core__buf_add(&raw, value.data, value.len);
     err = onward_core__buf_add_text(&raw, "\r\n");
     if (err == 0)
         err = onward_mime__edit_add_raw(edit, onward_core__buf_str(&raw));
@@ -320,7 +320,7 @@ static size_t kept_above(const struct onward_edit *edit, size_t i,
 size_t onward_mime__edit_last(const struct onward_edit *edit,
                               struct onward_str name)
 {
-    return kept_above(edit, onward_mime__last(edit->header, name), name);
+    return kept_above(edit, onward_header_last(edit->header, name), name);
 }
 
 size_t onward_mime__edit_above_named(const struct onward_edit *edit,

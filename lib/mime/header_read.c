@@ -71,43 +71,28 @@ static const struct onward_mime__name *look_up(const struct onward_header *h,
     return slot->count == 0 ? NULL : slot;
 }
 
-size_t onward_mime__first(const struct onward_header *h, struct onward_str name)
+size_t onward_header_first(const struct onward_header *header,
+                           struct onward_str name)
 {
-    const struct onward_mime__name *found = look_up(h, name);
+    const struct onward_mime__name *found = look_up(header, name);
 
     return found == NULL ? ONWARD_HEADER_NONE : found->first;
 }
 
-size_t onward_mime__last(const struct onward_header *h, struct onward_str name)
+size_t onward_header_last(const struct onward_header *header,
+                          struct onward_str name)
 {
-    const struct onward_mime__name *found = look_up(h, name);
+    const struct onward_mime__name *found = look_up(header, name);
 
     return found == NULL ? ONWARD_HEADER_NONE : found->last;
 }
 
-size_t onward_mime__count(const struct onward_header *h, struct onward_str name)
+size_t onward_header_count_named(const struct onward_header *header,
+                                 struct onward_str name)
 {
-    const struct onward_mime__name *found = look_up(h, name);
+    const struct onward_mime__name *found = look_up(header, name);
 
     return found == NULL ? 0 : found->count;
-}
-
-size_t onward_header_first(const struct onward_header *header, const char *name,
-                           size_t name_len)
-{
-    return onward_mime__first(header, onward_core__str(name, name_len));
-}
-
-size_t onward_header_last(const struct onward_header *header, const char *name,
-                          size_t name_len)
-{
-    return onward_mime__last(header, onward_core__str(name, name_len));
-}
-
-size_t onward_header_count_named(const struct onward_header *header,
-                                 const char *name, size_t name_len)
-{
-    return onward_mime__count(header, onward_core__str(name, name_len));
 }
 
 /* Is i an item that may be looked at? */

@@ -90,14 +90,6 @@ onward_mime__value(const struct onward_header *h, size_t i)
                             h->items[i].value_len);
 }
 
-/* The topmost / lowest field of that name, or ONWARD_HEADER_NONE; go on with
- * items[i].below / .above. */
-size_t onward_mime__first(const struct onward_header *h,
-                          struct onward_str name);
-size_t onward_mime__last(const struct onward_header *h, struct onward_str name);
-size_t onward_mime__count(const struct onward_header *h,
-                          struct onward_str name);
-
 /* 1*ftext, the name of a field as RFC 5322 section 3.6.8 has it. */
 bool onward_mime__is_field_name(struct onward_str s);
 /* Append value with each CRLF before SP or HTAB taken out. */

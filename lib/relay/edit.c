@@ -13,7 +13,7 @@
 static int cut_claims(struct onward_relay *r)
 {
     const struct onward_header *h = onward_verifier_header(r->verifier);
-    size_t i = onward_mime__first(h, ONWARD_STR("Authentication-Results"));
+    size_t i = onward_header_first(h, ONWARD_STR("Authentication-Results"));
 
     for (; i != ONWARD_HEADER_NONE; i = h->items[i].below) {
         int ret = onward_authres__claims_authserv_id(
@@ -31,7 +31,7 @@ static int cut_claims(struct onward_relay *r)
 static int add(struct onward_relay *r, const char *name,
                struct onward_str value)
 {
-    return onward_edit_add(r->edit, name, strlen(name), value.data, value.len);
+    return onward_edit_add(r->edit, onward_str_of(name), value);
 }
 
 /* The mark by which we know the message when it comes again. */

@@ -136,10 +136,11 @@ static int is_mark(struct onward_relay *r, struct onward_str value)
 static bool check_loop(struct onward_relay *r)
 {
     const struct onward_header *h = onward_verifier_header(r->verifier);
-    size_t i = onward_mime__first(h, ONWARD_STR("Delivered-To"));
+    size_t i = onward_header_first(h, ONWARD_STR("Delivered-To"));
     int ret = 0;
 
-    if (onward_mime__count(h, ONWARD_STR("Received")) > r->opts.max_received)
+    if (onward_header_count_named(h, ONWARD_STR("Received")) >
+        r->opts.max_received)
         return refuse(r, ONWARD_RELAY_REASON_HOPS, 554, ONWARD_STR("5.4.6"),
                       ONWARD_STR("Too many hops"));
     for (; i != ONWARD_HEADER_NONE && ret == 0; i = h->items[i].below)

@@ -248,7 +248,7 @@ static bool is_srs_domain(const struct question *q)
 static int take_bounce(struct question *q)
 {
     struct target t = {.way = ONWARD_RELAY__BOUNCE, .count = 1};
-    uint32_t verdict = ONWARD_SRS_NONE;
+    int verdict = ONWARD_SRS_NONE;
     char out[ONWARD_SRS_TEXT_MAX];
     struct onward_str sender;
     int len = onward_srs_reverse(q->relay->opts.srs, q->text, out, sizeof(out),

@@ -44,19 +44,15 @@ static int begin(struct onward_relay *r, const struct onward_arc_verdict *chain)
     const struct onward_relay_opts *o = &r->opts;
     struct onward_str results =
         results_of(onward_verifier_authres(r->verifier));
-    const struct onward_arc_sealer_opts opts = {
-        .size = sizeof(opts),
-        .chain_result = chain->result,
-        .chain_instances = chain->instances,
-        .domain = o->seal_domain.data,
-        .domain_len = o->seal_domain.len,
-        .selector = o->seal_selector.data,
-        .selector_len = o->seal_selector.len,
-        .authserv_id = o->authserv_id.data,
-        .authserv_id_len = o->authserv_id.len,
-        .results = results.len == 0 ? NULL : results.data,
-        .results_len = results.len,
-        .log_id = r->log_id};
+    const struct onward_arc_sealer_opts opts = {.size = sizeof(opts),
+                                                .chain_result = chain->result,
+                                                .chain_instances =
+                                                    chain->instances,
+                                                .domain = o->seal_domain,
+                                                .selector = o->seal_selector,
+                                                .authserv_id = o->authserv_id,
+                                                .results = results,
+                                                .log_id = r->log_id};
     const struct onward_arc_sealer_host host = {
         .size = sizeof(host), .user = r, .done = sealed};
 

@@ -434,8 +434,8 @@ int onward_srs_forward(const struct onward_srs *srs, struct onward_str sender,
 
 /* ---- Reverse ----------------------------------------------------------- */
 
-static uint32_t reverse_srs0(const struct onward_srs *srs,
-                             struct onward_str local, struct writer *w)
+static int reverse_srs0(const struct onward_srs *srs, struct onward_str local,
+                        struct writer *w)
 {
     struct covered c = {.len = 0};
     struct srs0 parts;
@@ -457,8 +457,8 @@ static uint32_t reverse_srs0(const struct onward_srs *srs,
 }
 
 /* The first host judges the age; here only the way is checked. */
-static uint32_t reverse_srs1(const struct onward_srs *srs,
-                             struct onward_str local, struct writer *w)
+static int reverse_srs1(const struct onward_srs *srs, struct onward_str local,
+                        struct writer *w)
 {
     struct covered c = {.len = 0};
     struct srs1 parts;
@@ -476,7 +476,7 @@ static uint32_t reverse_srs1(const struct onward_srs *srs,
 }
 
 int onward_srs_reverse(const struct onward_srs *srs, struct onward_str address,
-                       char *out, size_t cap, uint32_t *verdict)
+                       char *out, size_t cap, int *verdict)
 {
     struct writer w = {.len = 0};
     struct mailbox m;
@@ -501,11 +501,12 @@ int onward_srs_reverse(const struct onward_srs *srs, struct onward_str address,
     return (int)w.len;
 }
 
-const char *onward_srs_verdict_name(uint32_t verdict)
+const char *onward_srs_verdict_name(int verdict)
 {
     static const char *const names[] = {"ok", "none", "malformed", "forged",
                                         "expired"};
 
-    return verdict < sizeof(names) / sizeof(names[0]) ? names[verdict]
-                                                      : "unknown";
+    if (verdict < 0 || (size_t)verdict >= sizeof(names) / sizeof(names[0]))
+        return "unknown";
+    return names[verdict];
 }

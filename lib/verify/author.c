@@ -16,14 +16,14 @@ static int no_author(struct onward_verifier *v, int reason)
 int onward_verify__find_author(struct onward_verifier *v)
 {
     const struct onward_header *h = &v->intake.header;
-    size_t item = onward_mime__first(h, ONWARD_STR("From"));
+    size_t item = onward_header_first(h, ONWARD_STR("From"));
     struct onward_address__list list;
     struct onward_str domain = {0};
     int err;
 
     if (item == ONWARD_HEADER_NONE)
         return no_author(v, ONWARD_DMARC_REASON_NO_AUTHOR);
-    if (onward_mime__count(h, ONWARD_STR("From")) > 1)
+    if (onward_header_count_named(h, ONWARD_STR("From")) > 1)
         return no_author(v, ONWARD_DMARC_REASON_MANY_AUTHORS);
     err = onward_address__parse_list(&v->arena, onward_mime__value(h, item),
                                      MAILBOXES_MAX, &list, NULL);

@@ -40,7 +40,7 @@ static int open_world(struct world *x, struct t_world *w, const char *records,
     if (err == 0)
         err = onward_resolver_new(x->desk, &opts, host, &x->resolver);
     if (err == 0 && records != NULL)
-        err = onward_resolver_load(x->resolver, records, strlen(records), NULL);
+        err = onward_resolver_load(x->resolver, onward_str_of(records), NULL);
     return err;
 }
 

@@ -84,10 +84,8 @@ static struct onward_dkim_signer_opts plain_opts(void)
 {
     return (struct onward_dkim_signer_opts){
         .size = sizeof(struct onward_dkim_signer_opts),
-        .domain = "example.net",
-        .domain_len = 11,
-        .selector = "sel",
-        .selector_len = 3};
+        .domain = ONWARD_STR("example.net"),
+        .selector = ONWARD_STR("sel")};
 }
 
 static int make_signer(struct world *x,
@@ -119,7 +117,8 @@ static struct onward_key *vector_key(struct v_file *f,
         assert_int_equal(make_key(&f->world, &key), 0);
     else
         assert_int_equal(
-            onward_key_from_pem(f->world.ctx, pem, strlen(pem), NULL, &key), 0);
+            onward_key_from_pem(f->world.ctx, onward_str_of(pem), NULL, &key),
+            0);
     return key;
 }
 
@@ -287,10 +286,8 @@ static void test_options_are_written(void **state)
 
     (void)state;
     setup(&x);
-    opts.fields = "From:Subject";
-    opts.fields_len = 12;
-    opts.identity = "@mail.example.net";
-    opts.identity_len = 17;
+    opts.fields = ONWARD_STR("From:Subject");
+    opts.identity = ONWARD_STR("@mail.example.net");
     opts.time_s = 1528637909;
     opts.expire_s = 100;
     opts.use_simple_header = opts.use_simple_body = 1;
@@ -382,10 +379,9 @@ static void test_refused(void **state)
     t_world_clear(&x.w);
 }
 
-static void set(const char **text, size_t *len, const char *value)
+static void set(struct onward_str *text, const char *value)
 {
-    *text = value;
-    *len = strlen(value);
+    *text = onward_str_of(value);
 }
 
 static void test_bad_options_are_refused(void **state)
@@ -399,23 +395,23 @@ static void test_bad_options_are_refused(void **state)
     for (int i = 0; i < 12; i++) {
         o = plain_opts();
         if (i == 0)
-            set(&o.domain, &o.domain_len, "com");
+            set(&o.domain, "com");
         else if (i == 1)
-            set(&o.domain, &o.domain_len, "a b.example");
+            set(&o.domain, "a b.example");
         else if (i == 2)
-            set(&o.domain, &o.domain_len, "x.example; l=0");
+            set(&o.domain, "x.example; l=0");
         else if (i == 3)
-            set(&o.selector, &o.selector_len, "");
+            set(&o.selector, "");
         else if (i == 4)
-            set(&o.identity, &o.identity_len, "@example.org");
+            set(&o.identity, "@example.org");
         else if (i == 5)
-            set(&o.identity, &o.identity_len, "a;b@example.net");
+            set(&o.identity, "a;b@example.net");
         else if (i == 6)
-            set(&o.fields, &o.fields_len, "to:subject");
+            set(&o.fields, "to:subject");
         else if (i == 7)
-            set(&o.fields, &o.fields_len, "from::to");
+            set(&o.fields, "from::to");
         else if (i == 8)
-            set(&o.fields, &o.fields_len, "from;l=0:to");
+            set(&o.fields, "from;l=0:to");
         else if (i == 9)
             o.time_s = INT64_C(1000000000000);
         else if (i == 10)

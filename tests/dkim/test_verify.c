@@ -39,7 +39,7 @@ static int open_world(struct world *x, struct t_world *w, const char *records,
     if (err == 0)
         err = onward_resolver_new(x->desk, &opts, host, &x->resolver);
     if (err == 0 && records != NULL)
-        err = onward_resolver_load(x->resolver, records, strlen(records), NULL);
+        err = onward_resolver_load(x->resolver, onward_str_of(records), NULL);
     return err;
 }
 
@@ -383,9 +383,11 @@ static void in_order(void *arg, const size_t *order, size_t n)
                 0);
         else
             assert_int_equal(
-                onward_dns_answer_text(x.desk, tokens[0], zone,
-                                       (size_t)(strchr(zone, '\n') - zone) + 1,
-                                       ONWARD_DNS_SECURE),
+                onward_dns_answer_text(
+                    x.desk, tokens[0],
+                    onward_core__str(zone,
+                                     (size_t)(strchr(zone, '\n') - zone) + 1),
+                    ONWARD_DNS_SECURE),
                 0);
         run_desk(&x);
     }

@@ -22,7 +22,7 @@ static void world_init(struct world *x, const char *zone)
     assert_int_equal(onward_desk_new(x->w.ctx, &single, &x->desk), 0);
     assert_int_equal(onward_resolver_new(x->desk, &o, NULL, &x->resolver), 0);
     assert_int_equal(
-        onward_resolver_load(x->resolver, zone, strlen(zone), NULL), 0);
+        onward_resolver_load(x->resolver, onward_str_of(zone), NULL), 0);
 }
 
 static void world_clear(struct world *x)
@@ -213,9 +213,9 @@ static void run_order(void *arg, const size_t *order, size_t n)
         uint64_t token = asked.questions[order[i]].token;
 
         if (strcmp(asked.questions[order[i]].name, "_dmarc.example.com") == 0)
-            assert_int_equal(onward_dns_answer_text(x.desk, token, record,
-                                                    sizeof(record) - 1, 0),
-                             0);
+            assert_int_equal(
+                onward_dns_answer_text(x.desk, token, onward_str_of(record), 0),
+                0);
         else
             assert_int_equal(
                 onward_dns_answer_error(x.desk, token, ONWARD_DNS_NXDOMAIN), 0);
@@ -254,7 +254,7 @@ static bool whole_check(struct t_world *w, void *arg)
     (void)arg;
     if (onward_desk_new(w->ctx, NULL, &desk) == 0 &&
         onward_resolver_new(desk, &ro, NULL, &resolver) == 0 &&
-        onward_resolver_load(resolver, zone, sizeof(zone) - 1, NULL) == 0 &&
+        onward_resolver_load(resolver, onward_str_of(zone), NULL) == 0 &&
         onward_dmarc_check_new(resolver, &o, NULL, &c) == 0 &&
         onward_dmarc_check_add_spf(c, ONWARD_STR("x.example.com")) == 0 &&
         onward_dmarc_check_finish(c, 0) == 0) {

@@ -121,10 +121,10 @@ static void world_init(struct world *x, const struct onward_json *records,
         onward_core__buf_add_str(&zone, author);
         onward_core__buf_add_text(&zone, " A 192.0.2.1\n");
     }
-    if (onward_resolver_load(x->resolver, (const char *)zone.data, zone.len,
+    if (onward_resolver_load(x->resolver, onward_core__buf_str(&zone),
                              &fault) != 0)
-        fail_msg("zone line %zu: %.*s", fault.line, (int)fault.message_len,
-                 fault.message);
+        fail_msg("zone line %zu: %.*s", fault.line, (int)fault.text.len,
+                 fault.text.data);
     onward_core__buf_clear(&zone);
 }
 

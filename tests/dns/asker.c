@@ -73,10 +73,9 @@ void t_asker_init_loaded(struct t_asker *a, const char *records)
     struct onward_dns_fault fault = {.size = sizeof(fault)};
 
     t_asker_init(a, &opts);
-    if (onward_resolver_load(a->resolver, records, strlen(records), &fault) <
-        0) {
-        print_error("line %zu: %.*s\n", fault.line, (int)fault.message_len,
-                    fault.message);
+    if (onward_resolver_load(a->resolver, onward_str_of(records), &fault) < 0) {
+        print_error("line %zu: %.*s\n", fault.line, (int)fault.text.len,
+                    fault.text.data);
         fail();
     }
 }

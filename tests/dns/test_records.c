@@ -305,13 +305,13 @@ static void test_fault(void **state)
     t_asker_init_loaded(&a, "");
     snprintf(text, sizeof(text), "%s\nok.example A 192.0.2.1\n", row->text);
     assert_int_equal(
-        onward_resolver_load(a.resolver, text, strlen(text), &fault),
+        onward_resolver_load(a.resolver, onward_str_of(text), &fault),
         ONWARD_ESYNTAX);
     assert_int_equal(fault.line, row->line);
-    t_assert_str((struct onward_str){fault.message, fault.message_len},
-                 row->message);
-    assert_int_equal(onward_resolver_load(a.resolver, text, strlen(text), NULL),
-                     ONWARD_ESYNTAX);
+    t_assert_str(fault.text, row->message);
+    assert_int_equal(
+        onward_resolver_load(a.resolver, onward_str_of(text), NULL),
+        ONWARD_ESYNTAX);
     /* nothing of it was loaded */
     lookup = t_asker_get(&a, "ok.example", ONWARD_DNS_A);
     assert_int_equal(onward_dns_lookup_status(lookup),
@@ -330,12 +330,16 @@ static void test_long_string(void **state)
     (void)state;
     t_asker_init_loaded(&a, "");
     n = snprintf(text, sizeof(text), "a.example TXT \"%0255d\"", 0);
-    assert_int_equal(onward_resolver_load(a.resolver, text, (size_t)n, &fault),
+    assert_int_equal(onward_resolver_load(a.resolver,
+                                          (struct onward_str){text, (size_t)n},
+                                          &fault),
                      0);
     n = snprintf(text, sizeof(text), "b.example TXT \"%0256d\"", 0);
-    assert_int_equal(onward_resolver_load(a.resolver, text, (size_t)n, &fault),
+    assert_int_equal(onward_resolver_load(a.resolver,
+                                          (struct onward_str){text, (size_t)n},
+                                          &fault),
                      ONWARD_ESYNTAX);
-    t_assert_str((struct onward_str){fault.message, fault.message_len},
+    t_assert_str(fault.text,
                  "a string over 255 octets, expected several quoted strings");
     t_asker_clear(&a);
 }
@@ -347,12 +351,15 @@ static void test_load_bad_call(void **state)
 
     (void)state;
     t_asker_init_loaded(&a, "");
-    assert_int_equal(onward_resolver_load(NULL, "", 0, NULL), ONWARD_EINVAL);
-    assert_int_equal(onward_resolver_load(a.resolver, NULL, 1, NULL),
+    assert_int_equal(onward_resolver_load(NULL, ONWARD_STR(""), NULL),
                      ONWARD_EINVAL);
-    assert_int_equal(onward_resolver_load(a.resolver, "", 0, &fault),
+    assert_int_equal(
+        onward_resolver_load(a.resolver, (struct onward_str){NULL, 1}, NULL),
+        ONWARD_EINVAL);
+    assert_int_equal(onward_resolver_load(a.resolver, ONWARD_STR(""), &fault),
                      ONWARD_EINVAL);
-    assert_int_equal(onward_resolver_load(a.resolver, NULL, 0, NULL), 0);
+    assert_int_equal(
+        onward_resolver_load(a.resolver, (struct onward_str){0}, NULL), 0);
     t_asker_clear(&a);
 }
 
@@ -371,7 +378,7 @@ static bool load_and_ask(struct t_world *w, void *arg)
     t_asker_lookup_host(&a, &host);
     ok = onward_desk_new(w->ctx, NULL, &desk) == 0 &&
          onward_resolver_new(desk, &opts, NULL, &resolver) == 0 &&
-         onward_resolver_load(resolver, zone, sizeof(zone) - 1, NULL) == 0 &&
+         onward_resolver_load(resolver, onward_str_of(zone), NULL) == 0 &&
          onward_dns_lookup_new(resolver, ONWARD_STR("www2.example.com"),
                                ONWARD_DNS_TXT, &host, &lookup) == 0;
     if (ok) {

@@ -13,9 +13,10 @@ static int answer_a(struct t_asker *a, uint64_t token, unsigned ttl_s,
             continue;
         n = snprintf(text, sizeof(text), "%s %u A 192.0.2.%u\n",
                      a->asked[i].name, ttl_s, last_octet);
-        return onward_dns_answer_text(a->desk, token, text, (size_t)n, 0);
+        return onward_dns_answer_text(a->desk, token,
+                                      (struct onward_str){text, (size_t)n}, 0);
     }
-    return onward_dns_answer_text(a->desk, token, "", 0, 0);
+    return onward_dns_answer_text(a->desk, token, ONWARD_STR(""), 0);
 }
 
 static void assert_status(const struct onward_dns_lookup *lookup,
@@ -192,8 +193,9 @@ static void test_bad_answers(void **state)
                      ONWARD_EINVAL);
     assert_int_equal(onward_dns_answer_wire(a.desk, token, "", 0, 2),
                      ONWARD_EINVAL);
-    assert_int_equal(onward_dns_answer_text(a.desk, token, NULL, 1, 0),
-                     ONWARD_EINVAL);
+    assert_int_equal(
+        onward_dns_answer_text(a.desk, token, (struct onward_str){NULL, 1}, 0),
+        ONWARD_EINVAL);
     assert_int_equal(onward_dns_answer_error(a.desk, token, 0), ONWARD_EINVAL);
     assert_int_equal(onward_dns_answer_error(a.desk, token, 7), ONWARD_EINVAL);
     assert_int_equal(onward_dns_answer_error(a.desk, token + 1, 1),
@@ -206,7 +208,7 @@ static void test_bad_answers(void **state)
 }
 
 static const struct error_row {
-    uint64_t failure;
+    int failure;
     enum onward_dns_status want;
 } error_rows[] = {
     {ONWARD_DNS_SERVFAIL, ONWARD_DNS_STATUS_TEMP},
@@ -529,10 +531,10 @@ static void test_target_from_cache(void **state)
     ask_and_answer(&a, "b.example", 60);
     lookup = t_asker_ask(&a, "a.example", ONWARD_DNS_A);
     t_asker_run(&a);
-    assert_int_equal(onward_dns_answer_text(a.desk, a.asked[1].token,
-                                            "a.example 90 CNAME b.example", 28,
-                                            0),
-                     0);
+    assert_int_equal(
+        onward_dns_answer_text(a.desk, a.asked[1].token,
+                               ONWARD_STR("a.example 90 CNAME b.example"), 0),
+        0);
     t_asker_run(&a);
     assert_int_equal(a.asked_count, 2);
     assert_status(lookup, ONWARD_DNS_STATUS_OK);
@@ -549,8 +551,9 @@ static void answer_next_alias(struct t_asker *a, uint64_t token)
     int n = snprintf(text, sizeof(text), "%s CNAME n%zu.example\n",
                      a->asked[a->asked_count - 1].name, a->asked_count);
 
-    assert_true(onward_dns_answer_text(a->desk, token, text, (size_t)n, 0) <=
-                0);
+    assert_true(onward_dns_answer_text(a->desk, token,
+                                       (struct onward_str){text, (size_t)n},
+                                       0) <= 0);
 }
 
 static void test_endless_aliases(void **state)
@@ -578,8 +581,7 @@ static void test_loaded_and_asked(void **state)
     (void)state;
     t_asker_init(&a, NULL);
     assert_int_equal(
-        onward_resolver_load(a.resolver, records, sizeof(records) - 1, NULL),
-        0);
+        onward_resolver_load(a.resolver, onward_str_of(records), NULL), 0);
     lookup = t_asker_get(&a, "b.example", ONWARD_DNS_A);
     assert_status(lookup, ONWARD_DNS_STATUS_OK);
     onward_dns_lookup_free(lookup);
@@ -619,12 +621,12 @@ static void test_pull(void **state)
     assert_int_equal(onward_resolver_next(a.resolver, &small), ONWARD_EINVAL);
     assert_int_equal(onward_resolver_next(a.resolver, NULL), ONWARD_EINVAL);
     assert_int_equal(onward_resolver_next(a.resolver, &q), 1);
-    t_assert_str((struct onward_str){q.name, q.name_len}, "a.example");
+    t_assert_str(q.name, "a.example");
     assert_int_equal(q.type, ONWARD_DNS_MX);
     assert_int_equal(
         onward_dns_answer_error(a.desk, q.token, ONWARD_DNS_NODATA), 0);
     assert_int_equal(onward_resolver_next(a.resolver, &q), 1);
-    t_assert_str((struct onward_str){q.name, q.name_len}, "b.example");
+    t_assert_str(q.name, "b.example");
     assert_int_equal(onward_resolver_next(a.resolver, &q), 0);
     t_asker_run(&a);
     assert_int_equal(a.done_count, 1);
@@ -882,8 +884,9 @@ static bool alias_and_cache(struct t_world *w, void *arg)
         while (onward_desk_run(a.desk, 0) == 1)
             continue;
         if (ok && i == 0)
-            (void)onward_dns_answer_text(a.desk, a.asked[0].token,
-                                         "a.example 9 CNAME b.example", 27, 0);
+            (void)onward_dns_answer_text(
+                a.desk, a.asked[0].token,
+                ONWARD_STR("a.example 9 CNAME b.example"), 0);
         while (onward_desk_run(a.desk, 0) == 1)
             continue;
         if (a.asked_count > 1)

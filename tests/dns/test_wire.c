@@ -682,8 +682,8 @@ static void test_text_row(void **state)
     t_asker_init(&a, NULL);
     lookup = t_asker_ask(&a, Q, ONWARD_DNS_A);
     t_asker_run(&a);
-    assert_int_equal(onward_dns_answer_text(a.desk, a.asked[0].token, row->text,
-                                            strlen(row->text),
+    assert_int_equal(onward_dns_answer_text(a.desk, a.asked[0].token,
+                                            onward_str_of(row->text),
                                             ONWARD_DNS_SECURE),
                      row->want_ret);
     t_asker_run(&a);

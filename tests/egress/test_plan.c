@@ -124,7 +124,7 @@ static void setup(struct fixture *f)
     assert_int_equal(onward_resolver_new(f->desk, &opts, NULL, &f->resolver),
                      0);
     assert_int_equal(
-        onward_resolver_load(f->resolver, zone, sizeof(zone) - 1, NULL), 0);
+        onward_resolver_load(f->resolver, onward_str_of(zone), NULL), 0);
     f->opts.size = sizeof(f->opts);
     f->host = (struct onward_egress_host){.size = sizeof(f->host),
                                           .user = f,
@@ -338,8 +338,7 @@ static void test_equals_are_shuffled(void **state)
     (void)state;
     setup(&f);
     assert_int_equal(
-        onward_resolver_load(f.resolver, records, sizeof(records) - 1, NULL),
-        0);
+        onward_resolver_load(f.resolver, onward_str_of(records), NULL), 0);
     for (int i = 0; i < 60; i++) {
         const char *text;
 
@@ -674,9 +673,10 @@ static void test_freed_while_asking(void **state)
     assert_int_equal(onward_egress_new(open, &f.opts, &f.host, &f.plan), 0);
     run(&f);
     assert_int_equal(onward_resolver_next(open, &q), 1);
-    assert_int_equal(onward_dns_answer_text(
-                         f.desk, q.token, "two.example MX 1 mx.example", 27, 0),
-                     0);
+    assert_int_equal(
+        onward_dns_answer_text(f.desk, q.token,
+                               ONWARD_STR("two.example MX 1 mx.example"), 0),
+        0);
     run(&f);
     assert_int_equal(onward_resolver_next(open, &q), 1);
     onward_egress_free(f.plan);
@@ -734,7 +734,7 @@ static bool plan_all(struct t_world *w, void *arg)
                                          .allow_address = allow};
     ok = onward_desk_new(w->ctx, NULL, &f.desk) == 0 &&
          onward_resolver_new(f.desk, &resolver_opts, NULL, &f.resolver) == 0 &&
-         onward_resolver_load(f.resolver, zone, sizeof(zone) - 1, NULL) == 0 &&
+         onward_resolver_load(f.resolver, onward_str_of(zone), NULL) == 0 &&
          onward_egress_new(f.resolver, &f.opts, &f.host, &f.plan) == 0;
     if (ok) {
         run(&f);

@@ -103,7 +103,8 @@ static struct onward_resolver *load_zone(const char *path)
     size_t len = read_file(path, zone, sizeof(zone));
 
     must(onward_resolver_new(desk, &opts, NULL, &resolver), "resolver");
-    must(onward_resolver_load(resolver, zone, len, NULL), "zone");
+    must(onward_resolver_load(resolver, (struct onward_str){zone, len}, NULL),
+         "zone");
     return resolver;
 }
 
@@ -114,7 +115,8 @@ static struct onward_signer *load_key(struct onward_ctx *ctx, const char *path)
     struct onward_key *key;
     size_t len = read_file(path, pem, sizeof(pem));
 
-    must(onward_key_from_pem(ctx, pem, len, NULL, &key), "key");
+    must(onward_key_from_pem(ctx, (struct onward_str){pem, len}, NULL, &key),
+         "key");
     must(onward_signer_new(desk, key, NULL, &signer), "signer");
     onward_key_free(key);
     return signer;
@@ -130,10 +132,8 @@ static void sign(struct onward_signer *key, char **argv)
 {
     struct onward_dkim_signer_opts opts = {
         .size = sizeof(opts),
-        .domain = argv[3],
-        .domain_len = strlen(argv[3]),
-        .selector = argv[4],
-        .selector_len = strlen(argv[4]),
+        .domain = onward_str_of(argv[3]),
+        .selector = onward_str_of(argv[4]),
         .use_simple_header = strncmp(argv[5], "simple/", 7) == 0,
         .use_simple_body = strstr(argv[5], "/simple") != NULL};
     struct onward_dkim_signer_host host = {.size = sizeof(host),
@@ -174,14 +174,11 @@ static void seal(struct onward_signer *key, char **argv)
         .size = sizeof(opts),
         .chain_result = verdict.result,
         .chain_instances = verdict.instances,
-        .domain = argv[3],
-        .domain_len = strlen(argv[3]),
-        .selector = argv[4],
-        .selector_len = strlen(argv[4]),
-        .authserv_id = "mx.example.org",
-        .authserv_id_len = 14,
-        .results = "spf=pass smtp.mailfrom=a@example.org;\r\n\tarc=none",
-        .results_len = 48};
+        .domain = onward_str_of(argv[3]),
+        .selector = onward_str_of(argv[4]),
+        .authserv_id = ONWARD_STR("mx.example.org"),
+        .results =
+            ONWARD_STR("spf=pass smtp.mailfrom=a@example.org;\r\n\tarc=none")};
     struct onward_arc_sealer_host host = {.size = sizeof(host), .done = sealed};
     struct onward_arc_sealer *s;
 

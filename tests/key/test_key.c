@@ -12,7 +12,8 @@ static struct loaded load_text(struct t_world *w, const char *pem, size_t len)
 {
     struct loaded l = {.fault = {.size = sizeof(l.fault)}};
 
-    l.ret = onward_key_from_pem(w->ctx, pem, len, &l.fault, &l.key);
+    l.ret = onward_key_from_pem(w->ctx, (struct onward_str){pem, len}, &l.fault,
+                                &l.key);
     return l;
 }
 
@@ -490,8 +491,9 @@ static void test_older_fault_struct(void **state)
 
     (void)state;
     t_world_init(&w);
-    assert_int_equal(onward_key_from_pem(w.ctx, BEGIN "x", 29, &fault, &key),
-                     ONWARD_ESYNTAX);
+    assert_int_equal(
+        onward_key_from_pem(w.ctx, ONWARD_STR(BEGIN "x"), &fault, &key),
+        ONWARD_ESYNTAX);
     assert_int_equal(fault.offset, 29);
     assert_int_equal(fault.bits, 4711);
     assert_null(fault.text);

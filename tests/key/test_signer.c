@@ -39,8 +39,7 @@ static int host_sign(void *user, const struct onward_sign_question *question)
     assert_int_equal(question->size, sizeof(*question));
     assert_int_equal(question->digest_len, 32);
     assert_memory_equal(question->digest, digest, 32);
-    t_assert_str_n((struct onward_str){question->label, question->label_len},
-                   "slot 3", 6);
+    t_assert_str(question->label, "slot 3");
     if (f->answer_inside)
         assert_int_equal(
             onward_sign_answer(f->desk, question->token, f->signature, 64), 0);
@@ -59,7 +58,7 @@ static void host_cancel(void *user, uint64_t token)
 }
 
 static const struct onward_signer_opts opts = {
-    .size = sizeof(opts), .label = "slot 3", .label_len = 6, .timeout_ms = 50};
+    .size = sizeof(opts), .label = {"slot 3", 6}, .timeout_ms = 50};
 
 static void setup(struct fixture *f)
 {
@@ -259,7 +258,7 @@ static void test_desk_freed_first(void **state)
 static void test_broken_contract(void **state)
 {
     struct onward_signer_host none = {.size = sizeof(none)};
-    struct onward_signer_opts bad = {.size = sizeof(bad), .label_len = 1};
+    struct onward_signer_opts bad = {.size = sizeof(bad), .label = {NULL, 1}};
     struct onward_signer *signer;
     struct fixture f;
 
@@ -284,7 +283,8 @@ static struct onward_key *rsa_key(struct t_world *w)
     char *pem = t_read_file(t_data("key/rsa2048.pem"), &len);
 
     assert_non_null(pem);
-    (void)onward_key_from_pem(w->ctx, pem, len, NULL, &key);
+    (void)onward_key_from_pem(w->ctx, (struct onward_str){pem, len}, NULL,
+                              &key);
     free(pem);
     return key;
 }

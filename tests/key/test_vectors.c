@@ -91,8 +91,7 @@ static void check_signing(struct t_world *w, struct vectors *v,
         return;
     assert_int_equal(
         onward_key_from_der(w->ctx, pkcs8.data, pkcs8.len, &fault, &key), 0);
-    assert_int_equal(
-        onward_key_from_pem(w->ctx, pem.data, pem.len, NULL, &same), 0);
+    assert_int_equal(onward_key_from_pem(w->ctx, pem, NULL, &same), 0);
     assert_int_equal(onward_desk_new(w->ctx, NULL, &desk), 0);
     assert_int_equal(onward_signer_new(desk, same, NULL, &signer), 0);
     for (int round = 0; round < 12; round++) {

@@ -101,7 +101,7 @@ static void close_set(struct set *s)
 
 static int add_text(struct onward_edit *e, const char *name, const char *value)
 {
-    return onward_edit_add(e, name, strlen(name), value, strlen(value));
+    return onward_edit_add(e, onward_str_of(name), onward_str_of(value));
 }
 
 static void read_back(const struct onward_source *source, size_t step,
@@ -189,8 +189,7 @@ static void test_bad_row(void **state)
 
     t_world_init(&w);
     assert_int_equal(open_set(&w, ONWARD_STR("A: b\r\n\r\nx"), &s), 0);
-    assert_int_equal(onward_edit_add(s.edit, row->field.data, row->field.len,
-                                     row->value.data, row->value.len),
+    assert_int_equal(onward_edit_add(s.edit, row->field, row->value),
                      ONWARD_ESYNTAX);
     assert_int_equal(onward_edit_source(s.edit, &source), 0);
     read_back(source, 100, 0, ONWARD_STR("A: b\r\n\r\nx"));
@@ -237,8 +236,11 @@ static void test_lines_of_998_octets_fit(void **state)
     memset(value, 'x', sizeof(value));
     t_world_init(&w);
     assert_int_equal(open_set(&w, ONWARD_STR("\r\n"), &s), 0);
-    assert_int_equal(onward_edit_add(s.edit, "A", 1, value, 995), 0);
-    assert_int_equal(onward_edit_add(s.edit, "A", 1, value, 996),
+    assert_int_equal(onward_edit_add(s.edit, ONWARD_STR("A"),
+                                     (struct onward_str){value, 995}),
+                     0);
+    assert_int_equal(onward_edit_add(s.edit, ONWARD_STR("A"),
+                                     (struct onward_str){value, 996}),
                      ONWARD_ESYNTAX);
     close_set(&s);
     t_world_clear(&w);

@@ -226,19 +226,19 @@ static void test_looks_up_by_name_from_both_ends(void **state)
     t_world_init(&w);
     h = parsed(&w, ONWARD_STR("From: 0\r\nTo: 1\r\nFROM : 2\r\nx\r\nfrom: 4\r\n"
                               "Fro: 5\r\n\r\n"));
-    assert_int_equal(onward_header_first(h, "fRoM", 4), 0);
-    assert_int_equal(onward_header_last(h, "fRoM", 4), 4);
+    assert_int_equal(onward_header_first(h, ONWARD_STR("fRoM")), 0);
+    assert_int_equal(onward_header_last(h, ONWARD_STR("fRoM")), 4);
     assert_int_equal(onward_header_below(h, 0), 2);
     assert_int_equal(onward_header_below(h, 2), 4);
     assert_true(onward_header_below(h, 4) == ONWARD_HEADER_NONE);
     assert_int_equal(onward_header_above(h, 4), 2);
     assert_int_equal(onward_header_above(h, 2), 0);
     assert_true(onward_header_above(h, 0) == ONWARD_HEADER_NONE);
-    assert_int_equal(onward_header_count_named(h, "From", 4), 3);
-    assert_int_equal(onward_header_count_named(h, "Fro", 3), 1);
-    assert_int_equal(onward_header_count_named(h, "Cc", 2), 0);
-    assert_true(onward_header_first(h, "Cc", 2) == ONWARD_HEADER_NONE);
-    assert_true(onward_header_last(h, "", 0) == ONWARD_HEADER_NONE);
+    assert_int_equal(onward_header_count_named(h, ONWARD_STR("From")), 3);
+    assert_int_equal(onward_header_count_named(h, ONWARD_STR("Fro")), 1);
+    assert_int_equal(onward_header_count_named(h, ONWARD_STR("Cc")), 0);
+    assert_true(onward_header_first(h, ONWARD_STR("Cc")) == ONWARD_HEADER_NONE);
+    assert_true(onward_header_last(h, ONWARD_STR("")) == ONWARD_HEADER_NONE);
     assert_true(onward_header_above(h, 99) == ONWARD_HEADER_NONE);
     onward_header_free(h);
     t_world_clear(&w);

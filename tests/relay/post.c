@@ -157,8 +157,7 @@ bool t_post_open_in(struct t_post *x, struct t_world *w)
     *x = (struct t_post){.w = w, .client_ip = "192.0.2.9"};
     if (onward_desk_new(w->ctx, NULL, &x->desk) != 0 ||
         onward_resolver_new(x->desk, &o, NULL, &x->resolver) != 0 ||
-        onward_resolver_load(x->resolver, records, strlen(records), NULL) !=
-            0 ||
+        onward_resolver_load(x->resolver, onward_str_of(records), NULL) != 0 ||
         onward_ruleset_new(w->ctx, onward_str_of(rules_text), NULL, NULL,
                            &x->rules) != 0 ||
         onward_srs_new(w->ctx, &secret, 1, NULL, &x->srs) != 0 ||

@@ -95,7 +95,7 @@ static void publish(struct t_post *x)
              "arc._domainkey.example.com TXT \"v=DKIM1; k=ed25519; p=%s\"\n",
              p);
     assert_int_equal(
-        onward_resolver_load(x->resolver, record, strlen(record), NULL), 0);
+        onward_resolver_load(x->resolver, onward_str_of(record), NULL), 0);
 }
 
 static void keep_done(void *user, struct onward_arc_validator *validator)
@@ -214,7 +214,7 @@ static void test_a_silent_dns_defers(void **state)
     t_post_send(&x, "ann@a.example", "me@example.com", t_post_plain);
     first = keep(t_post_sent(&x));
     assert_int_equal(
-        onward_resolver_load(x.resolver, silent, strlen(silent), NULL), 0);
+        onward_resolver_load(x.resolver, onward_str_of(silent), NULL), 0);
     assert_string_equal(
         t_post_send(&x, "ann@a.example", "all@example.com", first),
         "451 4.4.3 ARC cannot be checked now");

@@ -23,7 +23,7 @@ static void world_init(struct world *x, const char *zone)
     assert_int_equal(onward_desk_new(x->w.ctx, &single, &x->desk), 0);
     assert_int_equal(onward_resolver_new(x->desk, &o, NULL, &x->resolver), 0);
     assert_int_equal(
-        onward_resolver_load(x->resolver, zone, strlen(zone), NULL), 0);
+        onward_resolver_load(x->resolver, onward_str_of(zone), NULL), 0);
     assert_int_equal(onward_ip_parse(ONWARD_STR("192.0.2.9"), &x->ip), 0);
 }
 
@@ -311,8 +311,8 @@ static bool whole_check(struct t_world *w, void *arg)
     o.client_ip = &ip;
     if (onward_desk_new(w->ctx, NULL, &desk) == 0 &&
         onward_resolver_new(desk, &ro, NULL, &resolver) == 0 &&
-        onward_resolver_load(resolver, include_zone, sizeof(include_zone) - 1,
-                             NULL) == 0 &&
+        onward_resolver_load(resolver, onward_str_of(include_zone), NULL) ==
+            0 &&
         onward_spf_check_new(resolver, &o, NULL, &c) == 0) {
         while (onward_desk_run(desk, 0) == 1)
             continue;

@@ -92,10 +92,10 @@ static void load_zone(struct t_world *w, struct onward_resolver *resolver,
     onward_core__buf_init(&text, w->ctx, 1 << 20);
     add_zone(&text, zone);
     assert_int_equal(text.err, 0);
-    if (onward_resolver_load(resolver, (const char *)text.data, text.len,
-                             &fault) != 0)
-        fail_msg("zone line %zu: %.*s", fault.line, (int)fault.message_len,
-                 fault.message);
+    if (onward_resolver_load(resolver, onward_core__buf_str(&text), &fault) !=
+        0)
+        fail_msg("zone line %zu: %.*s", fault.line, (int)fault.text.len,
+                 fault.text.data);
     onward_core__buf_clear(&text);
 }
 

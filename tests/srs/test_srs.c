@@ -43,7 +43,7 @@ static void run_case(struct t_world *w, const struct onward_json *t)
     struct onward_str secrets[4], input = member(t, "input");
     struct onward_str want = member(t, "expect");
     char out[ONWARD_SRS_TEXT_MAX];
-    uint32_t verdict = ONWARD_SRS_OK;
+    int verdict = ONWARD_SRS_OK;
     struct onward_srs *srs;
     size_t count = 0;
     int ret;
@@ -65,7 +65,7 @@ static void run_case(struct t_world *w, const struct onward_json *t)
         assert_true(ret < 0 || verdict != ONWARD_SRS_OK);
     } else {
         if (ret < 0 || verdict != ONWARD_SRS_OK)
-            fail_msg("%.*s: %d, verdict %u", (int)member(t, "id").len,
+            fail_msg("%.*s: %d, verdict %d", (int)member(t, "id").len,
                      member(t, "id").data, ret, verdict);
         t_assert_str_n(want, out, (size_t)ret);
         assert_int_equal(out[ret], '\0');
@@ -210,7 +210,7 @@ static void test_reverse_row(void **state)
     struct t_world w = {0};
     struct onward_srs *srs;
     char out[ONWARD_SRS_TEXT_MAX] = "untouched";
-    uint32_t verdict = 4711;
+    int verdict = 4711;
     int ret;
 
     t_world_init(&w);
@@ -271,7 +271,7 @@ static void test_broken_contract(void **state)
     struct onward_str much = {big, sizeof(big)};
     struct t_world w = {0};
     struct onward_srs *srs;
-    uint32_t verdict;
+    int verdict;
 
     (void)state;
     t_world_init(&w);

@@ -15,12 +15,10 @@ static int seal(struct onward_desk *desk, struct onward_signer *key)
     int ok = 0;
     struct onward_arc_sealer_opts opts = {.size = sizeof(opts),
                                           .chain_result = ONWARD_ARC_NONE,
-                                          .domain = "example.net",
-                                          .domain_len = 11,
-                                          .selector = "s",
-                                          .selector_len = 1,
-                                          .authserv_id = "mx.example.net",
-                                          .authserv_id_len = 14};
+                                          .domain = ONWARD_STR("example.net"),
+                                          .selector = ONWARD_STR("s"),
+                                          .authserv_id =
+                                              ONWARD_STR("mx.example.net")};
     struct onward_arc_sealer_host host = {
         .size = sizeof(host), .user = &ok, .done = done};
     struct onward_arc_sealer *sealer = NULL;

@@ -14,10 +14,8 @@ static int sign(struct onward_desk *desk, struct onward_signer *key)
     static const char message[] = "From: a@example.net\r\n\r\nhello\r\n";
     int ok = 0;
     struct onward_dkim_signer_opts opts = {.size = sizeof(opts),
-                                           .domain = "example.net",
-                                           .domain_len = 11,
-                                           .selector = "s",
-                                           .selector_len = 1};
+                                           .domain = ONWARD_STR("example.net"),
+                                           .selector = ONWARD_STR("s")};
     struct onward_dkim_signer_host host = {
         .size = sizeof(host), .user = &ok, .done = done};
     struct onward_dkim_signer *signer = NULL;

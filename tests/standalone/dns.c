@@ -23,8 +23,7 @@ int main(void)
 
     if (ctx != NULL && onward_desk_new(ctx, NULL, &desk) == 0 &&
         onward_resolver_new(desk, &opts, NULL, &resolver) == 0 &&
-        onward_resolver_load(resolver, records, sizeof(records) - 1, NULL) ==
-            0 &&
+        onward_resolver_load(resolver, onward_str_of(records), NULL) == 0 &&
         onward_dns_lookup_new(resolver, ONWARD_STR("a.example"), ONWARD_DNS_A,
                               &host, &lookup) == 0)
         while (onward_desk_run(desk, 0) == 1)

@@ -9,7 +9,7 @@ int main(void)
     char there[ONWARD_SRS_TEXT_MAX], back[ONWARD_SRS_TEXT_MAX];
     struct onward_ctx *ctx = host_ctx();
     struct onward_srs *srs = NULL;
-    unsigned verdict = ONWARD_SRS_NONE;
+    int verdict = ONWARD_SRS_NONE;
     int ok = 0;
 
     if (ctx != NULL && onward_srs_new(ctx, &secret, 1, NULL, &srs) == 0 &&

@@ -82,7 +82,7 @@ static void keep_log(void *user, const struct onward_log_event *event)
 
     w->log_count++;
     snprintf(w->last_log, sizeof(w->last_log), "%s %s %.*s", event->module,
-             event->code, (int)event->detail_len, event->detail);
+             event->code, (int)event->detail.len, event->detail.data);
 }
 
 static int make_ctx(struct t_world *w, const struct onward_limits *limits)

@@ -71,10 +71,8 @@ static void sign(struct world *x)
     struct onward_dkim_signer_host host = {
         .size = sizeof(host), .user = x, .done = signed_now};
     struct onward_dkim_signer_opts o = {.size = sizeof(o),
-                                        .domain = "a.example",
-                                        .domain_len = 9,
-                                        .selector = "s",
-                                        .selector_len = 1};
+                                        .domain = ONWARD_STR("a.example"),
+                                        .selector = ONWARD_STR("s")};
     struct onward_dkim_signer *s = NULL;
     struct onward_str field;
     size_t len = strlen(x->message);
@@ -98,14 +96,11 @@ static void seal(struct world *x, const char *results)
         .size = sizeof(host), .user = x, .done = sealed};
     struct onward_arc_sealer_opts o = {.size = sizeof(o),
                                        .chain_result = ONWARD_ARC_NONE,
-                                       .domain = "seal.example",
-                                       .domain_len = 12,
-                                       .selector = "s",
-                                       .selector_len = 1,
-                                       .authserv_id = "seal.example",
-                                       .authserv_id_len = 12,
-                                       .results = results,
-                                       .results_len = strlen(results)};
+                                       .domain = ONWARD_STR("seal.example"),
+                                       .selector = ONWARD_STR("s"),
+                                       .authserv_id =
+                                           ONWARD_STR("seal.example"),
+                                       .results = onward_str_of(results)};
     struct onward_arc_sealer *s = NULL;
     struct onward_str fields;
     size_t len = strlen(x->message);
@@ -143,7 +138,7 @@ static void world_init(struct world *x)
              "mail.a.example A 192.0.2.9\n",
              p, p);
     assert_int_equal(
-        onward_resolver_load(x->resolver, x->zone, strlen(x->zone), NULL), 0);
+        onward_resolver_load(x->resolver, onward_str_of(x->zone), NULL), 0);
     assert_int_equal(onward_ip_parse(ONWARD_STR("192.0.2.9"), &x->ip), 0);
     strcpy(x->message, plain);
 }
@@ -484,8 +479,7 @@ static bool whole_pass(struct t_world *w, void *arg)
 
     if (onward_desk_new(w->ctx, NULL, &desk) == 0 &&
         onward_resolver_new(desk, &ro, NULL, &resolver) == 0 &&
-        onward_resolver_load(resolver, made->zone, strlen(made->zone), NULL) ==
-            0 &&
+        onward_resolver_load(resolver, onward_str_of(made->zone), NULL) == 0 &&
         onward_verifier_new(resolver, &o, NULL, &v) == 0 &&
         onward_verifier_feed(v, made->message, strlen(made->message)) == 0 &&
         onward_verifier_finish(v) == 0) {
