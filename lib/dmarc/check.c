@@ -144,14 +144,23 @@ static enum choice choose_policy(struct onward_dmarc_check *c,
 
 /* ---- Alignment --------------------------------------------------------- */
 
-/* A relaxed identifier needs its own walk, unless the answer is plain. */
+/*
+ * A relaxed identifier needs its own walk, unless the answer is plain. A walk
+ * never ends outside of the name that it began at, so a name that is not below
+ * the author's organization is of another one, whatever its zone says. It must
+ * not be asked: its owner could let the look-up fail, and the doubt would stand
+ * where a plain failure belongs.
+ */
 static bool needs_walk(const struct onward_dmarc_check *c,
                        const struct onward_dmarc__walk *w)
 {
     struct onward_str author = c->author.domain;
 
-    return !onward_core__str_ieq(author, w->domain) &&
-           onward_core__str_ieq(onward_core__domain_last_labels(author, 1),
+    if (onward_core__str_ieq(author, w->domain))
+        return false;
+    if (!c->is_org_unknown)
+        return onward_core__domain_is_within(w->domain, c->org_domain);
+    return onward_core__str_ieq(onward_core__domain_last_labels(author, 1),
                                 onward_core__domain_last_labels(w->domain, 1));
 }
 
@@ -166,11 +175,14 @@ static enum onward_dmarc__walk_state same_org(struct onward_dmarc_check *c,
     *is_same = onward_core__str_ieq(c->author.domain, w->domain);
     if (!needs_walk(c, w))
         return WALK_DONE;
-    if (c->is_org_unknown)
+    if (c->is_org_unknown || w->is_failed)
         return WALK_FAILED;
     if (w->count == 0 &&
-        onward_dmarc__walk_start(w, c->resolver, &c->task) != 0)
+        onward_dmarc__walk_start(w, c->resolver, &c->task) != 0) {
+        /* What was not asked will not be answered. */
+        w->is_failed = true;
         return WALK_FAILED;
+    }
     state = onward_dmarc__walk_look(w, &found);
     if (state == WALK_DONE)
         *is_same = onward_core__str_ieq(found.org_domain, c->org_domain);
@@ -336,13 +348,15 @@ int onward_dmarc_check_new(struct onward_resolver *resolver,
 
 void onward_dmarc_check_free(struct onward_dmarc_check *check)
 {
-    if (check == NULL)
+    if (check == NULL || check->guard.is_dead)
         return;
+    check->guard.is_dead = true;
+    check->is_done = true;
+    /* Cancels, and whatever the host frees there may want to free us too. */
+    onward_core__guard_enter(&check->guard);
     clear_queries(check);
     onward_core__task_clear(&check->task);
-    check->is_done = true;
-    check->guard.is_dead = true;
-    if (check->guard.depth == 0)
+    if (onward_core__guard_leave(&check->guard))
         destroy(check);
 }
 

@@ -25,6 +25,7 @@ struct onward_dmarc__walk {
     struct onward_dmarc__stop stops[ONWARD_DMARC__WALK_MAX];
     size_t count;
     bool is_spf, is_dkim; /* what the identifier comes from */
+    bool is_failed;       /* could not ask */
 };
 
 /* What a walk found, once nothing it needs is pending. */

@@ -230,6 +230,8 @@ static bool step_mx_hosts(struct onward_spf_check *c)
     for (size_t i = 0; i < c->mx.count; i++)
         onward_dns__query_clear(&c->mx.queries[i]);
     c->mx.count = 0;
+    if (c->guard.is_dead)
+        return false;
     return is_match ? matched(c) : next_term(c);
 }
 
@@ -522,6 +524,9 @@ static void run(struct onward_core__task *task, int64_t now_ms)
                              : now_ms + (int64_t)c->timeout_ms;
         onward_core__task_deadline(&c->task, c->deadline_ms);
     }
+    /* A question that is not needed any more is cancelled inside, and the host
+     * may free us there. */
+    onward_core__guard_enter(&c->guard);
     while (step(c))
         continue;
     if (c->phase != PHASE_DONE && now_ms >= c->deadline_ms) {
@@ -532,10 +537,8 @@ static void run(struct onward_core__task *task, int64_t now_ms)
         }
         finish(c);
     }
-    if (c->phase != PHASE_DONE || c->host.done == NULL)
-        return;
-    onward_core__guard_enter(&c->guard);
-    c->host.done(c->host.user, c);
+    if (c->phase == PHASE_DONE && c->host.done != NULL && !c->guard.is_dead)
+        c->host.done(c->host.user, c);
     if (onward_core__guard_leave(&c->guard))
         destroy(c);
 }
@@ -649,12 +652,14 @@ int onward_spf_check_new(struct onward_resolver *resolver,
 
 void onward_spf_check_free(struct onward_spf_check *check)
 {
-    if (check == NULL)
+    if (check == NULL || check->guard.is_dead)
         return;
+    check->guard.is_dead = true;
+    check->phase = PHASE_DONE;
+    /* Cancels, and whatever the host frees there may want to free us too. */
+    onward_core__guard_enter(&check->guard);
     onward_spf__clear_queries(check);
     onward_core__task_clear(&check->task);
-    check->phase = PHASE_DONE;
-    check->guard.is_dead = true;
-    if (check->guard.depth == 0)
+    if (onward_core__guard_leave(&check->guard))
         destroy(check);
 }

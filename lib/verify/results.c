@@ -29,6 +29,8 @@ static void property(struct onward_authres_builder *b, const char *ptype,
 static struct onward_str spf_reason(const struct onward_spf_check *check)
 {
     switch (onward_spf_check_result(check)) {
+    case ONWARD_SPF_PENDING:
+        return text(onward_spf_reason_text(ONWARD_SPF_REASON_TIMEOUT));
     case ONWARD_SPF_TEMPERROR:
     case ONWARD_SPF_PERMERROR:
         return text(onward_spf_reason_text(onward_spf_check_reason(check)));
@@ -37,14 +39,22 @@ static struct onward_str spf_reason(const struct onward_spf_check *check)
     }
 }
 
+/* What the verifier could not wait for is not known (A051). */
+static const char *spf_result(const struct onward_spf_check *check)
+{
+    int result = onward_spf_check_result(check);
+
+    return onward_spf_result_name(
+        result == ONWARD_SPF_PENDING ? ONWARD_SPF_TEMPERROR : result);
+}
+
 static void add_spf(struct onward_authres_builder *b,
                     const struct onward_verifier *v, int *err)
 {
     const struct onward_spf_check *c = v->spf_mail_from;
 
     if (c != NULL) {
-        add(b, "spf", onward_spf_result_name(onward_spf_check_result(c)),
-            spf_reason(c), err);
+        add(b, "spf", spf_result(c), spf_reason(c), err);
         /* The null reverse-path was checked as postmaster@HELO (RFC 7208
          * section 2.4); RFC 8601 section 2.7.2 names that by smtp.helo. */
         if (v->mail_from.len != 0)
@@ -54,8 +64,7 @@ static void add_spf(struct onward_authres_builder *b,
     }
     c = v->spf_helo;
     if (c != NULL && v->mail_from.len != 0) {
-        add(b, "spf", onward_spf_result_name(onward_spf_check_result(c)),
-            spf_reason(c), err);
+        add(b, "spf", spf_result(c), spf_reason(c), err);
         property(b, "smtp", "helo", v->helo, err);
     }
 }
@@ -72,9 +81,14 @@ static void add_dkim(struct onward_authres_builder *b,
 
         if (onward_verifier_dkim(v, i, &s) != 0)
             continue;
-        add(b, "dkim", onward_dkim_result_name((int)s.result),
-            s.result == ONWARD_DKIM_PASS ? onward_core__str("", 0) : s.detail,
-            err);
+        if (s.result == ONWARD_DKIM_PENDING)
+            add(b, "dkim", "temperror", ONWARD_STR("key did not come in time"),
+                err);
+        else
+            add(b, "dkim", onward_dkim_result_name((int)s.result),
+                s.result == ONWARD_DKIM_PASS ? onward_core__str("", 0)
+                                             : s.detail,
+                err);
         /* As A-labels: a U-label would make the message need SMTPUTF8. */
         property(b, "header", "d", s.domain_ascii, err);
         property(b, "header", "i", s.identity, err);
@@ -91,6 +105,11 @@ static void add_arc(struct onward_authres_builder *b,
 
     if (onward_verifier_arc(v, &a) != 0)
         return;
+    if (a.result == ONWARD_ARC_PENDING) {
+        /* ARC knows no temperror (RFC 8617 section 5.2.1). */
+        add(b, "arc", "fail", ONWARD_STR("key did not come in time"), err);
+        return;
+    }
     add(b, "arc", onward_arc_result_name((int)a.result),
         a.result == ONWARD_ARC_FAIL ? a.detail : onward_core__str("", 0), err);
     if (a.result == ONWARD_ARC_PASS) {

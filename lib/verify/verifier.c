@@ -29,14 +29,21 @@ static void destroy(struct onward_verifier *v)
     onward_ctx_free(ctx);
 }
 
+static void drop_dmarc(struct onward_verifier *v)
+{
+    struct onward_dmarc_check *dmarc = v->dmarc;
+
+    v->dmarc = NULL; /* its questions are cancelled, the host may free us */
+    onward_dmarc_check_free(dmarc);
+}
+
 /* Let go of all that asks. */
 static void detach(struct onward_verifier *v)
 {
     onward_spf_check_free(v->spf_mail_from);
     onward_spf_check_free(v->spf_helo);
-    onward_dmarc_check_free(v->dmarc);
     v->spf_mail_from = v->spf_helo = NULL;
-    v->dmarc = NULL;
+    drop_dmarc(v);
     onward_dkim__verify_clear(&v->dkim);
     onward_arc__validate_clear(&v->arc);
     onward_core__task_clear(&v->task);
@@ -67,27 +74,31 @@ static bool spf_known(const struct onward_spf_check *check)
 }
 
 /* Does the newest seal of a passing chain come from a sealer that the host
- * trusts, and does its own record of DMARC say pass (A068)? */
-static bool is_trusted_forwarder(struct onward_verifier *v)
+ * trusts, and does its own record of DMARC say pass (A068)? 1, 0 or
+ * ONWARD_ENOMEM: then a "no" would reject what it believes. */
+static int is_trusted_forwarder(struct onward_verifier *v)
 {
     struct onward_arc_verdict verdict = {.size = sizeof(verdict)};
     struct onward_arc_set set = {.size = sizeof(set)};
     struct onward_authres *results = NULL;
     bool is_listed = false, says_pass = false;
+    int err;
 
     if (v->sealers == NULL || onward_verifier_arc(v, &verdict) != 0 ||
         verdict.result != ONWARD_ARC_PASS)
-        return false;
+        return 0;
     if (onward_verifier_arc_set(v, verdict.instances, &set) != 0)
-        return false;
+        return 0;
     for (const struct onward_verify__sealer *s = v->sealers; s != NULL;
          s = s->next)
         is_listed =
             is_listed || onward_core__str_ieq(s->domain, set.domain_ascii);
     /* From the sealed field, never from plain Authentication-Results. */
-    if (!is_listed ||
-        onward_authres_parse(v->ctx, set.results, NULL, &results) != 0)
-        return false;
+    if (!is_listed)
+        return 0;
+    err = onward_authres_parse(v->ctx, set.results, NULL, &results);
+    if (err != 0)
+        return err == ONWARD_ENOMEM ? err : 0;
     for (size_t i = 0; i < onward_authres_count(results); i++) {
         says_pass =
             says_pass || (onward_core__str_eq(onward_authres_method(results, i),
@@ -130,17 +141,19 @@ static int decide(struct onward_verifier *v)
             err = onward_dmarc_check_add_dkim(v->dmarc, s.domain_ascii);
     }
     if (err == 0)
-        err = onward_dmarc_check_finish(v->dmarc, is_trusted_forwarder(v));
-    return err;
+        err = is_trusted_forwarder(v);
+    return err < 0 ? err : onward_dmarc_check_finish(v->dmarc, err);
 }
 
-/* Without memory for the verdict there is none that anybody may trust. */
-static void give_up(struct onward_verifier *v)
+/* DMARC cannot be told: there is no verdict that anybody may trust. A message
+ * without a single author needs none to be wrong. */
+static void give_up(struct onward_verifier *v, int reason)
 {
+    if (v->dmarc == NULL)
+        return;
     v->author_result = ONWARD_DMARC_TEMPERROR;
-    v->author_reason = ONWARD_DMARC_REASON_MEMORY;
-    onward_dmarc_check_free(v->dmarc);
-    v->dmarc = NULL;
+    v->author_reason = reason;
+    drop_dmarc(v);
 }
 
 /* true: all is known. */
@@ -156,7 +169,7 @@ static bool step(struct onward_verifier *v)
     if (!v->is_decided) {
         v->is_decided = true;
         if (decide(v) != 0)
-            give_up(v);
+            give_up(v, ONWARD_DMARC_REASON_MEMORY);
     }
     return v->dmarc == NULL ||
            onward_dmarc_check_result(v->dmarc) != ONWARD_DMARC_PENDING;
@@ -168,18 +181,15 @@ static void end(struct onward_verifier *v)
     if (onward_verify__write_results(v) != 0)
         onward_core__buf_reset(&v->authres);
     v->is_done = true;
-    if (v->host.done == NULL)
-        return;
-    onward_core__guard_enter(&v->guard);
-    v->host.done(v->host.user, v);
-    if (onward_core__guard_leave(&v->guard))
-        destroy(v);
+    if (v->host.done != NULL)
+        v->host.done(v->host.user, v);
 }
 
 static void run(struct onward_core__task *task, int64_t now_ms)
 {
     struct onward_verifier *v =
         ONWARD_CONTAINER(task, struct onward_verifier, task);
+    bool is_over;
 
     if (v->is_done || !v->is_finished)
         return;
@@ -189,14 +199,20 @@ static void run(struct onward_core__task *task, int64_t now_ms)
                              : now_ms + (int64_t)v->timeout_ms;
         onward_core__task_deadline(&v->task, v->deadline_ms);
     }
-    if (step(v)) {
-        end(v);
-    } else if (now_ms >= v->deadline_ms) {
+    /* A question that is not needed any more is cancelled inside, and the host
+     * may free us there. */
+    onward_core__guard_enter(&v->guard);
+    is_over = step(v);
+    if (!is_over && !v->guard.is_dead && now_ms >= v->deadline_ms) {
         /* What is open is temperror; DMARC cannot be told then. */
-        give_up(v);
-        v->author_reason = ONWARD_DMARC_REASON_DNS;
-        end(v);
+        give_up(v, ONWARD_DMARC_REASON_DNS);
+        v->is_decided = true;
+        is_over = true;
     }
+    if (is_over && !v->guard.is_dead)
+        end(v);
+    if (onward_core__guard_leave(&v->guard))
+        destroy(v);
 }
 
 static int begin(void *user);
@@ -290,9 +306,10 @@ void onward_verifier_free(struct onward_verifier *verifier)
 {
     if (verifier == NULL || verifier->guard.is_dead)
         return;
-    detach(verifier);
     verifier->guard.is_dead = true;
-    if (verifier->guard.depth == 0)
+    onward_core__guard_enter(&verifier->guard);
+    detach(verifier);
+    if (onward_core__guard_leave(&verifier->guard))
         destroy(verifier);
 }
 
