@@ -194,8 +194,9 @@ ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
  *
  *     550 5.6.0   the header is malformed (opts.allow_malformed)
  *     550 5.7.1   DMARC asks to reject it (opts.allow_dmarc_reject)
- *     451 4.7.1   the same, but SPF or DKIM is not known and might pass; or
- *                 DMARC is not known, and nothing authenticates the message
+ *     451 4.7.1   the same, but SPF, DKIM or ARC is not known and might pass;
+ *                 or DMARC is not known, and nothing authenticates the domain
+ *                 in From (with opts.allow_dmarc_reject: nothing at all)
  *     451 4.7.26  SPF or DKIM is not known, and nothing authenticates it
  *     550 5.7.26  nothing authenticates it (opts.allow_unauthenticated; bounces
  *                 to a rewritten sender need nothing: who writes there was

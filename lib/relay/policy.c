@@ -61,6 +61,15 @@ static bool is_unsure(const struct onward_verifier *v)
     return false;
 }
 
+/* ARC that could not be checked may be what a trusted sealer said. */
+static bool is_arc_unsure(const struct onward_verifier *v)
+{
+    struct onward_arc_verdict chain = {.size = sizeof(chain)};
+
+    return onward_verifier_arc(v, &chain) == 0 &&
+           (chain.is_temporary != 0 || chain.result == ONWARD_ARC_PENDING);
+}
+
 static bool check_dmarc(struct onward_relay *r)
 {
     struct onward_str author = onward_verifier_author_domain(r->verifier);
@@ -73,7 +82,8 @@ static bool check_dmarc(struct onward_relay *r)
         return true;
     /* What is not known yet may be what would pass: then the policy cannot be
      * applied (RFC 9989 section 5.3.6). */
-    if (author.len != 0 && is_unsure(r->verifier))
+    if (author.len != 0 &&
+        (is_unsure(r->verifier) || is_arc_unsure(r->verifier)))
         return refuse(r, ONWARD_RELAY_REASON_DMARC_UNKNOWN, 451,
                       ONWARD_STR("4.7.1"),
                       ONWARD_STR("DMARC cannot be checked now"));
@@ -83,16 +93,55 @@ static bool check_dmarc(struct onward_relay *r)
     return refuse(r, ONWARD_RELAY_REASON_DMARC, 550, ONWARD_STR("5.7.1"), text);
 }
 
+/* Does something authenticate the very domain in From? Then no record of it
+ * could make DMARC fail. */
+static bool is_author_authenticated(const struct onward_verifier *v)
+{
+    struct onward_str author = onward_verifier_author_domain(v);
+    struct onward_dkim_signature sig = {.size = sizeof(sig)};
+    const struct onward_spf_check *spf =
+        onward_verifier_spf(v, ONWARD_SPF_MAIL_FROM);
+
+    if (author.len == 0)
+        return false;
+    if (spf != NULL && onward_spf_check_result(spf) == ONWARD_SPF_PASS &&
+        onward_core__str_ieq(onward_spf_check_domain(spf), author))
+        return true;
+    for (size_t i = 0; onward_verifier_dkim(v, i, &sig) == 0; i++) {
+        if (sig.result == ONWARD_DKIM_PASS && !sig.is_test &&
+            !sig.is_from_exposed &&
+            onward_core__str_ieq(sig.domain_ascii, author))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A record that cannot be looked up may ask to reject. Whoever floods the
+ * resolver until the look-up fails, with mail that authenticates a domain of
+ * his own, must not come through with the name of another (A051).
+ */
+static bool is_dmarc_unknown(const struct onward_relay *r)
+{
+    const struct onward_verifier *v = r->verifier;
+
+    if (onward_verifier_dmarc_result(v) != ONWARD_DMARC_TEMPERROR)
+        return false;
+    if (r->opts.allow_dmarc_reject && onward_verifier_is_authenticated(v))
+        return false;
+    return !is_author_authenticated(v);
+}
+
 static bool check_authentication(struct onward_relay *r)
 {
-    if (r->way == ONWARD_RELAY__BOUNCE ||
-        onward_verifier_is_authenticated(r->verifier))
+    if (r->way == ONWARD_RELAY__BOUNCE)
         return true;
-    if (onward_verifier_dmarc_result(r->verifier) == ONWARD_DMARC_TEMPERROR)
+    if (is_dmarc_unknown(r))
         return refuse(r, ONWARD_RELAY_REASON_DMARC_UNKNOWN, 451,
                       ONWARD_STR("4.7.1"),
                       ONWARD_STR("DMARC cannot be checked now"));
-    if (r->opts.allow_unauthenticated)
+    if (onward_verifier_is_authenticated(r->verifier) ||
+        r->opts.allow_unauthenticated)
         return true;
     if (is_unsure(r->verifier))
         return refuse(r, ONWARD_RELAY_REASON_AUTH_UNKNOWN, 451,

@@ -57,6 +57,8 @@ static const char records[] =
     "_dmarc.n.example TXT \"v=DMARC1; p=none\"\n"
     "t.example TXT !SERVFAIL\n"
     "_dmarc.t.example TXT !SERVFAIL\n"
+    "u.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
+    "_dmarc.u.example TXT !SERVFAIL\n"
     "s.example TXT !SERVFAIL\n"
     "e.example A 192.0.2.77\n"
     "_dmarc.fwd.net TXT \"v=DMARC1; p=none\"\n"

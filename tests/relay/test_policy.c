@@ -50,8 +50,16 @@ static const struct row {
      "dmarc-unknown"},
     {"DMARC is not known", 0, "ann@t.example", "From: ann@t.example\r\n" BODY,
      "451 4.7.1 DMARC cannot be checked now", "dmarc-unknown"},
-    {"DMARC is not known, sender passes", 0, "bob@n.example",
-     "From: ann@t.example\r\n" BODY, OK, "delivered"},
+    {"DMARC is not known, another sender passes", 0, "bob@n.example",
+     "From: ann@t.example\r\n" BODY, "451 4.7.1 DMARC cannot be checked now",
+     "dmarc-unknown"},
+    {"DMARC is not known, another sender passes, allowed", ANY_DMARC,
+     "bob@n.example", "From: ann@t.example\r\n" BODY, OK, "delivered"},
+    {"DMARC is not known, the author passes", 0, "bob@u.example",
+     "From: ann@u.example\r\n" BODY, OK, "delivered"},
+    {"another sender passes, whose DMARC is not known", 0, "bob@u.example",
+     "From: ann@a.example\r\n" BODY,
+     "550 5.7.1 Rejected as the DMARC policy of a.example asks for", "dmarc"},
 
     /* Authentication. */
     {"neither SPF nor DKIM", STRANGER, "bob@n.example",
@@ -109,7 +117,7 @@ static const struct row {
      "From: boss@other.net\r\n" BODY, OK, "delivered"},
     {"no policy, so nothing to gain", 0, "bob@n.example",
      "From: boss@none.net\r\n" BODY, OK, "delivered"},
-    {"alignment is not known", 0, "bob@n.example",
+    {"alignment is not known", ANY_DMARC, "bob@n.example",
      "From: boss@broken.net\r\n" BODY, "451 4.7.1 DMARC cannot be checked now",
      "alignment-unknown"},
 };
