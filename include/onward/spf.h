@@ -62,10 +62,12 @@ struct onward_spf_opts {
                                             for the null reverse-path */
     struct onward_str helo;            /**< as the client said it */
     struct onward_str receiver;        /**< for %{r}; empty reads "unknown" */
-    size_t max_terms;                  /**< DNS-causing terms; default 10 */
-    size_t max_void;                   /**< void look-ups; default 2 */
-    size_t max_names;                  /**< MX or PTR names; default 10 */
-    size_t timeout_ms;                 /**< whole check; default 20000 */
+    /* The limits of RFC 7208 section 4.6.4. */
+    size_t max_terms;     /**< DNS-causing terms; default 10 */
+    size_t max_void;      /**< void look-ups; default 2 */
+    size_t max_mx_names;  /**< of one MX answer; default 10, more: permerror */
+    size_t max_ptr_names; /**< of the client; default 10, more: not looked at */
+    size_t timeout_ms;    /**< whole check; default 20000 */
 };
 
 struct onward_spf_host {
@@ -165,6 +167,51 @@ onward_spf_check_lookups(const struct onward_spf_check *check);
  */
 ONWARD_API size_t
 onward_spf_check_void_lookups(const struct onward_spf_check *check);
+
+/** What became of a term. Numbers are stable. */
+enum onward_spf_outcome {
+    ONWARD_SPF_OUTCOME_OPEN = 0,     /**< not decided: the check timed out */
+    ONWARD_SPF_OUTCOME_NO_MATCH = 1, /**< go on with the next */
+    ONWARD_SPF_OUTCOME_MATCH = 2,    /**< its qualifier is the result */
+    ONWARD_SPF_OUTCOME_FOLLOWED = 3, /**< redirect=: its domain is next */
+    ONWARD_SPF_OUTCOME_ERROR = 4     /**< temperror or permerror came of it */
+};
+
+/** One term of the trace. Texts are borrowed from the check. */
+struct onward_spf_step {
+    size_t size;              /**< set by the caller */
+    struct onward_str domain; /**< whose record it is in */
+    struct onward_str term;   /**< as written there */
+    /** Its name with the macros expanded, any octets; empty: it has none. */
+    struct onward_str target;
+    size_t offset;       /**< of the term in the record, 0-based */
+    size_t depth;        /**< includes around it */
+    size_t outcome;      /**< enum onward_spf_outcome */
+    size_t lookup;       /**< which of the counted terms it is; 0: none */
+    size_t void_lookups; /**< how many of its look-ups found nothing */
+};
+
+/**
+ * How many terms were looked at, in the order of evaluation. The trace ends
+ * after 200.
+ * @since 0.1
+ */
+ONWARD_API size_t
+onward_spf_check_step_count(const struct onward_spf_check *check);
+
+/**
+ * One term that was looked at.
+ *
+ * @param step  out: size set by the caller.
+ * @return 0, ONWARD_ENOENT (i too large) or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int onward_spf_check_step_at(const struct onward_spf_check *check,
+                                        size_t i, struct onward_spf_step *step);
+
+/** "no-match", "match", "followed", "error", "open"; "" for others: static
+ * text. @since 0.1 */
+ONWARD_API const char *onward_spf_outcome_name(int outcome);
 
 /**
  * The word of a result as RFC 8601 writes it: "pass", "softfail", ...

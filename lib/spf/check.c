@@ -43,40 +43,28 @@ static bool no_record(struct onward_spf_check *c)
 
 static bool step_record(struct onward_spf_check *c)
 {
-    const struct onward_dns__answer *answer = c->query.answer;
-    struct onward_spf_fault fault = {.size = sizeof(fault)};
-    struct onward_str text = {0};
-    size_t found = 0;
-    int err;
+    struct onward_spf__question *q = c->question;
 
-    if (answer == NULL)
+    if (!onward_spf__read_policy(c, q))
         return false;
-    if (answer->status == ONWARD_DNS__TEMP ||
-        answer->status == ONWARD_DNS__BOGUS)
+    switch (q->policy) {
+    case POLICY_UNREAD:
+    case POLICY_NO_MEMORY:
+        return out_of_memory(c);
+    case POLICY_FAILED:
         return ended(c, ONWARD_SPF_TEMPERROR, ONWARD_SPF_REASON_DNS);
-    for (size_t i = 0; i < answer->count; i++) {
-        if (onward_spf__is_record(answer->records[i].data)) {
-            text = answer->records[i].data;
-            found++;
-        }
-    }
-    if (found == 0)
+    case POLICY_NONE:
         return no_record(c);
-    if (found > 1)
+    case POLICY_MANY:
         return ended(c, ONWARD_SPF_PERMERROR, ONWARD_SPF_REASON_MANY_RECORDS);
-    if (onward_core__arena_dup(&c->arena, text, &text) != 0)
-        return out_of_memory(c);
-    err = onward_spf__parse(&c->arena, text, &c->frame->record, &fault);
-    if (err == ONWARD_ENOMEM)
-        return out_of_memory(c);
-    if (err != 0) {
-        struct onward_str term = onward_core__sub(text, fault.offset, text.len);
-
-        term.len = onward_core__str_find(term, ' ');
-        c->mechanism = term;
+    case POLICY_BROKEN:
+        c->mechanism = q->fault;
         return ended(c, ONWARD_SPF_PERMERROR, ONWARD_SPF_REASON_SYNTAX);
+    case POLICY_READ:
+        break;
     }
-    c->frame->term = c->frame->record.first;
+    c->frame->record = q->record;
+    c->frame->term = q->record.first;
     c->phase = PHASE_TERM;
     return true;
 }
@@ -85,6 +73,7 @@ static bool step_record(struct onward_spf_check *c)
 
 static bool next_term(struct onward_spf_check *c)
 {
+    onward_spf__trace_outcome(c->frame, ONWARD_SPF_OUTCOME_NO_MATCH);
     c->frame->term = c->frame->term->next;
     c->phase = PHASE_TERM;
     return true;
@@ -99,6 +88,7 @@ static bool frame_result(struct onward_spf_check *c,
         c->frame = c->frame->parent;
         if (result != ONWARD_SPF_PASS)
             return next_term(c);
+        onward_spf__trace_outcome(c->frame, ONWARD_SPF_OUTCOME_MATCH);
         result = c->frame->term->qualifier;
         reason = ONWARD_SPF_REASON_MATCH;
     }
@@ -109,6 +99,7 @@ static bool frame_result(struct onward_spf_check *c,
 
 static bool matched(struct onward_spf_check *c)
 {
+    onward_spf__trace_outcome(c->frame, ONWARD_SPF_OUTCOME_MATCH);
     return frame_result(c, c->frame->term->qualifier, ONWARD_SPF_REASON_MATCH);
 }
 
@@ -118,12 +109,16 @@ static bool count_term(struct onward_spf_check *c)
     if (c->lookups >= c->max_terms)
         return ended(c, ONWARD_SPF_PERMERROR, ONWARD_SPF_REASON_TERM_LIMIT);
     c->lookups++;
+    if (c->frame->step != NULL)
+        c->frame->step->facts.lookup = c->lookups;
     return true;
 }
 
 static bool count_void(struct onward_spf_check *c)
 {
     c->void_lookups++;
+    if (c->frame->step != NULL)
+        c->frame->step->facts.void_lookups++;
     if (c->void_lookups > c->max_void)
         return ended(c, ONWARD_SPF_PERMERROR, ONWARD_SPF_REASON_VOID_LIMIT);
     return true;
@@ -133,7 +128,7 @@ static bool count_void(struct onward_spf_check *c)
  * whether to go on stepping. */
 static bool usable(struct onward_spf_check *c, bool *go)
 {
-    const struct onward_dns__answer *answer = c->query.answer;
+    const struct onward_dns__answer *answer = c->question->query.answer;
 
     *go = false;
     if (answer == NULL)
@@ -154,7 +149,8 @@ static bool step_a(struct onward_spf_check *c)
 
     if (!usable(c, &go))
         return go;
-    if (onward_spf__answer_matches(c, c->query.answer, c->frame->term))
+    if (onward_spf__answer_matches(c, c->question->query.answer,
+                                   c->frame->term))
         return matched(c);
     return next_term(c);
 }
@@ -166,7 +162,7 @@ static bool step_exists(struct onward_spf_check *c)
     return usable(c, &go) ? matched(c) : go;
 }
 
-/* The n-th record in order of preference; n is small (max_names). */
+/* The n-th record in order of preference; n is small (max_mx_names). */
 static struct onward_str mx_in_order(const struct onward_dns__answer *answer,
                                      size_t n)
 {
@@ -187,17 +183,17 @@ static struct onward_str mx_in_order(const struct onward_dns__answer *answer,
 
 static bool step_mx(struct onward_spf_check *c)
 {
-    const struct onward_dns__answer *answer = c->query.answer;
+    const struct onward_dns__answer *answer = c->question->query.answer;
     bool go;
 
     if (!usable(c, &go))
         return go;
-    if (answer->count > c->max_names)
+    if (answer->count > c->max_mx_names)
         return ended(c, ONWARD_SPF_PERMERROR, ONWARD_SPF_REASON_NAME_LIMIT);
     if (c->mx.queries == NULL) {
-        c->mx.queries = onward_core__arena_array(&c->arena, c->max_names,
+        c->mx.queries = onward_core__arena_array(&c->arena, c->max_mx_names,
                                                  sizeof(*c->mx.queries));
-        c->mx.names = onward_core__arena_array(&c->arena, c->max_names,
+        c->mx.names = onward_core__arena_array(&c->arena, c->max_mx_names,
                                                sizeof(*c->mx.names));
         if (c->mx.queries == NULL || c->mx.names == NULL)
             return out_of_memory(c);
@@ -260,20 +256,11 @@ static bool start_include(struct onward_spf_check *c, struct onward_str target)
     return fetch_record(c);
 }
 
-/* RFC 8616 4: such a local part has no form in the DNS. */
-static bool never_matches(const struct onward_spf_check *c,
-                          struct onward_str spec)
-{
-    return !onward_core__is_ascii(c->values.local) &&
-           (onward_spf__macro_uses(spec, 's') ||
-            onward_spf__macro_uses(spec, 'l'));
-}
-
 /* A term that asks the DNS. %{p} and ptr need the client's names first. */
 static bool start_lookup(struct onward_spf_check *c)
 {
     struct onward_spf__term *term = c->frame->term;
-    uint16_t address = c->ip.family == 4 ? ONWARD_DNS_A : ONWARD_DNS_AAAA;
+    uint16_t type = onward_spf__type_of(c, term->mechanism);
     struct onward_str target;
 
     if (!c->has_names && (term->mechanism == MECHANISM_PTR ||
@@ -285,19 +272,22 @@ static bool start_lookup(struct onward_spf_check *c)
     }
     if (!count_term(c))
         return false;
-    if (never_matches(c, term->domain_spec))
+    if (onward_spf__never_matches(c, term->domain_spec))
         return next_term(c);
-    if (onward_spf__target(c, term->domain_spec, &target) != 0)
+    if (onward_spf__target(c, c->frame->domain, term->domain_spec, &target) !=
+        0)
         return out_of_memory(c);
+    if (c->frame->step != NULL)
+        c->frame->step->facts.target = target;
     switch (term->mechanism) {
     case MECHANISM_INCLUDE:
         return start_include(c, target);
     case MECHANISM_A:
-        return onward_spf__ask(c, target, address, PHASE_A);
+        return onward_spf__ask(c, target, type, PHASE_A);
     case MECHANISM_MX:
-        return onward_spf__ask(c, target, ONWARD_DNS_MX, PHASE_MX);
-    case MECHANISM_EXISTS: /* type A also for an IPv6 client (5.7) */
-        return onward_spf__ask(c, target, ONWARD_DNS_A, PHASE_EXISTS);
+        return onward_spf__ask(c, target, type, PHASE_MX);
+    case MECHANISM_EXISTS:
+        return onward_spf__ask(c, target, type, PHASE_EXISTS);
     case MECHANISM_PTR:
         if (c->validated_count == 0 && !count_void(c))
             return false;
@@ -319,12 +309,19 @@ static bool after_terms(struct onward_spf_check *c)
 
     if (spec.len == 0 || frame->record.has_all)
         return frame_result(c, ONWARD_SPF_NEUTRAL, ONWARD_SPF_REASON_DEFAULT);
-    if (!c->has_names && onward_spf__macro_uses(spec, 'p'))
+    onward_spf__trace(c, frame->record.redirect_text);
+    if (!c->has_names && onward_spf__macro_uses(spec, 'p')) {
+        if (c->lookups >= c->max_terms)
+            return count_term(c);
         return onward_spf__start_names(c, PHASE_TERM);
+    }
     if (!count_term(c))
         return false;
-    if (onward_spf__target(c, spec, &target) != 0)
+    if (onward_spf__target(c, frame->domain, spec, &target) != 0)
         return out_of_memory(c);
+    if (frame->step != NULL)
+        frame->step->facts.target = target;
+    onward_spf__trace_outcome(frame, ONWARD_SPF_OUTCOME_FOLLOWED);
     frame->domain = target;
     frame->is_redirected = true;
     frame->record = (struct onward_spf__record){0};
@@ -337,6 +334,7 @@ static bool step_term(struct onward_spf_check *c)
 
     if (term == NULL)
         return after_terms(c);
+    onward_spf__trace(c, term->text);
     switch (term->mechanism) {
     case MECHANISM_ALL:
         return matched(c);
@@ -366,6 +364,25 @@ static void finish(struct onward_spf_check *c)
     c->phase = PHASE_DONE;
 }
 
+/* Its TXT record may have been asked as a policy: then once more. */
+static void ask_explanation(struct onward_spf_check *c, struct onward_str name)
+{
+    struct onward_spf__question *q =
+        onward_core__arena_alloc(&c->arena, sizeof(*q));
+
+    if (q == NULL) {
+        finish(c);
+        return;
+    }
+    q->next = c->questions;
+    c->questions = c->question = q;
+    c->phase = PHASE_EXP;
+    c->asks_exp = true;
+    if (onward_dns__ask(c->resolver, &q->query, name, ONWARD_DNS_TXT,
+                        &c->task) != 0)
+        finish(c);
+}
+
 void onward_spf__end(struct onward_spf_check *c, enum onward_spf_result result,
                      enum onward_spf_reason reason)
 {
@@ -374,6 +391,8 @@ void onward_spf__end(struct onward_spf_check *c, enum onward_spf_result result,
 
     c->result = result;
     c->reason = reason;
+    for (struct onward_spf__frame *f = c->frame; f != NULL; f = f->parent)
+        onward_spf__trace_outcome(f, ONWARD_SPF_OUTCOME_ERROR);
     if (c->frame != NULL)
         spec = c->frame->record.exp;
     /* Only a fail that the policy itself states has an explanation (6.2). */
@@ -386,16 +405,12 @@ void onward_spf__end(struct onward_spf_check *c, enum onward_spf_result result,
         (void)onward_spf__start_names(c, PHASE_EXP);
         return;
     }
-    if (never_matches(c, spec) || onward_spf__target(c, spec, &target) != 0) {
+    if (onward_spf__never_matches(c, spec) ||
+        onward_spf__target(c, c->frame->domain, spec, &target) != 0) {
         finish(c);
         return;
     }
-    onward_dns__query_clear(&c->query);
-    c->phase = PHASE_EXP;
-    c->asks_exp = true;
-    if (onward_dns__ask(c->resolver, &c->query, target, ONWARD_DNS_TXT,
-                        &c->task) != 0)
-        finish(c);
+    ask_explanation(c, target);
 }
 
 /* One printable line of bounded length, or nothing (A048). */
@@ -423,7 +438,7 @@ static void keep_explanation(struct onward_spf_check *c,
 
 static bool step_exp(struct onward_spf_check *c)
 {
-    const struct onward_dns__answer *answer = c->query.answer;
+    const struct onward_dns__answer *answer;
 
     if (c->exp_macro.len != 0) {
         keep_explanation(c, c->exp_macro);
@@ -435,6 +450,7 @@ static bool step_exp(struct onward_spf_check *c)
         onward_spf__end(c, c->result, c->reason);
         return false;
     }
+    answer = c->question->query.answer;
     if (answer == NULL)
         return false;
     /* Any trouble: as if there were no exp= (6.2). */
@@ -529,6 +545,8 @@ static void run(struct onward_core__task *task, int64_t now_ms)
     onward_core__guard_enter(&c->guard);
     while (step(c))
         continue;
+    if (c->phase != PHASE_DONE && c->result == ONWARD_SPF_PENDING)
+        onward_spf__look_ahead(c);
     if (c->phase != PHASE_DONE && now_ms >= c->deadline_ms) {
         /* RFC 7208 4.6.4: a fail waiting for its words stays a fail. */
         if (c->result == ONWARD_SPF_PENDING) {
@@ -637,7 +655,8 @@ int onward_spf_check_new(struct onward_resolver *resolver,
     c->values.now_s = onward_core__now_s(ctx);
     c->max_terms = onward_core__limit(o.max_terms, 10);
     c->max_void = onward_core__limit(o.max_void, 2);
-    c->max_names = onward_core__limit(o.max_names, 10);
+    c->max_mx_names = onward_core__limit(o.max_mx_names, 10);
+    c->max_ptr_names = onward_core__limit(o.max_ptr_names, 10);
     c->timeout_ms = onward_core__limit(o.timeout_ms, 20000);
     err = load_identity(c, &o);
     if (err != 0) {

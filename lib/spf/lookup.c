@@ -1,6 +1,6 @@
 /*
- * What a check asks of the DNS: one main question at a time, the addresses of
- * many hosts together, and the client's validated names (RFC 7208 5.5).
+ * What a check asks of the DNS: questions for policies and terms, the addresses
+ * of many hosts together, and the client's validated names (RFC 7208 5.5).
  */
 #include "spf/check_priv.h"
 
@@ -12,19 +12,19 @@ static bool out_of_memory(struct onward_spf_check *c)
     return false;
 }
 
-int onward_spf__target(struct onward_spf_check *c, struct onward_str spec,
-                       struct onward_str *target)
+int onward_spf__target(struct onward_spf_check *c, struct onward_str domain,
+                       struct onward_str spec, struct onward_str *target)
 {
     struct onward_buf name;
     struct onward_str text;
     int err;
 
     if (spec.len == 0) {
-        *target = c->frame->domain;
+        *target = domain;
         return 0;
     }
-    c->values.domain = c->frame->domain;
-    c->values.validated = onward_spf__best_name(c, c->frame->domain);
+    c->values.domain = domain;
+    c->values.validated = onward_spf__best_name(c, domain);
     onward_core__buf_init(&name, c->ctx, NAME_ROOM);
     err = onward_spf__macro_expand(&name, spec, MACRO_DOMAIN, &c->values);
     text = onward_core__buf_str(&name);
@@ -40,18 +40,132 @@ int onward_spf__target(struct onward_spf_check *c, struct onward_str spec,
     if (err == 0)
         err = onward_core__arena_dup(&c->arena, text, target);
     else if (err == ONWARD_ELIMIT || err == ONWARD_ESYNTAX)
-        err = 0, *target = onward_core__str("", 0);
+        err = 0, *target = ONWARD_STR(".."); /* is never asked: no such name */
     onward_core__buf_clear(&name);
     return err;
+}
+
+bool onward_spf__never_matches(const struct onward_spf_check *c,
+                               struct onward_str spec)
+{
+    return !onward_core__is_ascii(c->values.local) &&
+           (onward_spf__macro_uses(spec, 's') ||
+            onward_spf__macro_uses(spec, 'l'));
+}
+
+uint16_t onward_spf__type_of(const struct onward_spf_check *c,
+                             enum onward_spf__mechanism mechanism)
+{
+    switch (mechanism) {
+    case MECHANISM_INCLUDE:
+        return ONWARD_DNS_TXT;
+    case MECHANISM_A:
+        return c->ip.family == 4 ? ONWARD_DNS_A : ONWARD_DNS_AAAA;
+    case MECHANISM_MX:
+        return ONWARD_DNS_MX;
+    case MECHANISM_EXISTS: /* type A also for an IPv6 client (5.7) */
+        return ONWARD_DNS_A;
+    case MECHANISM_PTR:
+    case MECHANISM_ALL:
+    case MECHANISM_IP4:
+    case MECHANISM_IP6:
+        break;
+    }
+    return 0;
+}
+
+/* ---- Questions --------------------------------------------------------- */
+
+struct onward_spf__question *onward_spf__put(struct onward_spf_check *c,
+                                             struct onward_str name,
+                                             uint16_t type)
+{
+    struct onward_spf__question *q = c->questions;
+
+    while (q != NULL &&
+           (q->type != type || !onward_core__str_ieq(q->name, name)))
+        q = q->next;
+    if (q == NULL) {
+        q = onward_core__arena_alloc(&c->arena, sizeof(*q));
+        if (q == NULL || onward_core__arena_dup(&c->arena, name, &q->name) != 0)
+            return NULL;
+        q->type = type;
+        q->next = c->questions;
+        c->questions = q;
+    }
+    /* Idle: new, or let go after its answer was used. */
+    if (q->query.entry == NULL && q->query.answer == NULL &&
+        q->policy == POLICY_UNREAD &&
+        onward_dns__ask(c->resolver, &q->query, name, type, &c->task) != 0)
+        return NULL;
+    return q;
+}
+
+/* The last answer was used; the resolver's cache has it, should it be needed
+ * again. So a check holds no more answers than it asked ahead. */
+static void let_go(struct onward_spf_check *c)
+{
+    if (c->question != NULL)
+        onward_dns__query_clear(&c->question->query);
+    c->question = NULL;
 }
 
 bool onward_spf__ask(struct onward_spf_check *c, struct onward_str name,
                      uint16_t type, enum onward_spf__phase phase)
 {
-    onward_dns__query_clear(&c->query);
-    c->phase = phase;
-    if (onward_dns__ask(c->resolver, &c->query, name, type, &c->task) != 0)
+    struct onward_spf__question *q = onward_spf__put(c, name, type);
+
+    if (q == NULL)
         return out_of_memory(c);
+    if (q != c->question)
+        let_go(c);
+    c->question = q;
+    c->phase = phase;
+    return true;
+}
+
+/* The one SPF record of an answer (RFC 7208 4.5), parsed whole. */
+static enum onward_spf__policy
+find_policy(struct onward_spf_check *c, const struct onward_dns__answer *answer,
+            struct onward_spf__question *q)
+{
+    struct onward_spf_fault fault = {.size = sizeof(fault)};
+    struct onward_str text = {0};
+    size_t found = 0;
+    int err;
+
+    if (answer->status == ONWARD_DNS__TEMP ||
+        answer->status == ONWARD_DNS__BOGUS)
+        return POLICY_FAILED;
+    for (size_t i = 0; i < answer->count; i++) {
+        if (onward_spf__is_record(answer->records[i].data)) {
+            text = answer->records[i].data;
+            found++;
+        }
+    }
+    if (found != 1)
+        return found == 0 ? POLICY_NONE : POLICY_MANY;
+    if (onward_core__arena_dup(&c->arena, text, &text) != 0)
+        return POLICY_NO_MEMORY;
+    err = onward_spf__parse(&c->arena, text, &q->record, &fault);
+    if (err == ONWARD_ENOMEM)
+        return POLICY_NO_MEMORY;
+    if (err == 0)
+        return POLICY_READ;
+    q->fault = onward_core__sub(text, fault.offset, text.len);
+    q->fault.len = onward_core__str_find(q->fault, ' ');
+    return POLICY_BROKEN;
+}
+
+bool onward_spf__read_policy(struct onward_spf_check *c,
+                             struct onward_spf__question *q)
+{
+    if (q->policy != POLICY_UNREAD)
+        return true;
+    if (q->query.answer == NULL)
+        return false;
+    q->policy = find_policy(c, q->query.answer, q);
+    onward_dns__query_clear(&q->query);
     return true;
 }
 
@@ -64,7 +178,8 @@ static void clear_hosts(struct onward_spf__hosts *hosts)
 
 void onward_spf__clear_queries(struct onward_spf_check *c)
 {
-    onward_dns__query_clear(&c->query);
+    for (struct onward_spf__question *q = c->questions; q != NULL; q = q->next)
+        onward_dns__query_clear(&q->query);
     clear_hosts(&c->mx);
     clear_hosts(&c->ptr);
 }
@@ -124,14 +239,12 @@ bool onward_spf__answer_matches(const struct onward_spf_check *c,
 
 /* ---- The client's names ------------------------------------------------ */
 
-bool onward_spf__start_names(struct onward_spf_check *c,
-                             enum onward_spf__phase after)
+struct onward_spf__question *onward_spf__put_names(struct onward_spf_check *c)
 {
     static const char hex[] = "0123456789abcdef";
+    struct onward_spf__question *q = NULL;
     struct onward_buf name;
-    bool ok;
 
-    c->after_names = after;
     onward_core__buf_init(&name, c->ctx, 128);
     if (c->ip.family == 4) {
         for (size_t i = 4; i-- > 0;) {
@@ -150,16 +263,25 @@ bool onward_spf__start_names(struct onward_spf_check *c,
         }
         onward_core__buf_add_text(&name, "ip6.arpa");
     }
-    ok = name.err == 0 ? onward_spf__ask(c, onward_core__buf_str(&name),
-                                         ONWARD_DNS_PTR, PHASE_PTR)
-                       : out_of_memory(c);
+    if (name.err == 0)
+        q = onward_spf__put(c, onward_core__buf_str(&name), ONWARD_DNS_PTR);
     onward_core__buf_clear(&name);
-    return ok;
+    return q;
+}
+
+bool onward_spf__start_names(struct onward_spf_check *c,
+                             enum onward_spf__phase after)
+{
+    struct onward_spf__question *q = onward_spf__put_names(c);
+
+    c->after_names = after;
+    return q != NULL ? onward_spf__ask(c, q->name, q->type, PHASE_PTR)
+                     : out_of_memory(c);
 }
 
 static bool names_known(struct onward_spf_check *c)
 {
-    onward_dns__query_clear(&c->query);
+    let_go(c);
     c->has_names = true;
     c->phase = c->after_names;
     return true;
@@ -167,7 +289,7 @@ static bool names_known(struct onward_spf_check *c)
 
 bool onward_spf__step_ptr(struct onward_spf_check *c)
 {
-    const struct onward_dns__answer *answer = c->query.answer;
+    const struct onward_dns__answer *answer = c->question->query.answer;
     size_t count;
 
     if (answer == NULL)
@@ -175,7 +297,7 @@ bool onward_spf__step_ptr(struct onward_spf_check *c)
     /* A failed look-up here means no names, not temperror (5.5). */
     if (answer->status != ONWARD_DNS__OK)
         return names_known(c);
-    count = answer->count < c->max_names ? answer->count : c->max_names;
+    count = answer->count < c->max_ptr_names ? answer->count : c->max_ptr_names;
     c->ptr.queries =
         onward_core__arena_array(&c->arena, count, sizeof(*c->ptr.queries));
     c->ptr.names =

@@ -22,6 +22,7 @@ static bool is_letter(unsigned char lower, enum onward_spf__macro_use use)
 static size_t braces_len(struct onward_str s, enum onward_spf__macro_use use,
                          unsigned char *letter)
 {
+    bool is_zero = true;
     size_t at = 3;
 
     if (s.len < 4)
@@ -29,8 +30,12 @@ static size_t braces_len(struct onward_str s, enum onward_spf__macro_use use,
     *letter = onward_ascii_lower((unsigned char)s.data[2]);
     if (!is_letter(*letter, use))
         return 0;
-    while (at < s.len && onward_ascii_is_digit((unsigned char)s.data[at]))
+    while (at < s.len && onward_ascii_is_digit((unsigned char)s.data[at])) {
+        is_zero = is_zero && s.data[at] == '0';
         at++;
+    }
+    if (at > 3 && is_zero)
+        return 0; /* the count "MUST be nonzero" (7.3) */
     if (at < s.len && (s.data[at] == 'r' || s.data[at] == 'R'))
         at++;
     while (at < s.len && is_delimiter((unsigned char)s.data[at]))
@@ -204,7 +209,7 @@ static int expand_braces(struct onward_buf *out, struct onward_str s,
 {
     struct transform t = {.escape = s.data[2] >= 'A' && s.data[2] <= 'Z'};
     struct onward_buf value;
-    size_t at = 3, digits;
+    size_t at = 3;
 
     while (onward_ascii_is_digit((unsigned char)s.data[at])) {
         /* Nothing has more parts than octets: the exact large count is moot. */
@@ -212,9 +217,6 @@ static int expand_braces(struct onward_buf *out, struct onward_str s,
             t.keep = t.keep * 10 + (size_t)(s.data[at] - '0');
         at++;
     }
-    digits = at - 3;
-    if (digits != 0 && t.keep == 0)
-        return ONWARD_ESYNTAX; /* "DIGIT MUST NOT be zero" (7.3) */
     if (s.data[at] == 'r' || s.data[at] == 'R') {
         t.reverse = true;
         at++;

@@ -321,7 +321,7 @@ int onward_spf__parse(struct onward_arena *arena, struct onward_str text,
         .arena = arena, .text = text, .record = record, .fault = fault};
     size_t at = VERSION_LEN;
 
-    *record = (struct onward_spf__record){0};
+    *record = (struct onward_spf__record){.text = text};
     while (at < text.len) {
         struct onward_str term;
         size_t name_len;

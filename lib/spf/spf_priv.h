@@ -31,6 +31,7 @@ struct onward_spf__term {
 };
 
 struct onward_spf__record {
+    struct onward_str text;
     struct onward_spf__term *first;
     struct onward_str redirect; /* domain-spec; empty: none */
     struct onward_str redirect_text;

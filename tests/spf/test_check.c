@@ -168,6 +168,102 @@ static void test_row(void **state)
     world_clear(&x);
 }
 
+/* ---- Limits on names, and the trace ------------------------------------ */
+
+static const char names_zone[] =
+    "e.example TXT \"v=spf1 mx ptr:p.example -all\"\n"
+    "e.example MX 10 m1.example\ne.example MX 20 m2.example\n"
+    "*.example A 198.51.100.1\n"
+    "9.2.0.192.in-addr.arpa PTR a.p.example\n"
+    "9.2.0.192.in-addr.arpa PTR b.p.example\n"
+    "a.p.example A 192.0.2.1\nb.p.example A 192.0.2.9\n";
+
+static const struct names_row {
+    const char *name;
+    size_t max_mx_names, max_ptr_names;
+    int result, reason;
+} names_rows[] = {
+    {"two MX names, two PTR names", 2, 2, ONWARD_SPF_PASS,
+     ONWARD_SPF_REASON_MATCH},
+    {"one MX name too many", 1, 2, ONWARD_SPF_PERMERROR,
+     ONWARD_SPF_REASON_NAME_LIMIT},
+    {"one PTR name too many is not looked at", 2, 1, ONWARD_SPF_FAIL,
+     ONWARD_SPF_REASON_MATCH},
+};
+
+static void test_names_row(void **state)
+{
+    const struct names_row *row = *state;
+    struct onward_spf_check *c = NULL;
+    struct world x;
+    struct onward_spf_opts o = {.size = sizeof(o),
+                                .client_ip = &x.ip,
+                                .mail_from = ONWARD_STR("a@e.example"),
+                                .max_mx_names = row->max_mx_names,
+                                .max_ptr_names = row->max_ptr_names};
+
+    world_init(&x, names_zone);
+    assert_int_equal(onward_spf_check_new(x.resolver, &o, NULL, &c), 0);
+    run(&x);
+    assert_int_equal(onward_spf_check_result(c), row->result);
+    assert_int_equal(onward_spf_check_reason(c), row->reason);
+    onward_spf_check_free(c);
+    world_clear(&x);
+}
+
+static void assert_step(const struct onward_spf_check *c, size_t i,
+                        const char *want)
+{
+    struct onward_spf_step s = {.size = sizeof(s)};
+    char got[300];
+
+    assert_int_equal(onward_spf_check_step_at(c, i, &s), 0);
+    snprintf(got, sizeof(got), "%zu %.*s@%zu %.*s %.*s %s lookup=%zu void=%zu",
+             s.depth, (int)s.domain.len, s.domain.data, s.offset,
+             (int)s.term.len, s.term.data, (int)s.target.len, s.target.data,
+             onward_spf_outcome_name((int)s.outcome), s.lookup, s.void_lookups);
+    assert_string_equal(got, want);
+}
+
+static void test_trace(void **state)
+{
+    struct onward_spf_step s = {.size = 4};
+    struct onward_spf_check *c;
+    struct world x;
+
+    (void)state;
+    world_init(&x, "e.example TXT \"v=spf1 ip4:198.51.100.1 include:i.example "
+                   "a:%{l}.x.example redirect=r.example\"\n"
+                   "i.example TXT \"v=spf1 mx -all\"\n"
+                   "r.example TXT \"v=spf1 ?exists:%{ir}.x.example\"\n"
+                   "9.2.0.192.x.example A 127.0.0.1\n");
+    c = start(&x, "a@e.example");
+    assert_int_equal(onward_spf_check_step_count(c), 0);
+    run(&x);
+    assert_int_equal(onward_spf_check_step_count(c), 7);
+    assert_step(c, 0,
+                "0 e.example@7 ip4:198.51.100.1  no-match lookup=0 void=0");
+    assert_step(c, 1,
+                "0 e.example@24 include:i.example i.example no-match lookup=1 "
+                "void=0");
+    assert_step(c, 2, "1 i.example@7 mx i.example no-match lookup=2 void=1");
+    assert_step(c, 3, "1 i.example@10 -all  match lookup=0 void=0");
+    assert_step(c, 4,
+                "0 e.example@42 a:%{l}.x.example a.x.example no-match lookup=3 "
+                "void=1");
+    assert_step(c, 5,
+                "0 e.example@59 redirect=r.example r.example followed lookup=4 "
+                "void=0");
+    assert_step(c, 6,
+                "0 r.example@7 ?exists:%{ir}.x.example 9.2.0.192.x.example "
+                "match lookup=5 void=0");
+    assert_int_equal(onward_spf_check_step_at(c, 7, &s), ONWARD_ENOENT);
+    assert_int_equal(onward_spf_check_step_at(c, 0, &s), ONWARD_EINVAL);
+    assert_string_equal(onward_spf_outcome_name(9), "");
+    onward_spf_check_free(c);
+    world_clear(&x);
+}
+
 /* ---- Time -------------------------------------------------------------- */
 
 static int swallow(void *user, uint64_t token, const char *name,
@@ -353,6 +449,8 @@ static const struct lint_row {
      "expected a prefix length from 0 to 32"},
     {"lint: macro", "v=spf1 exists:%{q}.e.example", ONWARD_ESYNTAX, 14,
      "expected a macro or a visible ASCII character"},
+    {"lint: zero digits", "v=spf1 exists:%{d0}.e.example", ONWARD_ESYNTAX, 14,
+     "expected a macro or a visible ASCII character"},
     {"lint: twice", "v=spf1 redirect=a.example redirect=b.example",
      ONWARD_ESYNTAX, 26, "this modifier stands here already"},
 };
@@ -377,9 +475,12 @@ int main(void)
 {
     enum {
         ROWS = sizeof(rows) / sizeof(rows[0]),
-        LINTS = sizeof(lint_rows) / sizeof(lint_rows[0])
+        LINTS = sizeof(lint_rows) / sizeof(lint_rows[0]),
+        NAMES = sizeof(names_rows) / sizeof(names_rows[0]),
+        PLAIN = 7
     };
-    struct CMUnitTest tests[6 + ROWS + LINTS] = {
+    struct CMUnitTest tests[PLAIN + ROWS + LINTS + NAMES] = {
+        cmocka_unit_test(test_trace),
         cmocka_unit_test(test_a_silent_resolver_is_temperror_at_20_s),
         cmocka_unit_test(test_free_inside_done),
         cmocka_unit_test(test_free_before_done_fires_nothing),
@@ -389,16 +490,22 @@ int main(void)
     };
 
     for (size_t i = 0; i < ROWS; i++)
-        tests[6 + i] = (struct CMUnitTest){
+        tests[PLAIN + i] = (struct CMUnitTest){
             .name = rows[i].name,
             .test_func = test_row,
             .initial_state = (void *)(uintptr_t)&rows[i],
         };
     for (size_t i = 0; i < LINTS; i++)
-        tests[6 + ROWS + i] = (struct CMUnitTest){
+        tests[PLAIN + ROWS + i] = (struct CMUnitTest){
             .name = lint_rows[i].name,
             .test_func = test_lint_row,
             .initial_state = (void *)(uintptr_t)&lint_rows[i],
+        };
+    for (size_t i = 0; i < NAMES; i++)
+        tests[PLAIN + ROWS + LINTS + i] = (struct CMUnitTest){
+            .name = names_rows[i].name,
+            .test_func = test_names_row,
+            .initial_state = (void *)(uintptr_t)&names_rows[i],
         };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
