@@ -19,6 +19,8 @@ if [ -z "${ONWARD_CONFORMANCE-}" ] && [ -d "$top/../shared/conformance" ]; then
     ONWARD_CONFORMANCE=$top/../shared/conformance
 fi
 export ONWARD_CONFORMANCE
+# Where unpacked packages of the interop tests stay, for all builds.
+export ONWARD_DEBS="$build/debs"
 
 set_up() { # NAME OPTION...
     dir=$build/$1
