@@ -484,6 +484,20 @@ ONWARD_API uint64_t
 onward_smtp_server_message_size(const struct onward_smtp_server *session);
 
 /**
+ * How the message was answered, whoever decided: the host, a limit, a time-out.
+ * For the log.
+ *
+ * @param reply  out: size set by the caller; at most that many octets are
+ *               written. Texts are borrowed until `reset` has returned.
+ * @return 0, ONWARD_ESTATE (not inside `reset`, or there was no answer to a
+ *         message), or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_message_reply(const struct onward_smtp_server *session,
+                                 struct onward_smtp_reply *reply);
+
+/**
  * The Received field for this transaction (RFC 5321 section 4.4, RFC 3848, RFC
  * 6531 section 4.3), with CRLF at its end. `for` stands there when exactly one
  * recipient was accepted.

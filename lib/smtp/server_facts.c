@@ -148,3 +148,12 @@ onward_smtp_server_message_size(const struct onward_smtp_server *session)
 {
     return session->txn.message_size;
 }
+
+int onward_smtp_server_message_reply(const struct onward_smtp_server *session,
+                                     struct onward_smtp_reply *reply)
+{
+    if (session->message_reply == NULL)
+        return ONWARD_ESTATE;
+    return onward_core__out_store(reply, session->message_reply,
+                                  sizeof(*session->message_reply));
+}

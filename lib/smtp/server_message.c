@@ -80,8 +80,10 @@ static void end_with_reply(struct onward_smtp_server *s,
     server_say_reply(s, reply, 0);
     if (is_yes)
         s->junk_count = 0;
+    s->message_reply = reply;
     server_txn_drop(s, is_yes ? ONWARD_SMTP_RESET_DONE
                               : ONWARD_SMTP_RESET_REFUSED);
+    s->message_reply = NULL;
 }
 
 static void end_answered(struct onward_smtp_server *s,

@@ -184,6 +184,7 @@ struct onward_smtp_server {
     enum server_scan scan;
     enum server_doom doom;
     int64_t message_start_ms;
+    const struct onward_smtp_reply *message_reply; /* while reset runs */
     struct onward_buf scratch; /* a reply on its way to the channel */
 };
 

@@ -177,7 +177,15 @@ static int host_vrfy(void *user, uint64_t token, const char *text, size_t len)
 static void host_reset(void *user, int why)
 {
     struct t_server *t = user;
+    struct onward_smtp_reply reply = {.size = sizeof(reply)};
+    int ret = onward_smtp_server_message_reply(t->session, &reply);
 
+    /* A message that was answered, and nothing else. */
+    assert_int_equal(ret, why == ONWARD_SMTP_RESET_DONE ||
+                                  why == ONWARD_SMTP_RESET_REFUSED
+                              ? 0
+                              : ONWARD_ESTATE);
+    t->message_code = reply.code;
     t->reset_count++;
     t->message_start = t->message_len;
     note(t, "reset %d\n", why);

@@ -52,6 +52,7 @@ struct t_server {
     size_t message_len;
     size_t message_start; /* of the transaction */
     size_t reset_count, close_count;
+    size_t message_code; /* told in the last reset; 0: none */
     int close_status;
 };
 

@@ -598,6 +598,9 @@ static void test_message_size(void **state)
         t_server_say(&f.t, "DATA\r\n");
         f.t.out[strlen(rows[i].out)] = '\0';
         assert_string_equal(f.t.out, rows[i].out);
+        assert_int_equal(f.t.message_code,
+                         (rows[i].out[0] - '0') * 100 +
+                             (rows[i].out[1] - '0') * 10 + rows[i].out[2] - '0');
         end();
     }
 }
