@@ -1,7 +1,6 @@
 #include "json.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 /*
@@ -40,57 +39,62 @@ static size_t utf8_len(const unsigned char *s, size_t left)
     return len;
 }
 
-static void put_string(struct onward_str text)
+static FILE *out_of(const struct json *j)
+{
+    return j->out == NULL ? stdout : j->out;
+}
+
+static void put_string(FILE *out, struct onward_str text)
 {
     const unsigned char *s = (const unsigned char *)text.data;
 
-    putchar('"');
+    fputc('"', out);
     for (size_t i = 0; i < text.len;) {
         size_t len = utf8_len(s + i, text.len - i);
 
         if (len == 0) {
-            fputs("\\ufffd", stdout);
+            fputs("\\ufffd", out);
             len = 1;
         } else if (s[i] == '"' || s[i] == '\\') {
-            printf("\\%c", s[i]);
+            fprintf(out, "\\%c", s[i]);
         } else if (s[i] < 0x20 || s[i] == 0x7f) {
-            printf("\\u%04x", s[i]);
+            fprintf(out, "\\u%04x", s[i]);
         } else {
-            fwrite(s + i, 1, len, stdout);
+            fwrite(s + i, 1, len, out);
         }
         i += len;
     }
-    putchar('"');
+    fputc('"', out);
 }
 
 static void put_key(struct json *j, const char *key)
 {
     if (j->needs_comma)
-        putchar(',');
+        fputc(',', out_of(j));
     j->needs_comma = true;
     if (key != NULL) {
-        put_string(onward_str_of(key));
-        putchar(':');
+        put_string(out_of(j), onward_str_of(key));
+        fputc(':', out_of(j));
     }
 }
 
 void json_open(struct json *j, const char *key, char bracket)
 {
     put_key(j, key);
-    putchar(bracket);
+    fputc(bracket, out_of(j));
     j->needs_comma = false;
 }
 
 void json_close(struct json *j, char bracket)
 {
-    putchar(bracket);
+    fputc(bracket, out_of(j));
     j->needs_comma = true;
 }
 
 void json_str(struct json *j, const char *key, struct onward_str value)
 {
     put_key(j, key);
-    put_string(value);
+    put_string(out_of(j), value);
 }
 
 void json_text(struct json *j, const char *key, const char *value)
@@ -114,23 +118,23 @@ void json_text_or_null(struct json *j, const char *key, const char *value)
 void json_number(struct json *j, const char *key, uint64_t value)
 {
     put_key(j, key);
-    printf("%" PRIu64, value);
+    fprintf(out_of(j), "%" PRIu64, value);
 }
 
 void json_bool(struct json *j, const char *key, bool value)
 {
     put_key(j, key);
-    fputs(value ? "true" : "false", stdout);
+    fputs(value ? "true" : "false", out_of(j));
 }
 
 void json_null(struct json *j, const char *key)
 {
     put_key(j, key);
-    fputs("null", stdout);
+    fputs("null", out_of(j));
 }
 
 void json_end(struct json *j)
 {
-    putchar('\n');
+    fputc('\n', out_of(j));
     j->needs_comma = false;
 }

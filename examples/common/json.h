@@ -1,6 +1,6 @@
 /*
- * JSON on standard output, one object a line, as it is written: nothing is
- * kept. key is NULL inside an array and at the top.
+ * JSON, one object a line, as it is written: nothing is kept. key is NULL
+ * inside an array and at the top.
  */
 #ifndef JSON_H
 #define JSON_H
@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <onward/core.h>
 
 struct json {
+    FILE *out; /* NULL: standard output */
     bool needs_comma;
 };
 
