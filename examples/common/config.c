@@ -96,20 +96,52 @@ static int set_choice(struct reader *r, const struct config_key *key,
     return wrong(r, key->name, value, expected);
 }
 
-static int set_list(const struct config_key *key, const char *value)
+static int out_of_memory(struct reader *r)
+{
+    snprintf(r->fault, r->fault_size, "%s:%zu: out of memory", r->path,
+             r->line);
+    return -1;
+}
+
+static int set_list(struct reader *r, const struct config_key *key,
+                    const char *value)
 {
     struct config_list *list = key->value;
     char **items =
         realloc(list->items, (list->count + 1) * sizeof(*list->items));
 
     if (items == NULL)
-        return -1;
+        return out_of_memory(r);
     list->items = items;
     items[list->count] = strdup(value);
     if (items[list->count] == NULL)
-        return -1;
+        return out_of_memory(r);
     list->count++;
     return 0;
+}
+
+const char *config_host_name(const char *value)
+{
+    static const char expected[] = "a host name in ASCII";
+    size_t start = 0;
+
+    if (strlen(value) > 253)
+        return expected;
+    for (size_t at = 0;; at++) {
+        char c = value[at];
+
+        if (c == '.' || c == '\0') {
+            if (at == start || at - start > 63 || value[start] == '-' ||
+                value[at - 1] == '-')
+                return expected;
+            start = at + 1;
+        } else if (c != '-' && !(c >= '0' && c <= '9') &&
+                   !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z')) {
+            return expected;
+        }
+        if (c == '\0')
+            return NULL;
+    }
 }
 
 static int set(struct reader *r, struct config_key *key, const char *value)
@@ -119,15 +151,17 @@ static int set(struct reader *r, struct config_key *key, const char *value)
     key->line = r->line;
     if (value[0] == '\0')
         return wrong(r, key->name, value, "a value");
+    if (key->judge != NULL && key->judge(value) != NULL)
+        return wrong(r, key->name, value, key->judge(value));
     switch (key->type) {
     case CONFIG_TEXT:
         *(char **)key->value = strdup(value);
-        return 0;
+        return *(char **)key->value == NULL ? out_of_memory(r) : 0;
     case CONFIG_FILE:
         *(char **)key->value = resolve(r, value);
-        return 0;
+        return *(char **)key->value == NULL ? out_of_memory(r) : 0;
     case CONFIG_LIST:
-        return set_list(key, value);
+        return set_list(r, key, value);
     case CONFIG_NUMBER:
         return set_number(r, key, value);
     case CONFIG_CHOICE:
@@ -161,6 +195,15 @@ static int read_line(struct reader *r, char *text)
     return set(r, key, trim(equals + 1));
 }
 
+static size_t line_of(const char *text, const char *at)
+{
+    size_t line = 1;
+
+    for (; text < at; text++)
+        line += *text == '\n';
+    return line;
+}
+
 int config_read(const char *path, struct config_key *keys, char *fault,
                 size_t fault_size)
 {
@@ -168,6 +211,7 @@ int config_read(const char *path, struct config_key *keys, char *fault,
         .path = path, .keys = keys, .fault = fault, .fault_size = fault_size};
     size_t len;
     char *text = host_read_file(path, &len);
+    const char *nul;
     int ret = 0;
 
     if (text == NULL) {
@@ -175,8 +219,10 @@ int config_read(const char *path, struct config_key *keys, char *fault,
                  strerror(errno));
         return -1;
     }
-    if (memchr(text, '\0', len) != NULL) {
-        snprintf(fault, fault_size, "%s:1: a NUL octet, expected text", path);
+    nul = memchr(text, '\0', len);
+    if (nul != NULL) {
+        snprintf(fault, fault_size, "%s:%zu: a NUL octet, expected text", path,
+                 line_of(text, nul));
         free(text);
         return -1;
     }

@@ -28,6 +28,9 @@ struct config_key {
     void *value;     /* holds the default before; what is set is malloc()ed */
     size_t min, max; /* of a number */
     const char *const *choices; /* NULL at the end */
+    /* Of a text and each item of a list: NULL when it will do, else what was
+     * expected. May be NULL itself. */
+    const char *(*judge)(const char *value);
     bool is_required;
     size_t line; /* out: where it stands; 0: nowhere */
 };
@@ -38,6 +41,9 @@ struct config_key {
  */
 int config_read(const char *path, struct config_key *keys, char *fault,
                 size_t fault_size);
+/* For judge: a host name in A-labels. */
+const char *config_host_name(const char *value);
+
 /* The line at which a key was set; 0: it was not. */
 size_t config_line(const struct config_key *keys, const char *name);
 /* Free what was set. */

@@ -18,10 +18,20 @@
 
 enum { CONNECT_MS = 30000 };
 
+/* A connection to a server, and the session over it. */
+struct hop {
+    struct hop *next, **prev;
+    struct forwarder *fwd;
+    struct delivery *delivery; /* NULL: only QUIT is left to do */
+    struct conn conn;
+    struct onward_smtp_client *client;
+};
+
 struct delivery {
     struct delivery *next, **prev;
+    struct session *session;
     struct forwarder *fwd;
-    struct session *session; /* NULL once the outcome was told */
+    struct setup *setup;
     uint64_t token;
     struct onward_relay_delivery facts;
     struct delivery_log *log;
@@ -29,18 +39,42 @@ struct delivery {
 
     struct onward_egress *plan;
     struct onward_egress_attempt attempt;
-    struct onward_tls_config *tls;
-    char *hostname;
     struct loop_watch connecting; /* fd -1: not */
-    struct conn conn;
-    struct onward_smtp_client *client;
+    struct hop *hop;              /* NULL: not connected */
 };
 
-#define DELIVERY_OF(ptr, member)                                               \
-    ((struct delivery *)(void *)((char *)(ptr)-offsetof(struct delivery,       \
-                                                        member)))
+#define OWNER_OF(type, member, ptr)                                            \
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static void try_next(struct delivery *d);
+
+/* ---- Life -------------------------------------------------------------- */
+
+static void free_hop(struct hop *hop)
+{
+    if (hop->delivery != NULL)
+        hop->delivery->hop = NULL;
+    conn_close(&hop->conn);
+    onward_smtp_client_free(hop->client);
+    *hop->prev = hop->next;
+    if (hop->next != NULL)
+        hop->next->prev = hop->prev;
+    free(hop);
+}
+
+/* Its delivery needs it no more; it says QUIT (RFC 5321 section 4.1.1.10). */
+static void part(struct delivery *d)
+{
+    struct hop *hop = d->hop;
+
+    if (hop == NULL)
+        return;
+    hop->delivery = NULL;
+    d->hop = NULL;
+    onward_smtp_client_quit(hop->client);
+    if (hop->conn.is_closed)
+        free_hop(hop);
+}
 
 static void stop_connecting(struct delivery *d)
 {
@@ -51,20 +85,13 @@ static void stop_connecting(struct delivery *d)
     d->connecting.fd = -1;
 }
 
-static void drop_connection(struct delivery *d)
-{
-    stop_connecting(d);
-    conn_close(&d->conn);
-    onward_smtp_client_free(d->client);
-    d->client = NULL;
-}
-
 static void free_delivery(struct delivery *d)
 {
-    drop_connection(d);
+    stop_connecting(d);
+    if (d->hop != NULL)
+        free_hop(d->hop);
     onward_egress_free(d->plan);
-    onward_tls_config_free(d->tls);
-    free(d->hostname);
+    setup_free(d->setup);
     *d->prev = d->next;
     if (d->next != NULL)
         d->next->prev = d->prev;
@@ -78,7 +105,7 @@ static void copy_text(char *out, size_t cap, struct onward_str s)
     snprintf(out, cap, "%.*s", (int)s.len, s.data == NULL ? "" : s.data);
 }
 
-/* Tell the relay what the plan came to. */
+/* Tell the relay what the plan came to; the delivery is over. */
 static void tell(struct delivery *d)
 {
     struct onward_egress_verdict v = {.size = sizeof(v)};
@@ -87,9 +114,7 @@ static void tell(struct delivery *d)
                                       .enhanced = ONWARD_STR("4.3.0"),
                                       .text = ONWARD_STR("not delivered")};
 
-    if (d->session == NULL)
-        return;
-    if (d->plan != NULL && onward_egress_result(d->plan, &v) == 0 &&
+    if (onward_egress_result(d->plan, &v) == 0 &&
         v.fate != ONWARD_EGRESS_PENDING) {
         reply.code = v.code;
         reply.enhanced = v.enhanced;
@@ -108,21 +133,20 @@ static void tell(struct delivery *d)
                                                         : 451};
         onward_relay_delivery_answer(d->fwd->desk, d->token, &reply);
     }
-    d->session = NULL;
-    d->log = NULL;
+    free_delivery(d);
 }
 
 /* An attempt is over; go on with the next server, or tell. */
 static void report(struct delivery *d, const struct onward_egress_outcome *o)
 {
-    if (onward_egress_report(d->plan, o) == 1) {
-        drop_connection(d);
+    int ret = onward_egress_report(d->plan, o);
+
+    /* Not before: the outcome's text is the client's. */
+    part(d);
+    if (ret == 1)
         try_next(d);
-        return;
-    }
-    tell(d);
-    if (d->client == NULL)
-        free_delivery(d);
+    else
+        tell(d);
 }
 
 /* There was no connection: say why. */
@@ -145,9 +169,9 @@ static void report_unreachable(struct delivery *d, int error)
 /* All is sent but the final dot: is there still somebody to tell? */
 static void held(void *user, struct onward_smtp_client *client)
 {
-    struct delivery *d = user;
+    const struct hop *hop = user;
 
-    if (d->session == NULL || session_peer_is_gone(d->session))
+    if (session_peer_is_gone(hop->delivery->session))
         onward_smtp_client_cancel(client);
     else
         onward_smtp_client_release(client);
@@ -166,12 +190,10 @@ static void keep_tls(struct delivery *d,
 
 static void sent(void *user, struct onward_smtp_client *client)
 {
-    struct delivery *d = user;
+    struct delivery *d = ((struct hop *)user)->delivery;
     struct onward_smtp_outcome got = {.size = sizeof(got)};
     struct onward_egress_outcome o = {.size = sizeof(o)};
 
-    if (d->session == NULL)
-        return;
     keep_tls(d, client);
     onward_smtp_client_outcome(client, 0, &got);
     o.fate = got.fate;
@@ -179,66 +201,73 @@ static void sent(void *user, struct onward_smtp_client *client)
     o.enhanced = got.enhanced;
     o.text = got.text;
     o.tls_failure = got.tls_failure;
-    onward_smtp_client_quit(client);
     report(d, &o);
 }
 
 static void conn_closed(struct conn *conn)
 {
-    struct delivery *d = DELIVERY_OF(conn, conn);
+    struct hop *hop = OWNER_OF(struct hop, conn, conn);
 
-    /* With the outcome told, all that was left to do was QUIT. Else `sent` is
-     * still to run, from the desk. */
-    if (d->session == NULL)
-        free_delivery(d);
+    /* While there is a delivery, `sent` is still to run, from the desk. */
+    if (hop->delivery == NULL)
+        free_hop(hop);
 }
 
-static void client_over(void *user, struct onward_smtp_client *client)
+static int new_client(struct hop *hop, const struct delivery *d)
 {
-    struct delivery *d = user;
+    const struct onward_smtp_client_host host = {
+        .size = sizeof(host), .user = hop, .held = held, .done = sent};
+    const struct onward_smtp_client_opts o = {
+        .size = sizeof(o),
+        .ehlo_name = onward_str_of(d->setup->settings.hostname),
+        .tls_demand = d->attempt.tls,
+        .tls = d->setup->tls_client};
 
-    (void)client;
-    if (d->session == NULL && d->conn.is_closed)
-        free_delivery(d);
+    return onward_smtp_client_new(d->fwd->desk, &o, &host, &hop->client);
 }
 
-static int start_client(struct delivery *d, int fd)
+/* A hop over a connected socket, which is closed with it; -1: and it is. */
+static int open_hop(struct delivery *d, int fd)
 {
-    const struct onward_smtp_client_host host = {.size = sizeof(host),
-                                                 .user = d,
-                                                 .held = held,
-                                                 .done = sent,
-                                                 .closed = client_over};
-    const struct onward_smtp_client_opts o = {.size = sizeof(o),
-                                              .ehlo_name =
-                                                  onward_str_of(d->hostname),
-                                              .tls_demand = d->attempt.tls,
-                                              .tls = d->tls};
-    const struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
-                                          .path = d->facts.recipient};
-    const struct onward_smtp_envelope envelope = {.size = sizeof(envelope),
-                                                  .reverse_path =
-                                                      d->facts.reverse_path,
-                                                  .smtputf8 = d->facts.smtputf8,
-                                                  .hold_dot = 1};
+    struct hop *hop = calloc(1, sizeof(*hop));
 
-    if (onward_smtp_client_new(d->fwd->desk, &o, &host, &d->client) != 0) {
+    if (hop == NULL || new_client(hop, d) != 0) {
+        free(hop);
         close(fd);
         return -1;
     }
-    if (conn_open(&d->conn, &d->fwd->conns, d->fwd->loop, fd,
-                  onward_smtp_client_channel(d->client), conn_closed) != 0)
+    hop->fwd = d->fwd;
+    hop->delivery = d;
+    d->hop = hop;
+    hop->next = d->fwd->hops;
+    hop->prev = &d->fwd->hops;
+    if (hop->next != NULL)
+        hop->next->prev = &hop->next;
+    d->fwd->hops = hop;
+    return conn_open(&hop->conn, &d->fwd->conns, d->fwd->loop, fd,
+                     onward_smtp_client_channel(hop->client), conn_closed);
+}
+
+static int send_message(const struct delivery *d)
+{
+    const struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
+                                          .path = d->facts.recipient};
+    const struct onward_smtp_envelope envelope = {
+        .size = sizeof(envelope),
+        .reverse_path = d->facts.reverse_path,
+        .smtputf8 = d->facts.smtputf8,
+        .hold_dot = 1};
+
+    if (onward_smtp_client_add_rcpt(d->hop->client, &rcpt) < 0)
         return -1;
-    if (onward_smtp_client_add_rcpt(d->client, &rcpt) < 0)
-        return -1;
-    return onward_smtp_client_send(d->client, &envelope, d->facts.source);
+    return onward_smtp_client_send(d->hop->client, &envelope, d->facts.source);
 }
 
 /* ---- Connecting -------------------------------------------------------- */
 
 static void connected(struct loop_watch *watch, uint32_t events)
 {
-    struct delivery *d = DELIVERY_OF(watch, connecting);
+    struct delivery *d = OWNER_OF(struct delivery, connecting, watch);
     int fd = watch->fd, error = 0, on = 1;
     socklen_t len = sizeof(error);
 
@@ -253,8 +282,9 @@ static void connected(struct loop_watch *watch, uint32_t events)
     loop_remove(d->fwd->loop, watch);
     watch->fd = -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (start_client(d, fd) != 0) {
-        drop_connection(d);
+    if (open_hop(d, fd) != 0 || send_message(d) != 0) {
+        if (d->hop != NULL)
+            free_hop(d->hop);
         report_unreachable(d, ENOMEM);
     }
 }
@@ -311,10 +341,9 @@ static void try_next(struct delivery *d)
     d->attempt = (struct onward_egress_attempt){.size = sizeof(d->attempt)};
     if (onward_egress_next(d->plan, &d->attempt) != 1) {
         tell(d);
-        free_delivery(d);
         return;
     }
-    d->log->is_known = true;
+    d->log->attempts++;
     d->log->tls[0] = '\0';
     copy_text(d->log->host, sizeof(d->log->host), d->attempt.host);
     onward_ip_format(d->attempt.ip, d->log->ip, sizeof(d->log->ip));
@@ -342,7 +371,7 @@ static int start_plan(struct delivery *d)
 {
     static const size_t levels[] = {ONWARD_TLS_NONE, ONWARD_TLS_OPPORTUNISTIC,
                                     ONWARD_TLS_ENCRYPTED, ONWARD_TLS_VERIFIED};
-    const struct setup *setup = d->fwd->setup;
+    const struct setup *setup = d->setup;
     const struct settings *set = &setup->settings;
     const struct onward_str own = onward_str_of(set->hostname);
     const struct onward_str smart = onward_str_of(set->smart_host);
@@ -361,28 +390,25 @@ static int start_plan(struct delivery *d)
                                          .port = set->out_port,
                                          .tls_level = levels[set->out_tls]};
 
-    d->tls = onward_tls_config_ref(setup->tls_client);
-    d->hostname = strdup(set->hostname);
-    if (d->hostname == NULL)
-        return -1;
     return onward_egress_new(setup->resolver, &o, &host, &d->plan);
 }
 
-int delivery_start(struct forwarder *fwd, struct session *session,
-                   uint64_t token, const struct onward_relay *relay,
-                   size_t index, struct delivery_log *log)
+int delivery_start(struct session *session, uint64_t token,
+                   const struct onward_relay *relay, size_t index,
+                   struct delivery_log *log)
 {
+    struct forwarder *fwd = session_forwarder(session);
     struct delivery *d = calloc(1, sizeof(*d));
 
     if (d == NULL)
         return -1;
     d->fwd = fwd;
     d->session = session;
+    d->setup = setup_ref(session_setup(session));
     d->token = token;
     d->log = log;
     d->started_ms = host_now_ms();
     d->connecting.fd = -1;
-    d->conn.is_closed = true;
     d->next = fwd->deliveries;
     d->prev = &fwd->deliveries;
     if (d->next != NULL)
@@ -394,15 +420,13 @@ int delivery_start(struct forwarder *fwd, struct session *session,
         free_delivery(d);
         return -1;
     }
-    copy_text(log->to, sizeof(log->to), d->facts.recipient);
     return 0;
 }
 
 void delivery_cancel(struct forwarder *fwd, uint64_t token)
 {
     for (struct delivery *d = fwd->deliveries; d != NULL; d = d->next) {
-        if (d->session != NULL && d->token == token) {
-            d->session = NULL;
+        if (d->token == token) {
             free_delivery(d);
             return;
         }
@@ -413,6 +437,8 @@ void delivery_free_all(struct forwarder *fwd)
 {
     while (fwd->deliveries != NULL)
         free_delivery(fwd->deliveries);
+    while (fwd->hops != NULL)
+        free_hop(fwd->hops);
 }
 
 int64_t delivery_deadline(const struct forwarder *fwd)

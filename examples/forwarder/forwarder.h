@@ -34,22 +34,31 @@ struct settings {
     bool require_tls, smtputf8, allow_private_addresses;
     bool allow_unauthenticated, enforce_dmarc;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
+    size_t message_memory_bytes;
     size_t command_timeout_s, delivery_timeout_s;
     struct config_key keys[34];
 };
 
-/* What the settings name, loaded: replaced as a whole by SIGHUP. */
+/*
+ * What the settings name, loaded: replaced as a whole by SIGHUP. Counted: a
+ * session keeps to the end the one that it began with.
+ */
 struct setup {
+    size_t owners;
     struct settings settings;
     struct onward_ruleset *ruleset;
     struct onward_tls_config *tls_server, *tls_client;
     struct onward_srs *srs;
     struct onward_signer *signer;
     struct onward_resolver *resolver;
+    struct loop *loop;
+    struct unbound_dns *dns; /* NULL with a file of records */
+    struct loop_watch dns_watch;
 };
 
 struct session;
 struct delivery;
+struct hop;
 
 struct forwarder {
     const char *config_path;
@@ -57,18 +66,19 @@ struct forwarder {
     struct onward_desk *desk;
     struct loop *loop;
     struct conn_list conns;
-    struct unbound_dns *dns; /* NULL with a file of records */
-    struct loop_watch dns_watch;
     struct onward_memstore *mem;
     struct onward_store *store; /* the ledger */
     struct setup *setup;
     struct listener *listeners;
+    int64_t listen_again_ms; /* they rest until then */
     struct session *sessions;
     struct delivery *deliveries;
+    struct hop *hops;
     size_t session_count;
+    size_t held_bytes; /* of messages, all sessions together */
     bool is_draining;
     uint64_t next_id;
-    FILE *log;
+    FILE *log; /* NULL: not yet */
 };
 
 enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
@@ -81,14 +91,19 @@ enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
  */
 struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
                         size_t fault_size, int *status);
+struct setup *setup_ref(struct setup *setup);
 void setup_free(struct setup *setup);
 
 /* ---- listen.c ---------------------------------------------------------- */
 
 /* Bind all; 0, or -1 with a line in fault. */
 int listen_open(struct forwarder *fwd, char *fault, size_t fault_size);
-/* "ready ADDRESS..." on standard output, and word to systemd. */
+/* "ready ADDRESS..." on standard output. */
 void listen_announce(const struct forwarder *fwd);
+/* sd_notify(3). */
+void listen_tell_systemd(const char *state);
+/* Listen again, if it is time to. */
+void listen_time(struct forwarder *fwd, int64_t now_ms);
 void listen_close(struct forwarder *fwd);
 /* "192.0.2.1:25", "[2001:db8::1]:25" to an address; false: it is none. */
 bool parse_endpoint(const char *text, struct onward_ip *ip, size_t *port);
@@ -99,31 +114,36 @@ bool parse_endpoint(const char *text, struct onward_ip *ip, size_t *port);
 void session_open(struct forwarder *fwd, int fd, const struct onward_ip *ip,
                   size_t port);
 void session_shutdown(struct session *session);
+/* Waited long enough: no final dot goes out for it any more, and its client is
+ * told to come again. */
+void session_cut(struct session *session);
 void session_free(struct session *session);
 struct session *session_next(const struct session *session);
-/* Has the client hung up? Looked at without reading. */
+/* Will nobody hear the answer? Looked at without reading. */
 bool session_peer_is_gone(const struct session *session);
+struct setup *session_setup(const struct session *session);
+struct forwarder *session_forwarder(const struct session *session);
 
 /* ---- delivery.c -------------------------------------------------------- */
 
 /* Where one went, for the log. */
 struct delivery_log {
-    char to[330], host[260], ip[ONWARD_IP_TEXT_MAX], tls[160];
+    char host[260], ip[ONWARD_IP_TEXT_MAX], tls[160];
     char enhanced[16], text[520];
-    size_t code;
+    size_t code, attempts;
     int64_t ms;
-    bool is_known; /* an attempt was made */
 };
 
 /*
  * Bring a copy to a destination; its outcome goes to the relay by token. The
  * session's log gets what became of it. 0 or -1.
  */
-int delivery_start(struct forwarder *fwd, struct session *session,
-                   uint64_t token, const struct onward_relay *relay,
-                   size_t index, struct delivery_log *log);
+int delivery_start(struct session *session, uint64_t token,
+                   const struct onward_relay *relay, size_t index,
+                   struct delivery_log *log);
 /* The relay wants no answer any more: stop; the final dot is not sent. */
 void delivery_cancel(struct forwarder *fwd, uint64_t token);
+/* And the connections that only wait for the answer to QUIT. */
 void delivery_free_all(struct forwarder *fwd);
 int64_t delivery_deadline(const struct forwarder *fwd);
 /* Connections that took too long to come up. */
@@ -131,20 +151,23 @@ void delivery_time(struct forwarder *fwd, int64_t now_ms);
 
 /* ---- log.c ------------------------------------------------------------- */
 
-/* Everything about a message, in one line of JSON. */
+/* What a line about a message is made of. */
 struct message_log {
-    const char *id;
-    struct onward_str client, helo, from;
-    const struct onward_smtp_server *server; /* for recipients and TLS */
+    const char *id, *client;
+    const struct onward_smtp_server *server; /* envelope and TLS */
     const struct onward_verifier *verifier;  /* may be NULL */
     const struct onward_relay *relay;        /* may be NULL */
-    const struct delivery_log *deliveries;
-    size_t delivery_count;
-    uint64_t size;
+    const struct delivery_log *deliveries;   /* NULL: nothing was tried */
     int64_t ms;
-    const struct onward_smtp_reply *reply;
+    const struct onward_smtp_reply *reply; /* code 0: the client heard none */
 };
+
+/* Open, or open anew, the file of the settings; 0 or -1 with a line. */
+int log_open(struct forwarder *fwd, char *fault, size_t fault_size);
+void log_close(struct forwarder *fwd);
 void log_message(struct forwarder *fwd, const struct message_log *m);
+void log_refused(struct forwarder *fwd, const struct message_log *m,
+                 struct onward_str to);
 /* {"event":EVENT,"detail":DETAIL}. */
 void log_event(struct forwarder *fwd, const char *event, const char *detail);
 

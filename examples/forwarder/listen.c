@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "forwarder.h"
+#include "host.h"
 
 struct listener {
     struct listener *next;
@@ -93,6 +94,27 @@ static void from_sockaddr(const struct sockaddr_storage *sa,
     }
 }
 
+/*
+ * No descriptors or no memory: who waits would wake us without end, so look
+ * again in a second.
+ */
+static void rest(struct forwarder *fwd)
+{
+    log_event(fwd, "cannot-accept", strerror(errno));
+    fwd->listen_again_ms = host_now_ms() + 1000;
+    for (struct listener *l = fwd->listeners; l != NULL; l = l->next)
+        loop_want(fwd->loop, &l->watch, 0);
+}
+
+void listen_time(struct forwarder *fwd, int64_t now_ms)
+{
+    if (now_ms < fwd->listen_again_ms)
+        return;
+    fwd->listen_again_ms = ONWARD_NEVER;
+    for (struct listener *l = fwd->listeners; l != NULL; l = l->next)
+        loop_want(fwd->loop, &l->watch, EPOLLIN);
+}
+
 static void accept_some(struct loop_watch *watch, uint32_t events)
 {
     struct listener *l =
@@ -110,8 +132,12 @@ static void accept_some(struct loop_watch *watch, uint32_t events)
         int fd = accept4(watch->fd, (struct sockaddr *)&sa, &len,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd < 0)
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                errno == ENOMEM)
+                rest(l->fwd);
             return;
+        }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         from_sockaddr(&sa, &ip, &port);
         session_open(l->fwd, fd, &ip, port);
@@ -171,8 +197,8 @@ int listen_open(struct forwarder *fwd, char *fault, size_t fault_size)
     return 0;
 }
 
-/* sd_notify(3), which is one datagram. */
-static void tell_systemd(const char *state)
+/* Which is one datagram. */
+void listen_tell_systemd(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
@@ -200,7 +226,6 @@ void listen_announce(const struct forwarder *fwd)
         printf(" %s", l->address);
     putchar('\n');
     fflush(stdout);
-    tell_systemd("READY=1");
 }
 
 void listen_close(struct forwarder *fwd)

@@ -1,42 +1,37 @@
 /* The log: one line of JSON for each message and each event. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "forwarder.h"
+#include "json.h"
 
-/* A JSON string. Octets that are not ASCII are taken as UTF-8 where they are,
- * else written as U+FFFD; the library's texts are printable ASCII anyway. */
-static void put_string(FILE *f, struct onward_str s)
+int log_open(struct forwarder *fwd, char *fault, size_t fault_size)
 {
-    fputc('"', f);
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.data[i];
+    const char *path = fwd->setup->settings.log;
+    FILE *f = path == NULL ? stderr : fopen(path, "ae");
 
-        if (c == '"' || c == '\\')
-            fprintf(f, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            fprintf(f, "\\u%04x", c);
-        else if (c < 0x80)
-            fputc(c, f);
-        else
-            fprintf(f, "\\u%04x", 0xfffd);
+    if (f == NULL) {
+        snprintf(fault, fault_size, "%s: %s, expected a writable file", path,
+                 strerror(errno));
+        return -1;
     }
-    fputc('"', f);
+    log_close(fwd);
+    fwd->log = f;
+    return 0;
 }
 
-static void put_member(FILE *f, const char *name, struct onward_str s)
+void log_close(struct forwarder *fwd)
 {
-    fprintf(f, ",\"%s\":", name);
-    put_string(f, s);
+    if (fwd->log != NULL && fwd->log != stderr)
+        fclose(fwd->log);
+    fwd->log = NULL;
 }
 
-static void put_text(FILE *f, const char *name, const char *text)
-{
-    put_member(f, name, onward_str_of(text));
-}
+/* ---- A line ------------------------------------------------------------ */
 
-static void put_time(FILE *f)
+static void begin(struct json *j, struct forwarder *fwd, const char *event)
 {
     char text[32];
     time_t now = time(NULL);
@@ -44,123 +39,156 @@ static void put_time(FILE *f)
 
     gmtime_r(&now, &tm);
     strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    fprintf(f, "{\"time\":\"%s\"", text);
+    *j = (struct json){.out = fwd->log};
+    json_open(j, NULL, '{');
+    json_text(j, "time", text);
+    json_text(j, "event", event);
 }
 
-static void put_verdicts(FILE *f, const struct onward_verifier *v)
+static void end(struct json *j)
 {
-    struct onward_arc_verdict arc = {.size = sizeof(arc)};
-    const struct onward_spf_check *spf =
-        onward_verifier_spf(v, ONWARD_SPF_MAIL_FROM);
+    json_close(j, '}');
+    json_end(j);
+    /* A line that waits in memory is of no use to who looks for a fault. */
+    fflush(j->out);
+}
 
-    if (!onward_verifier_is_done(v))
-        return;
-    if (spf != NULL)
-        put_text(f, "spf",
-                 onward_spf_result_name(onward_spf_check_result(spf)));
-    fputs(",\"dkim\":[", f);
+static void put_reply(struct json *j, const struct onward_smtp_reply *reply)
+{
+    json_number(j, "code", reply->code);
+    json_str(j, "enhanced", reply->enhanced);
+    json_str(j, "text", reply->text);
+}
+
+/* ---- A message --------------------------------------------------------- */
+
+static void put_dkim(struct json *j, const struct onward_verifier *v)
+{
+    json_open(j, "dkim", '[');
     for (size_t i = 0; i < onward_verifier_dkim_count(v); i++) {
         struct onward_dkim_signature s = {.size = sizeof(s)};
 
         if (onward_verifier_dkim(v, i, &s) != 0)
             continue;
-        fprintf(f, "%s{\"result\":\"%s\"", i == 0 ? "" : ",",
-                onward_dkim_result_name((int)s.result));
-        put_member(f, "d", s.domain_ascii);
-        put_member(f, "s", s.selector);
-        fputc('}', f);
+        json_open(j, NULL, '{');
+        json_text(j, "result", onward_dkim_result_name((int)s.result));
+        json_str(j, "d", s.domain_ascii);
+        json_str(j, "s", s.selector);
+        json_close(j, '}');
     }
-    fputc(']', f);
+    json_close(j, ']');
+}
+
+static void put_verdicts(struct json *j, const struct onward_verifier *v)
+{
+    struct onward_arc_verdict arc = {.size = sizeof(arc)};
+    const struct onward_spf_check *spf =
+        onward_verifier_spf(v, ONWARD_SPF_MAIL_FROM);
+
+    if (spf != NULL)
+        json_text(j, "spf",
+                  onward_spf_result_name(onward_spf_check_result(spf)));
+    put_dkim(j, v);
     if (onward_verifier_arc(v, &arc) == 0) {
-        put_text(f, "arc", onward_arc_result_name((int)arc.result));
-        fprintf(f, ",\"arc_instances\":%zu", arc.instances);
+        json_text(j, "arc", onward_arc_result_name((int)arc.result));
+        json_number(j, "arc_instances", arc.instances);
     }
-    put_text(f, "dmarc",
-             onward_dmarc_result_name(onward_verifier_dmarc_result(v)));
-    put_member(f, "author_domain", onward_verifier_author_domain(v));
+    json_text(j, "dmarc",
+              onward_dmarc_result_name(onward_verifier_dmarc_result(v)));
+    json_str(j, "author_domain", onward_verifier_author_domain(v));
 }
 
-static void put_recipients(FILE *f, const struct onward_smtp_server *server)
+static void put_recipients(struct json *j,
+                           const struct onward_smtp_server *server)
 {
-    bool is_first = true;
-
-    fputs(",\"to\":[", f);
+    json_open(j, "to", '[');
     for (size_t i = 0; i < onward_smtp_server_rcpt_count(server); i++) {
-        if (!onward_smtp_server_rcpt_accepted(server, i))
-            continue;
-        if (!is_first)
-            fputc(',', f);
-        is_first = false;
-        put_string(f, onward_smtp_server_rcpt_address(server, i));
+        if (onward_smtp_server_rcpt_accepted(server, i))
+            json_str(j, NULL, onward_smtp_server_rcpt_address(server, i));
     }
-    fputc(']', f);
+    json_close(j, ']');
 }
 
-static void put_deliveries(FILE *f, const struct message_log *m)
+/* tried: NULL, or what became of it by our own word. */
+static void put_delivery(struct json *j,
+                         const struct onward_relay_delivery *facts,
+                         const struct delivery_log *tried)
 {
-    fputs(",\"deliveries\":[", f);
-    for (size_t i = 0; i < m->delivery_count; i++) {
-        const struct delivery_log *d = &m->deliveries[i];
-        struct onward_relay_delivery facts = {.size = sizeof(facts)};
-
-        if (i != 0)
-            fputc(',', f);
-        fputs("{\"fate\":", f);
-        if (onward_relay_delivery_at(m->relay, i, &facts) == 0)
-            put_string(f,
-                       onward_str_of(onward_relay_fate_name((int)facts.fate)));
-        else
-            fputs("null", f);
-        put_member(f, "to", facts.recipient);
-        put_member(f, "from", facts.reverse_path);
-        if (d->is_known) {
-            put_text(f, "host", d->host);
-            put_text(f, "ip", d->ip);
-            put_text(f, "tls", d->tls);
-        }
-        fprintf(f, ",\"code\":%zu", d->code);
-        put_text(f, "enhanced", d->enhanced);
-        put_text(f, "text", d->text);
-        fprintf(f, ",\"ms\":%lld}", (long long)d->ms);
+    json_open(j, NULL, '{');
+    json_str(j, "to", facts->recipient);
+    json_str(j, "from", facts->reverse_path);
+    json_text(j, "fate", onward_relay_fate_name((int)facts->fate));
+    if (tried != NULL) {
+        json_text_or_null(j, "host", tried->host);
+        json_text_or_null(j, "ip", tried->ip);
+        json_text_or_null(j, "tls", tried->tls);
+        json_number(j, "code", tried->code);
+        json_text(j, "enhanced", tried->enhanced);
+        json_text(j, "text", tried->text);
+        json_number(j, "attempts", tried->attempts);
+        json_number(j, "ms", (uint64_t)tried->ms);
     }
-    fputc(']', f);
+    json_close(j, '}');
+}
+
+static void put_deliveries(struct json *j, const struct message_log *m)
+{
+    struct onward_relay_delivery facts = {.size = sizeof(facts)};
+
+    json_open(j, "deliveries", '[');
+    for (size_t i = 0; onward_relay_delivery_at(m->relay, i, &facts) == 0; i++)
+        put_delivery(j, &facts,
+                     m->deliveries == NULL ? NULL : &m->deliveries[i]);
+    json_close(j, ']');
 }
 
 void log_message(struct forwarder *fwd, const struct message_log *m)
 {
     const struct onward_tls_facts *tls = onward_smtp_server_tls(m->server);
-    FILE *f = fwd->log;
+    struct json j;
 
-    put_time(f);
-    fputs(",\"event\":\"message\"", f);
-    put_text(f, "id", m->id);
-    put_member(f, "client", m->client);
-    put_member(f, "helo", m->helo);
-    put_member(f, "tls", tls == NULL ? onward_str_of("") : tls->version);
-    put_member(f, "from", m->from);
-    put_recipients(f, m->server);
-    fprintf(f, ",\"size\":%llu", (unsigned long long)m->size);
-    if (m->verifier != NULL)
-        put_verdicts(f, m->verifier);
+    begin(&j, fwd, "message");
+    json_text(&j, "id", m->id);
+    json_text(&j, "client", m->client);
+    json_str(&j, "helo", onward_smtp_server_helo(m->server));
+    json_str_or_null(&j, "tls", tls == NULL ? onward_str_of("") : tls->version);
+    json_str(&j, "from", onward_smtp_server_mail_address(m->server));
+    put_recipients(&j, m->server);
+    json_number(&j, "size", onward_smtp_server_message_size(m->server));
+    if (m->verifier != NULL && onward_verifier_is_done(m->verifier))
+        put_verdicts(&j, m->verifier);
     if (m->relay != NULL) {
-        put_text(f, "route",
-                 onward_relay_reason_name(onward_relay_reason(m->relay)));
-        put_deliveries(f, m);
+        json_text(&j, "route",
+                  onward_relay_reason_name(onward_relay_reason(m->relay)));
+        put_deliveries(&j, m);
     }
-    fprintf(f, ",\"code\":%zu", m->reply->code);
-    put_member(f, "enhanced", m->reply->enhanced);
-    put_member(f, "text", m->reply->text);
-    fprintf(f, ",\"ms\":%lld}\n", (long long)m->ms);
-    fflush(f);
+    put_reply(&j, m->reply);
+    json_number(&j, "ms", (uint64_t)m->ms);
+    end(&j);
+}
+
+/* ---- The rest ---------------------------------------------------------- */
+
+void log_refused(struct forwarder *fwd, const struct message_log *m,
+                 struct onward_str to)
+{
+    struct json j;
+
+    begin(&j, fwd, "recipient-refused");
+    json_text(&j, "id", m->id);
+    json_text(&j, "client", m->client);
+    json_str(&j, "helo", onward_smtp_server_helo(m->server));
+    json_str(&j, "from", onward_smtp_server_mail_address(m->server));
+    json_str(&j, "to", to);
+    put_reply(&j, m->reply);
+    end(&j);
 }
 
 void log_event(struct forwarder *fwd, const char *event, const char *detail)
 {
-    FILE *f = fwd->log;
+    struct json j;
 
-    put_time(f);
-    put_text(f, "event", event);
-    put_text(f, "detail", detail);
-    fputs("}\n", f);
-    fflush(f);
+    begin(&j, fwd, event);
+    json_text(&j, "detail", detail);
+    end(&j);
 }

@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "forwarder.h"
 #include "host.h"
+
+enum { FAULT_MAX = 1100 };
 
 static const char usage[] =
     "usage: onward-forwarder --config FILE [--check]\n"
@@ -44,19 +48,39 @@ static void library_log(void *user, const struct onward_log_event *e)
 
 static void reload(struct forwarder *fwd)
 {
-    char fault[900];
+    char fault[FAULT_MAX];
     int status;
+    struct setup *old = fwd->setup;
     struct setup *fresh =
         setup_new(fwd, fwd->config_path, fault, sizeof(fault), &status);
 
+    if (fresh != NULL) {
+        fwd->setup = fresh;
+        if (log_open(fwd, fault, sizeof(fault)) != 0) {
+            fwd->setup = old;
+            setup_free(fresh);
+            fresh = NULL;
+        }
+    }
     if (fresh == NULL) {
         log_event(fwd, "reload-failed", fault);
         return;
     }
-    /* What is under way holds what it needs of the old one. */
-    setup_free(fwd->setup);
-    fwd->setup = fresh;
+    /* Sessions under way hold the old one. */
+    setup_free(old);
     log_event(fwd, "reloaded", fwd->config_path);
+}
+
+/* systemd's Type=notify-reload wants both words. */
+static void reload_and_tell(struct forwarder *fwd)
+{
+    char state[64];
+
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+             (long long)host_now_ms() * 1000);
+    listen_tell_systemd(state);
+    reload(fwd);
+    listen_tell_systemd("READY=1");
 }
 
 static void drain(struct forwarder *fwd)
@@ -64,6 +88,7 @@ static void drain(struct forwarder *fwd)
     if (fwd->is_draining)
         return;
     fwd->is_draining = true;
+    listen_tell_systemd("STOPPING=1");
     listen_close(fwd);
     for (struct session *s = fwd->sessions; s != NULL; s = session_next(s))
         session_shutdown(s);
@@ -77,7 +102,7 @@ static void signalled(struct loop_watch *watch, uint32_t events)
     (void)events;
     while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGHUP)
-            reload(s->fwd);
+            reload_and_tell(s->fwd);
         else
             drain(s->fwd);
     }
@@ -102,16 +127,6 @@ static int catch_signals(struct signals *s, struct forwarder *fwd)
 
 /* ---- Running ----------------------------------------------------------- */
 
-static void dns_ready(struct loop_watch *watch, uint32_t events)
-{
-    struct forwarder *fwd =
-        (struct forwarder *)(void *)((char *)watch -
-                                     offsetof(struct forwarder, dns_watch));
-
-    (void)events;
-    unbound_dns_ready(fwd->dns);
-}
-
 static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
 {
     int64_t at = onward_desk_deadline(fwd->desk);
@@ -124,11 +139,29 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
         at = other;
     if (give_up < at)
         at = give_up;
+    if (fwd->listen_again_ms < at)
+        at = fwd->listen_again_ms;
     if (at == ONWARD_NEVER)
         return -1;
     if (at <= now)
         return 0;
     return at - now > 60000 ? 60000 : (int)(at - now);
+}
+
+static void turn(struct forwarder *fwd, int timeout_ms)
+{
+    int64_t now;
+
+    loop_turn(fwd->loop, timeout_ms);
+    now = host_now_ms();
+    delivery_time(fwd, now);
+    listen_time(fwd, now);
+    /* What the desk decides may be written at once, and what is written may
+     * wake the desk: until both are quiet. */
+    do {
+        onward_desk_run(fwd->desk, now);
+        conn_list_refresh(&fwd->conns, now);
+    } while (onward_desk_deadline(fwd->desk) <= now);
 }
 
 static void run(struct forwarder *fwd)
@@ -142,16 +175,13 @@ static void run(struct forwarder *fwd)
             give_up = now + (int64_t)fwd->setup->settings.drain_s * 1000;
         if (now >= give_up)
             break;
-        loop_turn(fwd->loop, wait_ms(fwd, now, give_up));
-        now = host_now_ms();
-        delivery_time(fwd, now);
-        /* What the desk decides may be written at once, and what is written
-         * may wake the desk: until both are quiet. */
-        do {
-            onward_desk_run(fwd->desk, now);
-            conn_list_refresh(&fwd->conns, now);
-        } while (onward_desk_deadline(fwd->desk) <= now);
+        turn(fwd, wait_ms(fwd, now, give_up));
     }
+    if (fwd->sessions == NULL)
+        return;
+    for (struct session *s = fwd->sessions; s != NULL; s = session_next(s))
+        session_cut(s);
+    turn(fwd, 0);
 }
 
 /* ---- Start and end ----------------------------------------------------- */
@@ -177,16 +207,26 @@ static int drop_root(const char *name, char *fault, size_t fault_size)
     return 0;
 }
 
+/* A session takes a descriptor, and each of its deliveries one. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 /* The parts that live as long as the process. */
 static int set_up(struct forwarder *fwd)
 {
     const struct onward_log log = {
         .size = sizeof(log), .user = fwd, .event = library_log};
-    uint64_t start = (uint64_t)host_now_ms();
 
-    fwd->log = stdout;
-    fwd->dns_watch.fd = -1;
-    fwd->next_id = start << 20;
+    /* Not the same ids after a restart, nor after a reboot. */
+    fwd->next_id = (uint64_t)time(NULL) << 20;
+    fwd->listen_again_ms = ONWARD_NEVER;
     fwd->loop = loop_new();
     fwd->ctx = host_ctx_new(&log);
     if (fwd->loop == NULL || fwd->ctx == NULL)
@@ -197,21 +237,6 @@ static int set_up(struct forwarder *fwd)
     return onward_memstore_open(fwd->mem, fwd->desk, NULL, &fwd->store);
 }
 
-/* DNS over the network is wanted, or not, before the rest is loaded. */
-static int set_up_dns(struct forwarder *fwd)
-{
-    const struct settings *s = &fwd->setup->settings;
-
-    if (s->dns != NULL)
-        return 0;
-    fwd->dns = unbound_dns_new(fwd->desk, s->resolver);
-    if (fwd->dns == NULL)
-        return -1;
-    fwd->dns_watch.fd = unbound_dns_fd(fwd->dns);
-    fwd->dns_watch.ready = dns_ready;
-    return loop_add(fwd->loop, &fwd->dns_watch, EPOLLIN);
-}
-
 static void tear_down(struct forwarder *fwd)
 {
     listen_close(fwd);
@@ -219,15 +244,13 @@ static void tear_down(struct forwarder *fwd)
         session_free(fwd->sessions);
     delivery_free_all(fwd);
     setup_free(fwd->setup);
-    unbound_dns_free(fwd->dns);
     onward_store_free(fwd->store);
     onward_memstore_free(fwd->mem);
     if (fwd->desk != NULL)
         onward_desk_free(fwd->desk);
     onward_ctx_free(fwd->ctx);
     loop_free(fwd->loop);
-    if (fwd->log != NULL && fwd->log != stdout)
-        fclose(fwd->log);
+    log_close(fwd);
 }
 
 static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
@@ -235,24 +258,18 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
     const struct settings *s = &fwd->setup->settings;
     struct signals signals;
 
-    if (s->log != NULL) {
-        FILE *f = fopen(s->log, "ae");
-
-        if (f == NULL) {
-            snprintf(fault, fault_size, "%s: %s, expected a writable file",
-                     s->log, strerror(errno));
-            return EXIT_UNUSABLE;
-        }
-        fwd->log = f;
-    }
+    allow_descriptors();
+    /* The log is opened as who will open it again at SIGHUP. */
     if (listen_open(fwd, fault, fault_size) != 0 ||
-        (s->user != NULL && drop_root(s->user, fault, fault_size) != 0))
+        (s->user != NULL && drop_root(s->user, fault, fault_size) != 0) ||
+        log_open(fwd, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(&signals, fwd) != 0) {
         snprintf(fault, fault_size, "signals: %s", strerror(errno));
         return EXIT_UNUSABLE;
     }
     listen_announce(fwd);
+    listen_tell_systemd("READY=1");
     run(fwd);
     close(signals.watch.fd);
     return 0;
@@ -260,26 +277,14 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
 
 static int start(struct forwarder *fwd, bool is_check)
 {
-    char fault[900] = "out of memory";
+    char fault[FAULT_MAX] = "out of memory";
     int status = EXIT_UNUSABLE;
 
     if (set_up(fwd) == 0)
         fwd->setup =
             setup_new(fwd, fwd->config_path, fault, sizeof(fault), &status);
-    if (fwd->setup != NULL && set_up_dns(fwd) != 0) {
-        snprintf(fault, sizeof(fault), "libunbound cannot be used");
-        status = EXIT_UNUSABLE;
-    } else if (fwd->setup != NULL && fwd->dns != NULL) {
-        /* Once more, now with libunbound behind the resolver. */
-        setup_free(fwd->setup);
-        fwd->setup =
-            setup_new(fwd, fwd->config_path, fault, sizeof(fault), &status);
-    }
-    if (fwd->setup != NULL &&
-        (fwd->dns != NULL || fwd->setup->settings.dns != NULL)) {
-        fault[0] = '\0';
+    if (fwd->setup != NULL)
         status = is_check ? 0 : serve(fwd, fault, sizeof(fault));
-    }
     if (status != 0)
         host_complain("onward-forwarder", "%s", fault);
     tear_down(fwd);

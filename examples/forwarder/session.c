@@ -12,11 +12,13 @@
 struct session {
     struct session *next, **prev;
     struct forwarder *fwd;
+    struct setup *setup;
     struct conn conn;
     struct onward_smtp_server *server;
     struct onward_ip ip;
     char peer[ONWARD_IP_TEXT_MAX];
     bool is_refused; /* too many at a time */
+    bool is_cut;
 
     /* Of the transaction. */
     char id[24];
@@ -28,8 +30,7 @@ struct session {
     size_t len, cap;
     bool is_header_too_long;
     uint64_t end_token; /* 0: the message is not whole */
-    struct delivery_log *deliveries;
-    size_t delivery_count;
+    struct delivery_log *deliveries; /* one for each that the relay has */
 };
 
 #define SESSION_OF(conn_ptr)                                                   \
@@ -49,7 +50,7 @@ static void clear_transaction(struct session *s)
     s->verifier = NULL;
     s->message = NULL;
     s->deliveries = NULL;
-    s->delivery_count = 0;
+    s->fwd->held_bytes -= s->cap;
     s->len = s->cap = 0;
     s->is_header_too_long = false;
     s->end_token = 0;
@@ -67,25 +68,21 @@ static int read_message(void *user, uint64_t offset, void *buf, size_t cap,
     return 0;
 }
 
+static struct message_log facts(const struct session *s,
+                                const struct onward_smtp_reply *reply)
+{
+    return (struct message_log){.id = s->id,
+                                .client = s->peer,
+                                .server = s->server,
+                                .verifier = s->verifier,
+                                .relay = s->relay,
+                                .deliveries = s->deliveries,
+                                .ms = host_now_ms() - s->started_ms,
+                                .reply = reply};
+}
+
 static void answer(struct session *s, const struct onward_smtp_reply *reply)
 {
-    const struct message_log m = {
-        .id = s->id,
-        .client = onward_str_of(s->peer),
-        .helo = onward_smtp_server_helo(s->server),
-        .from = onward_smtp_server_mail_address(s->server),
-        .server = s->server,
-        .verifier = s->verifier,
-        .relay = s->relay,
-        .deliveries = s->deliveries,
-        .delivery_count = s->delivery_count,
-        .size = s->len,
-        .ms = host_now_ms() - s->started_ms,
-        .reply = reply,
-    };
-
-    /* First the log, then the answer: what was said can be found again. */
-    log_message(s->fwd, &m);
     onward_smtp_reply_answer(s->fwd->desk, s->end_token, reply);
     s->end_token = 0;
 }
@@ -109,13 +106,12 @@ static int deliver(void *user, uint64_t token, struct onward_relay *relay,
     struct session *s = user;
 
     if (s->deliveries == NULL) {
-        s->delivery_count = onward_relay_delivery_count(relay);
-        s->deliveries = calloc(s->delivery_count, sizeof(*s->deliveries));
+        s->deliveries = calloc(onward_relay_delivery_count(relay),
+                               sizeof(*s->deliveries));
         if (s->deliveries == NULL)
             return -1;
     }
-    return delivery_start(s->fwd, s, token, relay, index,
-                          &s->deliveries[index]);
+    return delivery_start(s, token, relay, index, &s->deliveries[index]);
 }
 
 static void cancel_delivery(void *user, uint64_t token)
@@ -171,7 +167,7 @@ static int ask_connect(void *user, uint64_t token)
 
 static int start_verifier(struct session *s)
 {
-    const struct setup *setup = s->fwd->setup;
+    const struct setup *setup = s->setup;
     const struct settings *set = &setup->settings;
     const struct onward_verifier_host host = {
         .size = sizeof(host), .user = s, .done = verified};
@@ -193,7 +189,7 @@ static int start_verifier(struct session *s)
 
 static int start_relay(struct session *s)
 {
-    const struct setup *setup = s->fwd->setup;
+    const struct setup *setup = s->setup;
     const struct settings *set = &setup->settings;
     const struct onward_relay_host host = {.size = sizeof(host),
                                            .user = s,
@@ -252,8 +248,36 @@ static int ask_rcpt(void *user, uint64_t token, size_t index)
 
     if (ret < 0)
         return -1;
+    if (ret == 0) {
+        const struct message_log m = facts(s, &reply);
+
+        log_refused(s->fwd, &m,
+                    onward_smtp_server_rcpt_address(s->server, index));
+    }
     onward_smtp_reply_answer(s->fwd->desk, token, &reply);
     return ONWARD_SMTP_HANDLED;
+}
+
+/* Room for len octets more; false: there is none, for all or at all. */
+static bool make_room(struct session *s, size_t len)
+{
+    const size_t most = s->setup->settings.message_memory_bytes;
+    size_t cap = s->cap == 0 ? 16384 : s->cap;
+    char *bigger;
+
+    if (len <= s->cap - s->len)
+        return true;
+    while (cap - s->len < len)
+        cap *= 2;
+    if (cap - s->cap > most || s->fwd->held_bytes > most - (cap - s->cap))
+        return false;
+    bigger = realloc(s->message, cap);
+    if (bigger == NULL)
+        return false;
+    s->fwd->held_bytes += cap - s->cap;
+    s->message = bigger;
+    s->cap = cap;
+    return true;
 }
 
 static int take_data(void *user, const void *data, size_t len)
@@ -268,20 +292,8 @@ static int take_data(void *user, const void *data, size_t len)
         s->is_header_too_long = true;
         return 0;
     }
-    if (err != 0)
-        return -1;
-    if (len > s->cap - s->len) {
-        size_t cap = s->cap == 0 ? 16384 : s->cap;
-        char *bigger;
-
-        while (cap - s->len < len)
-            cap *= 2;
-        bigger = realloc(s->message, cap);
-        if (bigger == NULL)
-            return -1;
-        s->message = bigger;
-        s->cap = cap;
-    }
+    if (err != 0 || !make_room(s, len))
+        return -1; /* 451 */
     memcpy(s->message + s->len, data, len);
     s->len += len;
     return 0;
@@ -299,10 +311,18 @@ static int ask_end(void *user, uint64_t token)
     return onward_verifier_finish(s->verifier) == 0 ? ONWARD_SMTP_HANDLED : -1;
 }
 
+/* First the log, then the answer: what was said can be found again. */
 static void transaction_gone(void *user, int why)
 {
+    struct session *s = user;
+    struct onward_smtp_reply reply = {.size = sizeof(reply)};
+    const struct message_log m = facts(s, &reply);
+
     (void)why;
-    clear_transaction(user);
+    onward_smtp_server_message_reply(s->server, &reply);
+    if (reply.code != 0 || onward_smtp_server_message_size(s->server) > 0)
+        log_message(s->fwd, &m);
+    clear_transaction(s);
 }
 
 /* ---- The connection ---------------------------------------------------- */
@@ -314,7 +334,7 @@ static void closed(struct conn *conn)
 
 static int new_server(struct session *s, size_t port)
 {
-    const struct setup *setup = s->fwd->setup;
+    const struct setup *setup = s->setup;
     const struct settings *set = &setup->settings;
     const struct onward_smtp_server_host host = {.size = sizeof(host),
                                                  .user = s,
@@ -352,6 +372,7 @@ void session_open(struct forwarder *fwd, int fd, const struct onward_ip *ip,
         return;
     }
     s->fwd = fwd;
+    s->setup = setup_ref(fwd->setup);
     s->ip = *ip;
     s->is_refused = fwd->session_count >= fwd->setup->settings.max_sessions;
     onward_ip_format(ip, s->peer, sizeof(s->peer));
@@ -384,12 +405,20 @@ void session_free(struct session *s)
     if (s->next != NULL)
         s->next->prev = s->prev;
     s->fwd->session_count--;
+    setup_free(s->setup);
     free(s);
 }
 
 void session_shutdown(struct session *s)
 {
     onward_smtp_server_shutdown(s->server);
+}
+
+void session_cut(struct session *s)
+{
+    s->is_cut = true;
+    if (s->end_token != 0)
+        answer_text(s, 421, "4.3.2", "going down, come again later");
 }
 
 struct session *session_next(const struct session *s)
@@ -401,7 +430,17 @@ bool session_peer_is_gone(const struct session *s)
 {
     struct pollfd p = {.fd = s->conn.watch.fd, .events = POLLRDHUP};
 
-    return s->conn.is_closed ||
+    return s->is_cut || s->conn.is_closed ||
            (poll(&p, 1, 0) == 1 &&
             (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+}
+
+struct setup *session_setup(const struct session *s)
+{
+    return s->setup;
+}
+
+struct forwarder *session_forwarder(const struct session *s)
+{
+    return s->fwd;
 }
