@@ -69,7 +69,8 @@ static int query(void *user, uint64_t token, const char *name, size_t len,
     }
     if (used == 0)
         return onward_dns_answer_error(x->desk, token, ONWARD_DNS_NXDOMAIN);
-    return onward_dns_answer_text(x->desk, token, lines, used, 0);
+    return onward_dns_answer_text(x->desk, token,
+                                  (struct onward_str){lines, used}, 0);
 }
 
 static void cancel(void *user, uint64_t token)
@@ -316,7 +317,7 @@ static bool walk_without_memory(struct t_world *w, void *arg)
     (void)arg;
     if (onward_desk_new(w->ctx, NULL, &desk) == 0 &&
         onward_resolver_new(desk, &ro, NULL, &resolver) == 0 &&
-        onward_resolver_load(resolver, records, strlen(records), NULL) == 0 &&
+        onward_resolver_load(resolver, onward_str_of(records), NULL) == 0 &&
         onward_dmarc_check_new(resolver, &o, &host, &check) == 0) {
         while (onward_desk_run(desk, 0) == 1)
             continue;
