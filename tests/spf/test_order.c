@@ -118,7 +118,8 @@ static int answer(struct world *x, size_t i, const char *zone)
         return onward_dns_answer_error(x->desk, q->token, ONWARD_DNS_SERVFAIL);
     if (len == 0)
         return onward_dns_answer_error(x->desk, q->token, ONWARD_DNS_NXDOMAIN);
-    return onward_dns_answer_text(x->desk, q->token, text, len, 0);
+    return onward_dns_answer_text(x->desk, q->token,
+                                  (struct onward_str){text, len}, 0);
 }
 
 static bool was_asked(const struct world *x, const char *name)
