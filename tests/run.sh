@@ -1,14 +1,20 @@
 #!/bin/sh
-# All tests: sh tests/run.sh [--quick]
+# All tests: sh tests/run.sh [--quick | --fuzz [SECONDS]]
 #
 # Installs what it needs, builds with gcc (the tests run here), with clang
 # (compiled only) and with ASan+UBSan (the tests run again), all with warnings
 # as errors, and ends in a line that counts. --quick: the gcc build alone.
+# --fuzz: instead, each fuzz target under libFuzzer, ASan and UBSan for that
+# time (60 seconds).
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/tests/packages.sh"
 quick=
-[ "${1-}" = --quick ] && quick=1
+fuzz=
+case ${1-} in
+--quick) quick=1 ;;
+--fuzz) fuzz=${2:-60} ;;
+esac
 build=${ONWARD_BUILD_DIR:-$top/build-tests}
 
 # shellcheck disable=SC2086 # lists of names
@@ -62,6 +68,31 @@ run_tests() { # NAME
     fi
 }
 
+if [ -n "$fuzz" ]; then
+    echo "== fuzz targets, $fuzz s each"
+    CC=clang CXX=clang++ set_up fuzz -Dfuzz=libfuzzer -Dtests=false \
+        -Dexamples=false -Db_sanitize=address,undefined -Db_lundef=false
+    for target in "$build"/fuzz/fuzz/fuzz_*; do
+        [ -x "$target" ] && [ -f "$target" ] || continue
+        topic=${target##*/fuzz_}
+        found=$build/fuzz/found/$topic
+        mkdir -p "$found"
+        set -- "-max_total_time=$fuzz" -timeout=10 -rss_limit_mb=2048
+        [ ! -f "$top/fuzz/$topic.dict" ] || set -- "$@" "-dict=$top/fuzz/$topic.dict"
+        if "$target" "$@" "-artifact_prefix=$found/crash-" "$found" \
+            "$top/fuzz/corpus/$topic" >"$found.log" 2>&1; then
+            echo "   $topic: $(sed -n 's/^Done \([0-9]*\) runs.*/\1 runs/p' "$found.log")"
+            passed=$((passed + 1))
+        else
+            tail -n 40 "$found.log"
+            echo "   $topic: failed"
+            failed=$((failed + 1))
+        fi
+    done
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+    exit
+fi
 echo "== build with gcc"
 set_up gcc
 run_tests gcc
