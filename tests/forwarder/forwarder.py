@@ -333,6 +333,8 @@ class Hop:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            # Else its kernel waits for our acknowledgement of one reply before
+            # it sends the next, 40 ms each.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self.serve, args=[connection],
                              daemon=True).start()
@@ -352,6 +354,8 @@ class Hop:
                 if line.split(" ")[0].upper() == verb]
 
     def close(self):
+        # Closed alone, it would listen on as long as accept() waits.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     def __enter__(self):
