@@ -237,6 +237,69 @@ ONWARD_API const char *onward_spf_reason_text(int reason);
  */
 ONWARD_API const char *onward_spf_reason_name(int reason);
 
+/* ---- Received-SPF ------------------------------------------------------ */
+
+enum { ONWARD_SPF_RECEIVED_MAX = 8192 }; /**< octets of a field we write */
+
+/**
+ * Write the Received-SPF field of a check (RFC 7208 section 9.1, erratum 5436),
+ * to stand on top of the message, above all others of its kind. What came from
+ * the client is quoted, octets that a field cannot hold become "?", values are
+ * cut after 320 octets.
+ *
+ * @param text  out: the whole field, folded, with its CRLF; no NUL. Untouched
+ *              on failure.
+ * @param cap   octets at text; ONWARD_SPF_RECEIVED_MAX is always enough.
+ * @return octets written, or
+ *         ONWARD_ESTATE  before `done`
+ *         ONWARD_ELIMIT  cap is too small
+ *         ONWARD_ENOMEM  out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_spf_check_received(const struct onward_spf_check *check,
+                                         char *text, size_t cap);
+
+struct onward_spf_received; /* opaque: a field that was read */
+
+/**
+ * Read a Received-SPF field. It proves nothing unless the host knows who put
+ * it there: anybody can write one.
+ *
+ * @param value     behind the colon, folds included; borrowed for this call.
+ * @param received  out: free with onward_spf_received_free(). Untouched on
+ *                  failure.
+ * @return 0, or
+ *         ONWARD_ESYNTAX  no such field, or more than 32 keys
+ *         ONWARD_EINVAL   ctx or received is NULL
+ *         ONWARD_ENOMEM   out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_spf_received_parse(struct onward_ctx *ctx,
+                                         struct onward_str value,
+                                         struct onward_spf_received **received);
+
+/** @param received  may be NULL. @since 0.1 */
+ONWARD_API void onward_spf_received_free(struct onward_spf_received *received);
+
+/** @return enum onward_spf_result. @since 0.1 */
+ONWARD_API int
+onward_spf_received_result(const struct onward_spf_received *received);
+
+/**
+ * The value of a key: "client-ip", "envelope-from", "helo", "identity",
+ * "mechanism", "problem", "receiver", or another.
+ *
+ * @param key  letter case does not matter.
+ * @return borrowed from received, any octets, quotes taken off; of the first
+ *         one when the key is there twice; empty when it is not there.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_spf_received_value(const struct onward_spf_received *received,
+                          struct onward_str key);
+
+/* ---- Records ----------------------------------------------------------- */
+
 /** What a record's parser found first. */
 struct onward_spf_fault {
     size_t size;

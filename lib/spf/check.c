@@ -601,6 +601,8 @@ static int load_identity(struct onward_spf_check *c,
         err = onward_core__arena_dup(&c->arena, o->helo, &v->helo);
     if (err == 0)
         err = onward_core__arena_dup(&c->arena, o->receiver, &v->receiver);
+    if (err == 0)
+        err = onward_core__arena_dup(&c->arena, o->mail_from, &c->reverse_path);
     return err;
 }
 
@@ -651,6 +653,7 @@ int onward_spf_check_new(struct onward_resolver *resolver,
     onward_core__arena_init(&c->arena, ctx, ARENA_BYTES);
     c->host = h;
     c->ip = client_address(o.client_ip);
+    c->is_helo = o.identity == ONWARD_SPF_HELO;
     c->values.ip = &c->ip;
     c->values.now_s = onward_core__now_s(ctx);
     c->max_terms = onward_core__limit(o.max_terms, 10);

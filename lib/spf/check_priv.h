@@ -88,6 +88,8 @@ struct onward_spf_check {
 
     struct onward_ip ip;
     struct onward_str domain; /* of the identity, as given */
+    struct onward_str reverse_path;
+    bool is_helo;
     struct onward_spf__macro_values values;
     size_t max_terms, max_void, max_mx_names, max_ptr_names, timeout_ms;
 
