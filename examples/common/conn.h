@@ -27,6 +27,10 @@ struct conn {
     unsigned turn; /* of the list, when it was looked at last */
     bool is_closed;
     bool peer_gone; /* it sends no more: seen without reading */
+    /* Acknowledge what comes without delay. A server that answers pipelined
+     * commands one by one waits for that (Nagle), and we have nothing to send
+     * that would carry it: 40 ms for each. Set it after conn_open(). */
+    bool acks_at_once;
     /* Once: the channel wants to be closed, and the socket is. May free all. */
     void (*closed)(struct conn *conn);
 };

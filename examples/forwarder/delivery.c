@@ -244,8 +244,11 @@ static int open_hop(struct delivery *d, int fd)
     if (hop->next != NULL)
         hop->next->prev = &hop->next;
     d->fwd->hops = hop;
-    return conn_open(&hop->conn, &d->fwd->conns, d->fwd->loop, fd,
-                     onward_smtp_client_channel(hop->client), conn_closed);
+    if (conn_open(&hop->conn, &d->fwd->conns, d->fwd->loop, fd,
+                  onward_smtp_client_channel(hop->client), conn_closed) != 0)
+        return -1;
+    hop->conn.acks_at_once = true;
+    return 0;
 }
 
 static int send_message(const struct delivery *d)
