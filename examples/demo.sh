@@ -25,7 +25,13 @@ elif [ $# -ne 0 ]; then
     exit 2
 fi
 as_root=
-[ "$(id -u)" -eq 0 ] || as_root=sudo
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=sudo
+    if ! [ -t 0 ] && ! sudo -n true 2>/dev/null; then
+        echo "Postfix needs root, or sudo." >&2
+        exit 77
+    fi
+fi
 
 work=$(mktemp -d /tmp/onward-demo-XXXXXX)
 chmod 755 "$work" # Postfix delivers as a user of its own
@@ -65,7 +71,8 @@ expect() {
     fi
 }
 
-# wait_ready FILE PID WHO: the words behind "ready" in FILE, once it stands there.
+# wait_ready FILE PID WHO: waits for the line "ready ..." in FILE; its words go
+# to $ready.
 wait_ready() {
     tries=0
     until grep -q '^ready ' "$1"; do
@@ -73,13 +80,13 @@ wait_ready() {
         if [ $tries -gt 600 ] || ! $as_root kill -0 "$2" 2>/dev/null; then
             echo "$3 does not start:" >&2
             cat "$1" "$1.err" >&2
-            # The servers' way to say that they cannot be had here.
-            wait "$2" || [ $? -ne 77 ] || return 77
-            return 1
+            status=1
+            [ $tries -gt 600 ] || wait "$2" || status=$?
+            exit "$status" # 77: Postfix cannot be had here
         fi
         sleep 0.1
     done
-    sed -n 's/^ready //p' "$1"
+    ready=$(sed -n 's/^ready //p' "$1")
 }
 
 indent() { sed 's/^/   /'; }
@@ -137,7 +144,7 @@ $as_root $python "$tools/peers.py" postfix --name mx.mailbox.example \
     --key "$work/mx.mailbox.example.key" \
     >"$work/postfix.out" 2>"$work/postfix.out.err" &
 postfix=$!
-ready=$(wait_ready "$work/postfix.out" "$postfix" Postfix)
+wait_ready "$work/postfix.out" "$postfix" Postfix
 maildir=${ready#* }
 echo "   It takes mail at ${ready%% *} and puts it into a Maildir."
 
@@ -147,7 +154,8 @@ grep -v '^out_port' "$work/forwarder.conf" | sed -n '/^[a-z]/p' | indent
 "$build/examples/forwarder/onward-forwarder" --config "$work/forwarder.conf" \
     >"$work/forwarder.out" 2>"$work/forwarder.out.err" &
 forwarder=$!
-address=$(wait_ready "$work/forwarder.out" "$forwarder" "The forwarder")
+wait_ready "$work/forwarder.out" "$forwarder" "The forwarder"
+address=$ready
 echo
 echo "   It takes mail at $address."
 
