@@ -255,11 +255,11 @@ static int send_message(const struct delivery *d)
 {
     const struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
                                           .path = d->facts.recipient};
-    const struct onward_smtp_envelope envelope = {
-        .size = sizeof(envelope),
-        .reverse_path = d->facts.reverse_path,
-        .smtputf8 = d->facts.smtputf8,
-        .hold_dot = 1};
+    const struct onward_smtp_envelope envelope = {.size = sizeof(envelope),
+                                                  .reverse_path =
+                                                      d->facts.reverse_path,
+                                                  .smtputf8 = d->facts.smtputf8,
+                                                  .hold_dot = 1};
 
     if (onward_smtp_client_add_rcpt(d->hop->client, &rcpt) < 0)
         return -1;

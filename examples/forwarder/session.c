@@ -29,7 +29,7 @@ struct session {
     char *message;
     size_t len, cap;
     bool is_header_too_long;
-    uint64_t end_token; /* 0: the message is not whole */
+    uint64_t end_token;              /* 0: the message is not whole */
     struct delivery_log *deliveries; /* one for each that the relay has */
 };
 
@@ -106,8 +106,8 @@ static int deliver(void *user, uint64_t token, struct onward_relay *relay,
     struct session *s = user;
 
     if (s->deliveries == NULL) {
-        s->deliveries = calloc(onward_relay_delivery_count(relay),
-                               sizeof(*s->deliveries));
+        s->deliveries =
+            calloc(onward_relay_delivery_count(relay), sizeof(*s->deliveries));
         if (s->deliveries == NULL)
             return -1;
     }

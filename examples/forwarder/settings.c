@@ -53,8 +53,8 @@ static const char *judge_smart_host(const char *value)
     if (len > 2 && value[0] == '[' && value[len - 1] == ']') {
         size_t skip = strncasecmp(value, "[IPv6:", 6) == 0 ? 6 : 1;
 
-        if (onward_ip_parse(
-                (struct onward_str){value + skip, len - skip - 1}, &ip) == 0 &&
+        if (onward_ip_parse((struct onward_str){value + skip, len - skip - 1},
+                            &ip) == 0 &&
             (ip.family == 6) == (skip == 6))
             return NULL;
     }
@@ -64,7 +64,8 @@ static const char *judge_smart_host(const char *value)
 static const char *judge_authserv_id(const char *value)
 {
     for (; *value != '\0'; value++) {
-        if (*value <= ' ' || *value > '~' || strchr("()<>@,;:\\\"/[]?=", *value))
+        if (*value <= ' ' || *value > '~' ||
+            strchr("()<>@,;:\\\"/[]?=", *value))
             return "a name without spaces, as in mx.example.com";
     }
     return NULL;
@@ -261,9 +262,8 @@ static int set_rules(struct loader *l)
 
     l->setup->ruleset =
         load_rules(l->fwd->ctx, l->setup->settings.rules, &fault);
-    return l->setup->ruleset == NULL
-               ? wrong(l, EXIT_CONFIG, "%s", fault.text)
-               : 0;
+    return l->setup->ruleset == NULL ? wrong(l, EXIT_CONFIG, "%s", fault.text)
+                                     : 0;
 }
 
 static void dns_ready(struct loop_watch *watch, uint32_t events)
@@ -304,10 +304,10 @@ static int set_dns(struct loader *l)
 
     if (path == NULL && start_unbound(l) != 0)
         return -1;
-    err = onward_resolver_new(
-        l->fwd->desk, &o,
-        setup->dns == NULL ? NULL : unbound_dns_host(setup->dns),
-        &setup->resolver);
+    err = onward_resolver_new(l->fwd->desk, &o,
+                              setup->dns == NULL ? NULL
+                                                 : unbound_dns_host(setup->dns),
+                              &setup->resolver);
     if (err != 0)
         return wrong(l, EXIT_UNUSABLE, "resolver: %s", onward_strerror(err));
     if (path != NULL && load_records(setup->resolver, path, &fault) != 0)
@@ -356,8 +356,7 @@ static int set_identity(struct loader *l, struct onward_str *chain,
                                              .key_pem = key,
                                              .identity_count = 1,
                                              .allow_tickets = 1};
-    int err =
-        onward_tls_config_new(l->fwd->ctx, &o, &l->setup->tls_server);
+    int err = onward_tls_config_new(l->fwd->ctx, &o, &l->setup->tls_server);
 
     if (err == ONWARD_ESYNTAX)
         return wrong(l, EXIT_UNUSABLE,

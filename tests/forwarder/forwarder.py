@@ -185,12 +185,11 @@ class Forwarder:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         try:
-            status = self.process.wait(20)
+            return self.process.wait(20)
         finally:
             self.process.kill()
             self.process.stdout.close()
             self.errors.close()
-        return status
 
     def log(self):
         path = self.path / "log.json"
@@ -210,14 +209,18 @@ class Forwarder:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        if self.process is not None:
-            self.process.stdout.close()
-            self.errors.close()
-        self._temporary.cleanup()
+    def __exit__(self, kind, *_):
+        """Whatever the test was about, the program ends well."""
+        try:
+            if self.process is not None:
+                status = self.stop()
+                said = (self.path / "errors.txt").read_text()
+                if kind is None:
+                    assert status == 0, f"exit status {status}: {said}"
+                else:
+                    print(said)
+        finally:
+            self._temporary.cleanup()
 
 
 class Client:
