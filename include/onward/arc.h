@@ -247,6 +247,13 @@ struct onward_arc_sealer_opts {
      * Authentication-Results. Empty: as onward_dkim_signer_opts, and all
      * DKIM-Signature fields. */
     struct onward_str fields;
+    /**
+     * SHA-256 of the body in its relaxed form, 32 octets, as
+     * onward_verifier_body_hash() gives it when the body leaves as it came.
+     * Then octets of the body need not be fed; those that are fed are not
+     * hashed. Empty: the sealer hashes the body.
+     */
+    struct onward_str body_hash;
     int64_t time_s;  /**< t=, Unix seconds; 0: the context's clock */
     uint64_t log_id; /**< 0: the desk's */
 };
@@ -276,7 +283,7 @@ struct onward_arc_sealer_host {
  * @return 0, or
  *         ONWARD_EINVAL   no done; chain_result is no result; domain, selector,
  *                         authserv_id, results or fields missing or not well
- *                         formed
+ *                         formed; body_hash is not 32 octets
  *         ONWARD_EVERSION a field of opts this release does not know
  *         ONWARD_ESTATE   desk freed
  *         ONWARD_ENOMEM   out of memory

@@ -332,10 +332,9 @@ enum onward_relay_reason {
     ONWARD_RELAY_REASON_ALIGNMENT = 12, /**< the copy would gain it */
     ONWARD_RELAY_REASON_ALIGNMENT_UNKNOWN = 13,
     ONWARD_RELAY_REASON_LEDGER = 14,
-    ONWARD_RELAY_REASON_SOURCE = 15, /**< the message cannot be read */
-    ONWARD_RELAY_REASON_SEAL = 16,   /**< the key does not sign */
-    ONWARD_RELAY_REASON_CHAIN = 17,  /**< ARC, for lack of an answer */
-    ONWARD_RELAY_REASON_MEMORY = 18
+    ONWARD_RELAY_REASON_SEAL = 15,  /**< the key does not sign */
+    ONWARD_RELAY_REASON_CHAIN = 16, /**< ARC, for lack of an answer */
+    ONWARD_RELAY_REASON_MEMORY = 17
 };
 
 /**

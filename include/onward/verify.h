@@ -224,6 +224,16 @@ ONWARD_API struct onward_str
 onward_verifier_authres(const struct onward_verifier *verifier);
 
 /**
+ * SHA-256 of the whole body in its relaxed form (RFC 6376 section 3.4.4), 32
+ * octets: what an ARC sealer takes, so that the body is hashed once a hop.
+ *
+ * @return borrowed from the verifier; empty before onward_verifier_finish().
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_verifier_body_hash(const struct onward_verifier *verifier);
+
+/**
  * A digest of header and body that is the same for each copy of the message
  * that is tried again: 32 octets.
  *

@@ -28,7 +28,9 @@ struct onward_arc_sealer {
     struct onward_core__task task;
     struct onward_key__signing signing;
     struct onward_dkim__intake intake;
-    size_t body_index;
+    size_t body_index; /* unless the hash was given */
+    bool has_body_hash;
+    unsigned char body_hash[ONWARD_DKIM__HASH_SIZE];
     struct onward_arena arena;
     struct onward_arc__chain chain; /* as the message has it */
     struct onward_str domain, selector, authserv_id, results, fields;
@@ -114,6 +116,8 @@ static int check_opts(const struct onward_arc_sealer_opts *o)
         return ONWARD_EINVAL;
     if (o->fields.len != 0 && !is_fields(o->fields))
         return ONWARD_EINVAL;
+    if (o->body_hash.len != 0 && o->body_hash.len != ONWARD_DKIM__HASH_SIZE)
+        return ONWARD_EINVAL;
     if (o->time_s < 0 || o->time_s > INT64_C(999999999999))
         return ONWARD_EINVAL;
     return 0;
@@ -191,7 +195,10 @@ static int make(struct onward_signer *key, struct onward_desk *desk,
     onward_core__buf_init(&s->out, ctx, 3 * (size_t)FIELD_MAX);
     onward_dkim__intake_init(&s->intake, ctx, NULL, NULL);
     err = copy_opts(s, o);
-    if (err == 0)
+    s->has_body_hash = o->body_hash.len != 0;
+    if (s->has_body_hash)
+        memcpy(s->body_hash, o->body_hash.data, sizeof(s->body_hash));
+    else if (err == 0)
         err = onward_dkim__body_want(&s->intake.body, ONWARD_DKIM__RELAXED,
                                      false, 0, &s->body_index);
     if (err != 0) {
@@ -296,12 +303,14 @@ static void begin_field(struct onward_arc_sealer *s, struct field *f,
 
 static void write_ams(struct onward_arc_sealer *s, struct onward_str fields)
 {
+    const unsigned char *body_hash =
+        s->has_body_hash
+            ? s->body_hash
+            : onward_dkim__body_digest(&s->intake.body, s->body_index);
     struct onward_dkim__writer w;
 
     begin_field(s, &s->ams, "ARC-Message-Signature", &w);
-    onward_dkim__write_tag_base64(
-        &w, "bh", onward_dkim__body_digest(&s->intake.body, s->body_index),
-        ONWARD_DKIM__HASH_SIZE);
+    onward_dkim__write_tag_base64(&w, "bh", body_hash, ONWARD_DKIM__HASH_SIZE);
     onward_dkim__write_tag(&w, "c", ONWARD_STR("relaxed/relaxed"));
     onward_dkim__write_tag(&w, "d", s->domain);
     onward_dkim__write_tag_list(&w, "h", fields);

@@ -208,7 +208,6 @@ static void detach(struct onward_relay *r)
     r->check = NULL;
     onward_arc_sealer_free(r->sealer);
     r->sealer = NULL;
-    onward_mime__pull_clear(&r->pull);
 }
 
 void onward_relay_free(struct onward_relay *relay)
@@ -232,8 +231,6 @@ static int begin_edit(struct onward_relay *r,
     int err = onward_edit_new(
         r->ctx, source, onward_verifier_header(r->verifier), &opts, &r->edit);
 
-    if (err == 0)
-        err = onward_mime__pull_init(&r->pull, source, r->desk, &r->task);
     if (err == 0)
         err = onward_mime__edit_add_raw(r->edit, received);
     return err == ONWARD_ESYNTAX || err == ONWARD_ELIMIT ? ONWARD_EINVAL : err;

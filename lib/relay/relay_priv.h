@@ -89,10 +89,8 @@ struct onward_relay {
     struct onward_edit *edit;
     const struct onward_source *edited; /* once sealed */
     struct onward_arc_sealer *sealer;
-    struct onward_mime__pull pull; /* of the message as it came */
-    uint64_t offset;               /* read so far by the sealer */
     int seal_status;
-    bool is_fed, is_seal_done;
+    bool is_seal_done;
     int64_t deadline_ms;
 
     struct onward_smtp_reply reply; /* the final one */

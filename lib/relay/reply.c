@@ -110,8 +110,6 @@ const char *onward_relay_reason_name(int reason)
         return "alignment-unknown";
     case ONWARD_RELAY_REASON_LEDGER:
         return "ledger";
-    case ONWARD_RELAY_REASON_SOURCE:
-        return "source";
     case ONWARD_RELAY_REASON_SEAL:
         return "seal";
     case ONWARD_RELAY_REASON_CHAIN:

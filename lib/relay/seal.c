@@ -1,14 +1,9 @@
 /*
  * The message as it leaves, sealed: fields on top, then an ARC set over them
- * and the body. The body is read here once more; what verify has hashed of it
- * could serve, when the sealer can take a digest.
+ * and the body. The body leaves as it came, so what the verifier has hashed of
+ * it serves here.
  */
 #include "relay/relay_priv.h"
-
-enum {
-    PIECE = 8192,
-    PIECES = 32 /* in one step of the desk: others want to go on too */
-};
 
 /* ---- What to seal ------------------------------------------------------ */
 
@@ -44,6 +39,7 @@ static int begin(struct onward_relay *r, const struct onward_arc_verdict *chain)
     const struct onward_relay_opts *o = &r->opts;
     struct onward_str results =
         results_of(onward_verifier_authres(r->verifier));
+    const struct onward_str body_hash = onward_verifier_body_hash(r->verifier);
     const struct onward_arc_sealer_opts opts = {.size = sizeof(opts),
                                                 .chain_result = chain->result,
                                                 .chain_instances =
@@ -52,6 +48,7 @@ static int begin(struct onward_relay *r, const struct onward_arc_verdict *chain)
                                                 .selector = o->seal_selector,
                                                 .authserv_id = o->authserv_id,
                                                 .results = results,
+                                                .body_hash = body_hash,
                                                 .log_id = r->log_id};
     const struct onward_arc_sealer_host host = {
         .size = sizeof(host), .user = r, .done = sealed};
@@ -59,8 +56,7 @@ static int begin(struct onward_relay *r, const struct onward_arc_verdict *chain)
     return onward_arc_sealer_new(o->signer, &opts, &host, &r->sealer);
 }
 
-/* ---- Reading ----------------------------------------------------------- */
-
+/* The fields as they leave, and the empty line that ends them. */
 static int feed_header(struct onward_relay *r)
 {
     struct onward_mime__field field;
@@ -75,42 +71,7 @@ static int feed_header(struct onward_relay *r)
         if (err != 0)
             return err;
     }
-    return 0;
-}
-
-/* The empty line and the body. 0 when all is read, ONWARD_AGAIN, or an error.
- */
-static int feed_rest(struct onward_relay *r)
-{
-    unsigned char piece[PIECE];
-
-    for (int n = 0; n < PIECES; n++) {
-        size_t got = 0;
-        int err =
-            onward_mime__pull(&r->pull, r->offset, piece, sizeof(piece), &got);
-
-        if (err != 0 || onward_relay__is_dead(r))
-            return err != 0 ? err : ONWARD_ESTATE;
-        if (got == 0)
-            return 0;
-        err = onward_arc_sealer_feed(r->sealer, piece, got);
-        if (err != 0)
-            return err;
-        r->offset += got;
-    }
-    onward_core__task_ready(&r->task);
-    return ONWARD_AGAIN;
-}
-
-/* 0: the key was asked. */
-static int feed(struct onward_relay *r)
-{
-    int err = feed_rest(r);
-
-    if (err != 0)
-        return err;
-    r->is_fed = true;
-    return onward_arc_sealer_finish(r->sealer);
+    return onward_arc_sealer_feed(r->sealer, "\r\n", 2);
 }
 
 /* ---- The set on top ---------------------------------------------------- */
@@ -158,8 +119,6 @@ static bool fail(struct onward_relay *r, int err)
 
     if (err == ONWARD_ENOMEM)
         reason = ONWARD_RELAY_REASON_MEMORY;
-    else if (err == ONWARD_ECALLBACK && !r->is_fed)
-        reason = ONWARD_RELAY_REASON_SOURCE;
     if (!onward_relay__is_dead(r))
         onward_relay__fail(r, reason);
     return false;
@@ -172,7 +131,8 @@ static bool finish(struct onward_relay *r)
     return err == 0 ? true : fail(r, err);
 }
 
-/* The first step. 0, ONWARD_ENOENT when no seal is wanted, or an error. */
+/* The first step, up to the key. 0, ONWARD_ENOENT when no seal is wanted, or an
+ * error. */
 static int prepare(struct onward_relay *r)
 {
     struct onward_arc_verdict chain = {.size = sizeof(chain)};
@@ -193,8 +153,7 @@ static int prepare(struct onward_relay *r)
         err = begin(r, &chain);
     if (err == 0)
         err = feed_header(r);
-    r->offset = onward_mime__edit_header(r->edit)->block.len;
-    return err;
+    return err == 0 ? onward_arc_sealer_finish(r->sealer) : err;
 }
 
 bool onward_relay__seal(struct onward_relay *r)
@@ -203,8 +162,6 @@ bool onward_relay__seal(struct onward_relay *r)
 
     if (r->sealer == NULL)
         err = prepare(r);
-    if (err == 0 && !r->is_fed)
-        err = feed(r);
     if (onward_relay__is_dead(r) || err == ONWARD_AGAIN)
         return false;
     if (is_unsealable(err))

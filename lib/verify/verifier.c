@@ -509,6 +509,16 @@ onward_verifier_authres(const struct onward_verifier *verifier)
 }
 
 struct onward_str
+onward_verifier_body_hash(const struct onward_verifier *verifier)
+{
+    if (!verifier->is_finished)
+        return onward_core__str("", 0);
+    return onward_core__str(
+        onward_dkim__body_digest(&verifier->intake.body, verifier->body_index),
+        ONWARD_DKIM__HASH_SIZE);
+}
+
+struct onward_str
 onward_verifier_fingerprint(const struct onward_verifier *verifier)
 {
     if (!verifier->is_finished)

@@ -408,6 +408,54 @@ static void test_fingerprint(void **state)
 
 /* ---- Life and limits --------------------------------------------------- */
 
+/* Of "Hello.\r\n", by sha256sum. */
+static void test_body_hash(void **state)
+{
+    static const unsigned char want[32] = {
+        0xc9, 0x94, 0x2a, 0xd5, 0xcf, 0x30, 0x8c, 0x19, 0x74, 0x7d, 0x9e,
+        0x16, 0x73, 0xfa, 0x2b, 0x68, 0xc0, 0x80, 0x1b, 0x59, 0x99, 0x26,
+        0xfe, 0x6f, 0xfe, 0x19, 0x6f, 0xc8, 0x5c, 0xbe, 0xb7, 0xa0};
+    struct onward_str hash;
+    struct world x;
+
+    (void)state;
+    world_init(&x);
+    start(&x);
+    assert_int_equal(onward_verifier_body_hash(x.verifier).len, 0);
+    verify(&x);
+    hash = onward_verifier_body_hash(x.verifier);
+    t_assert_str_n(hash, want, sizeof(want));
+    world_clear(&x);
+}
+
+/* The body is never kept: what 25 MiB of it take is what a line takes. */
+static void test_memory_over_a_large_message(void **state)
+{
+    enum { MIB = 1024 * 1024, BODY = 25 * MIB, PIECE = 65536 };
+    char piece[PIECE];
+    struct world x;
+
+    (void)state;
+    memset(piece, 'x', sizeof(piece));
+    for (size_t i = 78; i + 2 <= sizeof(piece); i += 80)
+        memcpy(piece + i, "\r\n", 2);
+    world_init(&x);
+    sign(&x);
+    seal(&x, "none");
+    x.w.peak_bytes = x.w.live_bytes;
+    start(&x);
+    assert_int_equal(
+        onward_verifier_feed(x.verifier, x.message, strlen(x.message)), 0);
+    for (size_t fed = 0; fed < BODY; fed += sizeof(piece))
+        assert_int_equal(onward_verifier_feed(x.verifier, piece, sizeof(piece)),
+                         0);
+    assert_int_equal(onward_verifier_finish(x.verifier), 0);
+    run(&x);
+    assert_int_equal(x.done, 1);
+    assert_in_range(x.w.peak_bytes, 1, MIB - 1);
+    world_clear(&x);
+}
+
 static void test_free_inside_done(void **state)
 {
     struct world x;
@@ -514,13 +562,15 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     enum { ROWS = sizeof(author_rows) / sizeof(author_rows[0]) };
-    struct CMUnitTest tests[10 + ROWS] = {
+    struct CMUnitTest tests[12 + ROWS] = {
         cmocka_unit_test(test_all_pass),
         cmocka_unit_test(test_a_changed_body_fails),
         cmocka_unit_test(test_a_trusted_sealer_is_believed),
         cmocka_unit_test(test_others_are_not),
         cmocka_unit_test(test_any_cut_gives_the_same),
         cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_body_hash),
+        cmocka_unit_test(test_memory_over_a_large_message),
         cmocka_unit_test(test_free_inside_done),
         cmocka_unit_test(test_contract),
         cmocka_unit_test(test_a_header_without_end_is_refused),
@@ -528,7 +578,7 @@ int main(void)
     };
 
     for (size_t i = 0; i < ROWS; i++)
-        tests[10 + i] = (struct CMUnitTest){
+        tests[12 + i] = (struct CMUnitTest){
             .name = author_rows[i].name,
             .test_func = test_author_row,
             .initial_state = (void *)(uintptr_t)&author_rows[i],
