@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""readme.py VERIFY: the program in README.md is examples/readme/verify.c, and
+works; what the documents link to and name is there."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests/data/cli"
+PATH = re.compile(r"^(?:examples|tests|lib|include|doc|fuzz)/[\w./-]+$")
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def verify(program, message, ip="192.0.2.1"):
+    return subprocess.run(
+        [program, ip, "alice@example.com", DATA / "zone.txt"], input=message,
+        capture_output=True, timeout=60)
+
+
+def check_program(program):
+    source = (ROOT / "examples/readme/verify.c").read_text()
+    if blocks((ROOT / "README.md").read_text(), "c") != [source]:
+        yield "README.md: the C block is not examples/readme/verify.c"
+    signed = (DATA / "signed.eml").read_bytes()
+    signed = signed.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    done = verify(program, signed)
+    if done.returncode != 0 or b"dkim=pass" not in done.stdout:
+        yield f"a good message: {done}"
+    done = verify(program, signed + b"more\r\n", "198.51.100.1")
+    if done.returncode != 1 or b"dkim=fail" not in done.stdout:
+        yield f"a changed message: {done}"
+    if verify(program, b"", "nonsense").returncode != 2:
+        yield "no address: not exit status 2"
+
+
+def check_links():
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("doc/*.md")]:
+        text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.M | re.S)
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            if "://" not in link and not (path.parent / link).exists():
+                yield f"{path.name}: links to {link}, which is not there"
+        for name in re.findall(r"`([^`\s]+)`", text):
+            if PATH.match(name) and not (ROOT / name).exists():
+                yield f"{path.name}: names {name}, which is not there"
+
+
+def main():
+    faults = [*check_program(sys.argv[1]), *check_links()]
+    print("\n".join(faults) or "README and links are right")
+    sys.exit(1 if faults else 0)
+
+
+main()
