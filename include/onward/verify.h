@@ -69,8 +69,8 @@ ONWARD_API int onward_verifier_new(struct onward_resolver *resolver,
                                    struct onward_verifier **verifier);
 
 /**
- * Believe what this sealer's ARC set says of DMARC (A068: arc=pass alone
- * changes nothing).
+ * Believe what this sealer's ARC set says of DMARC (arc=pass alone changes
+ * nothing).
  *
  * @param domain  d= of its ARC-Seal; copied.
  * @return 0, ONWARD_ESYNTAX (no domain name), ONWARD_ESTATE (after the header)
@@ -188,7 +188,7 @@ onward_verifier_dmarc_reason(const struct onward_verifier *verifier);
 
 /**
  * What to do by default: as onward_dmarc_check_disposition(); REJECT when no
- * single author can be read (A070, A072).
+ * single author can be read.
  *
  * @return enum onward_dmarc_policy, never UNKNOWN.
  * @since 0.1

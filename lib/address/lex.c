@@ -35,7 +35,7 @@ bool onward_address__is_atext(int octet)
 
 /*
  * Characters that are not seen, or change the order in which others are seen:
- * two addresses that differ only by them look the same (A121). The joiners
+ * two addresses that differ only by them look the same. The joiners
  * U+200C and U+200D stay, some scripts need them.
  */
 static bool is_forbidden(ucs4_t code)

@@ -2,7 +2,7 @@
  * Address lists of header fields (RFC 5322 sections 3.4 and 4.4, RFC 6532): one
  * pass, no recursion, and no octet that is not accounted for. A reader that
  * skips what it does not understand can be shown one author while another is
- * authenticated (A074).
+ * authenticated.
  */
 #include "address/lex_priv.h"
 

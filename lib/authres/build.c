@@ -1,7 +1,7 @@
 /*
  * The writer of Authentication-Results. Values come from peers: each is made a
  * token, a plain address or a quoted string, so that none can end its place and
- * start a result of its own (A079).
+ * start a result of its own.
  */
 #include <unistr.h>
 

@@ -1,7 +1,7 @@
 /*
  * Whose field is it? Asked of fields that came in, to remove those that pretend
  * to be ours. In doubt the answer is yes: a forged field that stays is believed
- * by whoever reads the message behind us (A077, CVE-2022-48521).
+ * by whoever reads the message behind us (CVE-2022-48521).
  */
 #include "address/address_shared.h"
 #include "authres/syntax_priv.h"

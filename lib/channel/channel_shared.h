@@ -223,7 +223,7 @@ int64_t onward_channel__now(const struct onward_channel *ch);
  * Put a filter below the engine, for the rest of the channel's life. Output
  * written before stays plaintext. Input from before the host has looked at
  * that output (and at the filter's first flight) is early: it came before the
- * peer could have seen it, so the handshake fails (A024, A026); that holds for
+ * peer could have seen it, so the handshake fails; that holds for
  * the rest of the current feed and for later ones. On failure the filter is
  * freed. Once in a channel's life.
  */

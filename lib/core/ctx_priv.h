@@ -12,7 +12,7 @@ struct onward_ctx {
     struct onward_random random;
     struct onward_log log;
     struct onward_limits limits;
-    uint64_t hash_key[2]; /* of the hash tables over peer data (A085) */
+    uint64_t hash_key[2]; /* of the hash tables over peer data */
     atomic_size_t refs;
 };
 

@@ -24,7 +24,7 @@ bool onward_core__domain_is_hostname(struct onward_str s);
 /*
  * The lower-case A-label form of a name that may hold U-labels (UTF-8), one
  * final dot taken off. 0, ONWARD_ESYNTAX (not a name; also an A-label that
- * does not encode back to itself, A120), ONWARD_ENOMEM.
+ * does not encode back to itself), ONWARD_ENOMEM.
  */
 ONWARD_USE_RESULT int onward_core__domain_to_ascii(struct onward_arena *arena,
                                                    struct onward_str name,

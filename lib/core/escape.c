@@ -1,4 +1,4 @@
-/* Peer octets made printable for logs, replies and details (A013). */
+/* Peer octets made printable for logs, replies and details. */
 #include "core/text_shared.h"
 
 static int add_escaped(struct onward_buf *out, unsigned char c)

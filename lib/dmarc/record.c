@@ -180,7 +180,7 @@ int onward_dmarc_record_parse(struct onward_str text,
         tag = tag_of(name);
         if (tag == TAG_COUNT)
             continue;
-        /* A record that says two things is no record (A075). */
+        /* A record that says two things is no record. */
         if ((seen & 1u << tag) != 0)
             return ONWARD_ENOENT;
         seen |= 1u << tag;

@@ -119,7 +119,7 @@ static bool is_author_authenticated(const struct onward_verifier *v)
 /*
  * A record that cannot be looked up may ask to reject. Whoever floods the
  * resolver until the look-up fails, with mail that authenticates a domain of
- * his own, must not come through with the name of another (A051).
+ * his own, must not come through with the name of another.
  */
 static bool is_dmarc_unknown(const struct onward_relay *r)
 {
@@ -235,7 +235,7 @@ bool onward_relay__check(struct onward_relay *r)
            check_loop(r) && check_sender(r);
 }
 
-/* ---- Alignment of the copy (A100) -------------------------------------- */
+/* ---- Alignment of the copy --------------------------------------------- */
 
 /*
  * What the next hop's SPF looks at when the copy comes from us: with the null

@@ -151,7 +151,7 @@ int onward_smtp__mail_emit(struct onward_smtp_client *c)
     while (may_emit(c)) {
         int err;
 
-        /* A reply can only answer what the peer can have seen (A096). */
+        /* A reply can only answer what the peer can have seen. */
         if (!onward_channel__is_unseen(&c->channel))
             mail->seen = mail->emitted;
         err = write_step(c, mail->emitted);

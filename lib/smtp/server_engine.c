@@ -11,7 +11,7 @@ static const struct command {
     const char *verb;
     int (*run)(struct onward_smtp_server *s, struct onward_str args);
     bool overlaps;   /* may be asked while questions before it wait */
-    bool is_junk;    /* leads nowhere: counted (A019) */
+    bool is_junk;    /* leads nowhere: counted */
     bool before_tls; /* RFC 3207 section 4: also where TLS is required */
 } commands[] = {
     {"EHLO", server_cmd_ehlo, .is_junk = true, .before_tls = true},
@@ -29,7 +29,7 @@ static const struct command {
 };
 
 /* What a web browser or an SSH client says first. Whoever made it connect here
- * wants us to run the lines that follow (A012). */
+ * wants us to run the lines that follow. */
 static const char *const foreign_verbs[] = {
     "GET",   "POST",  "HEAD",    "PUT", "DELETE", "OPTIONS",
     "TRACE", "PATCH", "CONNECT", "PRI", "RTSP",
@@ -203,7 +203,7 @@ static unsigned char octet_before(const struct onward_smtp_server *s,
     return at > 0 ? data[at - 1] : s->last_octet;
 }
 
-/* A line longer than the limit is skipped up to its end (A014). */
+/* A line longer than the limit is skipped up to its end. */
 static void skip_line(struct onward_smtp_server *s, size_t n, bool is_whole)
 {
     onward_core__buf_clear(&s->line);
@@ -284,7 +284,7 @@ static enum server_wait wait_of(const struct onward_smtp_server *s)
     return SERVER_WAIT_NOTHING;
 }
 
-/* Octets may come slowly, but a message as a whole has to get on (A020). */
+/* Octets may come slowly, but a message as a whole has to get on. */
 static int64_t message_timeout(const struct onward_smtp_server *s)
 {
     int64_t passed = onward_channel__now(&s->channel) - s->message_start_ms;
@@ -439,7 +439,7 @@ static int engine_feed(void *engine, const unsigned char *data, size_t len,
     }
     if (s->state == SERVER_TLS) {
         /* The host does TLS. What came before it could have seen our 220 is
-         * plaintext that someone wants run under TLS (A024). */
+         * plaintext that someone wants run under TLS. */
         if (onward_channel__is_unseen(&s->channel))
             server_end(s, ONWARD_ECRYPTO);
         else
@@ -464,8 +464,7 @@ static int engine_feed(void *engine, const unsigned char *data, size_t len,
     return finish(s);
 }
 
-/* Clean or cut, in the middle of a message too: nothing is answered any more
- * (A010). */
+/* Clean or cut, in the middle of a message too: nothing is answered any more. */
 static int engine_eof(void *engine, enum onward_eof kind)
 {
     struct onward_smtp_server *s = engine;

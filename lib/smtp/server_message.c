@@ -70,7 +70,7 @@ int server_cmd_data(struct onward_smtp_server *s, struct onward_str args)
 
 /* ---- The end ----------------------------------------------------------- */
 
-/* Whatever it is, the transaction is gone with it (A011). */
+/* Whatever it is, the transaction is gone with it. */
 static void end_with_reply(struct onward_smtp_server *s,
                            const struct onward_smtp_reply *reply)
 {
@@ -118,8 +118,7 @@ static void message_end(struct onward_smtp_server *s)
 
 /* ---- Octets ------------------------------------------------------------ */
 
-/* A part of the message. The limit holds on what came, whatever SIZE= said
- * (A023). */
+/* A part of the message. The limit holds on what came, whatever SIZE= said. */
 static void give(struct onward_smtp_server *s, const unsigned char *data,
                  size_t len)
 {

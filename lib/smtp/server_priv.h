@@ -20,7 +20,7 @@
 
 enum {
     SERVER_OVERLAP_MAX = 32,       /* RCPT that wait at once */
-    SERVER_LINE_ALLOWANCE = 32768, /* of a line that is too long (A014) */
+    SERVER_LINE_ALLOWANCE = 32768, /* of a line that is too long */
     SERVER_CLOSE_MS = 30000,       /* for our last words */
     SERVER_HELO_MAX = 255          /* RFC 5321 section 4.5.3.1.2 */
 };

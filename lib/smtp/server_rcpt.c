@@ -69,7 +69,7 @@ static const struct onward_smtp_reply *parse(struct onward_smtp_server *s,
         SERVER_REPLY(501, "5.5.4", "Syntax: RCPT TO:<address>");
     static const struct onward_smtp_reply no_smtputf8 =
         SERVER_REPLY(553, "5.6.7", "SMTPUTF8 is required for that address");
-    /* 452, not 552 (RFC 5321 section 4.5.3.1.10); nothing is kept (A019). */
+    /* 452, not 552 (RFC 5321 section 4.5.3.1.10); nothing is kept. */
     static const struct onward_smtp_reply too_many =
         SERVER_REPLY(452, "4.5.3", "Too many recipients");
     struct server_params params = {.size = 0};

@@ -51,7 +51,7 @@ const char *onward_smtp__stock_text(size_t code);
 
 /*
  * Reads one reply after the other, cut anywhere. Line length, number of lines
- * and octets are bounded (A094); what is no reply is ONWARD_ESYNTAX (A095).
+ * and octets are bounded; what is no reply is ONWARD_ESYNTAX.
  */
 struct onward_smtp__reply_parser {
     struct onward_buf text; /* lines done, LF between them; then a raw line */

@@ -2,7 +2,7 @@
  * Asking ahead: what the terms of the records at hand will ask is asked at
  * once, so that a check takes about as long as its deepest include, not as the
  * sum of its terms. Nothing is asked behind a term that decides without the
- * DNS, nor behind the term limit (A044). The evaluation in check.c does not
+ * DNS, nor behind the term limit. The evaluation in check.c does not
  * know of it: it finds its answers there.
  */
 #include "spf/check_priv.h"

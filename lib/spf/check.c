@@ -413,7 +413,7 @@ void onward_spf__end(struct onward_spf_check *c, enum onward_spf_result result,
     ask_explanation(c, target);
 }
 
-/* One printable line of bounded length, or nothing (A048). */
+/* One printable line of bounded length, or nothing. */
 static void keep_explanation(struct onward_spf_check *c,
                              struct onward_str macro)
 {

@@ -11,7 +11,7 @@ static bool is_name_octet(unsigned char c)
 }
 
 /* Labels of name octets with single dots between them. A NUL or an octet
- * above 127 was put there to be read differently elsewhere (A028). */
+ * above 127 was put there to be read differently elsewhere. */
 static bool is_plain_name(struct onward_str s)
 {
     bool in_label = false;

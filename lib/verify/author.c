@@ -1,6 +1,6 @@
 /*
  * Whose message is it? Exactly one From field, in which all mailboxes have one
- * domain: anything else cannot pass DMARC (A070, A072, A073).
+ * domain: anything else cannot pass DMARC.
  */
 #include "verify/verify_priv.h"
 

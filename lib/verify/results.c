@@ -39,7 +39,7 @@ static struct onward_str spf_reason(const struct onward_spf_check *check)
     }
 }
 
-/* What the verifier could not wait for is not known (A051). */
+/* What the verifier could not wait for is not known. */
 static const char *spf_result(const struct onward_spf_check *check)
 {
     int result = onward_spf_check_result(check);

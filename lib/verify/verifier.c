@@ -74,7 +74,7 @@ static bool spf_known(const struct onward_spf_check *check)
 }
 
 /* Does the newest seal of a passing chain come from a sealer that the host
- * trusts, and does its own record of DMARC say pass (A068)? 1, 0 or
+ * trusts, and does its own record of DMARC say pass? 1, 0 or
  * ONWARD_ENOMEM: then a "no" would reject what it believes. */
 static int is_trusted_forwarder(struct onward_verifier *v)
 {
