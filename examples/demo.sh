@@ -75,7 +75,7 @@ expect() {
 # to $ready.
 wait_ready() {
     tries=0
-    until grep -q '^ready ' "$1"; do
+    until grep -qs '^ready ' "$1"; do
         tries=$((tries + 1))
         if [ $tries -gt 600 ] || ! $as_root kill -0 "$2" 2>/dev/null; then
             echo "$3 does not start:" >&2
@@ -303,7 +303,10 @@ expect "Mail::DKIM accepts both" judge perl "$tools/with_maildkim.pl"
 
 section "The forwarder's log: one line of JSON for each message"
 
-grep '"event":"message"' "$work/forwarder.out" | indent
+logged() { grep -c '"event":"message"' "$work/log"; }
+grep '"event":"message"' "$work/log" | indent
+echo
+expect "the four messages that were taken are in it" [ "$(logged)" -ge 4 ]
 
 section "Stop"
 
