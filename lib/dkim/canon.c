@@ -31,22 +31,65 @@ static const unsigned char *scan_slow(const unsigned char *p,
 }
 
 #if defined(__SSE2__)
-static const unsigned char *scan_change(const unsigned char *p,
-                                        const unsigned char *end)
+static __m128i load(const unsigned char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Octets of p[0..15] that scan_change() looks for; reads p[16], too. */
+static __m128i changes(const unsigned char *p)
 {
     const __m128i sp = _mm_set1_epi8(' ');
     const __m128i ht = _mm_set1_epi8('\t');
     const __m128i cr = _mm_set1_epi8('\r');
+    __m128i a = load(p), b = load(p + 1);
+    __m128i next =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(b, sp), _mm_cmpeq_epi8(b, ht)),
+                     _mm_cmpeq_epi8(b, cr));
 
+    return _mm_or_si128(_mm_cmpeq_epi8(a, ht),
+                        _mm_and_si128(_mm_cmpeq_epi8(a, sp), next));
+}
+
+static unsigned mask_of(__m128i hits)
+{
+    return (unsigned)_mm_movemask_epi8(hits);
+}
+
+/* Is there SP or HTAB in p[0..63]? In base64 there is none. */
+static bool has_wsp64(const unsigned char *p)
+{
+    const __m128i sp = _mm_set1_epi8(' ');
+    const __m128i ht = _mm_set1_epi8('\t');
+    __m128i hits = _mm_setzero_si128();
+
+    for (int i = 0; i < 4; i++) {
+        __m128i a = load(p + 16 * i);
+
+        hits = _mm_or_si128(
+            hits, _mm_or_si128(_mm_cmpeq_epi8(a, sp), _mm_cmpeq_epi8(a, ht)));
+    }
+    return mask_of(hits) != 0;
+}
+
+static const unsigned char *scan_change(const unsigned char *p,
+                                        const unsigned char *end)
+{
+    while (end - p > 64) {
+        __m128i hits;
+
+        if (!has_wsp64(p)) {
+            p += 64;
+            continue;
+        }
+        hits = _mm_or_si128(_mm_or_si128(changes(p), changes(p + 16)),
+                            _mm_or_si128(changes(p + 32), changes(p + 48)));
+        if (mask_of(hits) != 0)
+            break;
+        p += 64;
+    }
     while (end - p > 16) {
-        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
-        __m128i next = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(b, sp), _mm_cmpeq_epi8(b, ht)),
-            _mm_cmpeq_epi8(b, cr));
-        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(a, ht),
-                                   _mm_and_si128(_mm_cmpeq_epi8(a, sp), next));
-        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        unsigned mask = mask_of(changes(p));
 
         if (mask != 0) {
             while ((mask & 1u) == 0) {
