@@ -182,6 +182,8 @@ class Forwarder:
 
     def stop(self):
         """SIGTERM; the exit status."""
+        if self.process.returncode is not None:
+            return self.process.returncode
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         try:

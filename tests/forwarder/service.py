@@ -171,6 +171,12 @@ def drops_root(program):
         groups = re.search(r"Groups:(.*)", status).group(1).split()
         assert "0" not in groups, groups
         equal((f.path / "log.json").stat().st_uid, nobody.pw_uid)
+        # What only root may read it cannot read again.
+        (f.path / "seal.pem").chmod(0o600)
+        equal(f.reload()["detail"],
+              "seal.pem: Permission denied, expected a readable file")
+        (f.path / "seal.pem").chmod(0o644)
+        equal(f.reload()["event"], "reloaded")
         equal(f.stop(), 0)
 
 
@@ -367,15 +373,22 @@ def goes_on_with_a_delivery_over_a_reload(program):
 @case
 def changes_from_records_to_libunbound_and_back(program):
     with Forwarder(program) as f:
-        f.start()
+        f.start(drain_s=0)
         f.configure(dns=None, resolver="127.0.0.1@9")
         equal(f.reload()["event"], "reloaded")
-        with f.client() as c:
-            begins(c.send(to="void@zone.example"), "451 ")
-        f.configure(dns="zone.txt", resolver=None)
-        equal(f.reload()["event"], "reloaded")
-        with f.client() as c:
-            begins(c.send(to="void@zone.example"), "250 ")
+        with f.client() as asking:
+            begins(asking.envelope(), "250")
+            begins(asking.say("DATA"), "354")
+            asking.write(MESSAGE + b".\r\n")
+            time.sleep(0.1)
+            # Nobody answers at port 9, and there it is left asking.
+            f.configure(dns="zone.txt", resolver=None)
+            equal(f.reload()["event"], "reloaded")
+            with f.client() as c:
+                begins(c.send(to="void@zone.example"), "250 ")
+            equal(f.stop(), 0)
+            equal(asking.reply(), "421 4.3.2 going down, come again later")
+        equal([e["code"] for e in f.events("message")], [250, 421])
 
 
 @case
