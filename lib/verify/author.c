@@ -13,34 +13,53 @@ static int no_author(struct onward_verifier *v, int reason)
     return 0;
 }
 
+/* The one domain of all mailboxes, in scratch. 0, ONWARD_ENOMEM, or 1 with the
+ * reason why there is none. */
+static int read_domain(struct onward_arena *scratch, struct onward_str value,
+                       struct onward_str *domain, int *reason)
+{
+    struct onward_address__list list;
+    int err =
+        onward_address__parse_list(scratch, value, MAILBOXES_MAX, &list, NULL);
+
+    if (err == ONWARD_ENOMEM)
+        return err;
+    *reason = ONWARD_DMARC_REASON_NO_AUTHOR;
+    if (err != 0 || list.first == NULL)
+        return 1;
+    *domain = list.first->mailbox.domain_ascii;
+    for (const struct onward_address__item *m = list.first; m != NULL;
+         m = m->next) {
+        if (m->mailbox.domain_ascii.len == 0)
+            return 1;
+        if (!onward_core__str_eq(*domain, m->mailbox.domain_ascii)) {
+            *reason = ONWARD_DMARC_REASON_MANY_AUTHORS;
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int onward_verify__find_author(struct onward_verifier *v)
 {
     const struct onward_header *h = &v->intake.header;
     size_t item = onward_header_first(h, ONWARD_STR("From"));
-    struct onward_address__list list;
-    struct onward_str domain = {0};
-    int err;
+    size_t most = onward_core__limits(v->ctx)->header_bytes;
+    struct onward_arena scratch;
+    struct onward_str domain;
+    int reason, err;
 
     if (item == ONWARD_HEADER_NONE)
         return no_author(v, ONWARD_DMARC_REASON_NO_AUTHOR);
     if (onward_header_count_named(h, ONWARD_STR("From")) > 1)
         return no_author(v, ONWARD_DMARC_REASON_MANY_AUTHORS);
-    err = onward_address__parse_list(&v->arena, onward_mime__value(h, item),
-                                     MAILBOXES_MAX, &list, NULL);
-    if (err == ONWARD_ENOMEM)
-        return err;
-    if (err != 0)
-        return no_author(v, ONWARD_DMARC_REASON_NO_AUTHOR);
-    for (const struct onward_address__item *m = list.first; m != NULL;
-         m = m->next) {
-        if (m->mailbox.domain_ascii.len == 0)
-            return no_author(v, ONWARD_DMARC_REASON_NO_AUTHOR);
-        if (domain.len != 0 &&
-            !onward_core__str_eq(domain, m->mailbox.domain_ascii))
-            return no_author(v, ONWARD_DMARC_REASON_MANY_AUTHORS);
-        domain = m->mailbox.domain_ascii;
-    }
-    if (domain.len == 0)
-        return no_author(v, ONWARD_DMARC_REASON_NO_AUTHOR);
-    return onward_core__arena_dup(&v->arena, domain, &v->author_domain);
+    /* Room for all that one field can hold: a long From is a bad one, and must
+     * not look like a lack of memory. */
+    onward_core__arena_init(&scratch, v->ctx,
+                            most > SIZE_MAX / 4 ? SIZE_MAX : 4 * most);
+    err = read_domain(&scratch, onward_mime__value(h, item), &domain, &reason);
+    if (err == 0)
+        err = onward_core__arena_dup(&v->arena, domain, &v->author_domain);
+    onward_core__arena_clear(&scratch);
+    return err == 1 ? no_author(v, reason) : err;
 }
