@@ -167,7 +167,8 @@ def compare(found, listed, here):
 
 def main():
     args = [a for a in sys.argv[1:] if not a.startswith("--")]
-    tool, build, path = args[0], pathlib.Path(args[1]), pathlib.Path(args[2])
+    tool, path = args[0], pathlib.Path(args[2])
+    build = pathlib.Path(args[1]).resolve()
     opendkim = args[3] if len(args) > 3 else None
     with tempfile.TemporaryDirectory() as folder:
         world = peers.World(pathlib.Path(folder))
