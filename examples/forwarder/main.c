@@ -231,8 +231,18 @@ static int set_up(struct forwarder *fwd)
     fwd->ctx = host_ctx_new(&log);
     if (fwd->loop == NULL || fwd->ctx == NULL)
         return -1;
-    if (onward_desk_new(fwd->ctx, NULL, &fwd->desk) != 0 ||
-        onward_memstore_new(fwd->ctx, NULL, &fwd->mem) != 0)
+    return onward_desk_new(fwd->ctx, NULL, &fwd->desk);
+}
+
+/* What was delivered, so that a retry does not double it. In memory: a restart
+ * forgets it. */
+static int open_ledger(struct forwarder *fwd)
+{
+    const size_t entries = fwd->setup->settings.ledger_entries;
+    const struct onward_memstore_opts o = {
+        .size = sizeof(o), .max_entries = entries, .max_bytes = entries * 512};
+
+    if (onward_memstore_new(fwd->ctx, &o, &fwd->mem) != 0)
         return -1;
     return onward_memstore_open(fwd->mem, fwd->desk, NULL, &fwd->store);
 }
@@ -258,6 +268,10 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
     const struct settings *s = &fwd->setup->settings;
     struct signals signals;
 
+    if (open_ledger(fwd) != 0) {
+        snprintf(fault, fault_size, "out of memory");
+        return EXIT_UNUSABLE;
+    }
     allow_descriptors();
     /* The log is opened as who will open it again at SIGHUP. */
     if (listen_open(fwd, fault, fault_size) != 0 ||

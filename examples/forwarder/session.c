@@ -209,6 +209,7 @@ static int start_relay(struct session *s)
         .srs_domain = onward_str_of(set->srs_domain),
         .seal_domain = onward_str_of(set->seal_domain),
         .seal_selector = onward_str_of(set->seal_selector),
+        .ledger_life_s = set->ledger_life_s,
         .delivery_timeout_ms = set->delivery_timeout_s * 1000,
         .allow_unauthenticated = set->allow_unauthenticated,
         .allow_dmarc_reject = !set->enforce_dmarc};

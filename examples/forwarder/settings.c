@@ -175,6 +175,16 @@ static void fill_keys(struct settings *s)
          .value = &s->message_memory_bytes,
          .min = 1048576,
          .max = 1099511627776},
+        {.name = "ledger_entries",
+         .type = CONFIG_NUMBER,
+         .value = &s->ledger_entries,
+         .min = 1000,
+         .max = 100000000},
+        {.name = "ledger_life_s",
+         .type = CONFIG_NUMBER,
+         .value = &s->ledger_life_s,
+         .min = 60,
+         .max = 2592000},
         {.name = "drain_s",
          .type = CONFIG_NUMBER,
          .value = &s->drain_s,
@@ -205,6 +215,8 @@ static void fill_keys(struct settings *s)
     s->out_tls = 1;
     s->max_message_bytes = 26214400;
     s->message_memory_bytes = 1073741824;
+    s->ledger_entries = 500000;
+    s->ledger_life_s = 432000;
     s->max_sessions = 1000;
     s->drain_s = 30;
     s->command_timeout_s = 300;
