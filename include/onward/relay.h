@@ -214,8 +214,8 @@ ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
  *
  * Then the edited message goes out. From the top: the ARC set; our
  * Authentication-Results; Delivered-To for up to 10 recipients; received; then
- * the message as it came, without those Authentication-Results fields that
- * claim to be ours (RFC 8601 section 5). No seal is added to a message that
+ * the message as it came, without those Authentication-Results and Received-SPF
+ * fields that claim to be ours (RFC 8601 section 5). No seal is added to a message that
  * cannot have one: a chain that had failed before (RFC 8617 section 5.1), one
  * of 50 sets, a malformed header.
  *

@@ -28,6 +28,31 @@ static int cut_claims(struct onward_relay *r)
     return 0;
 }
 
+static bool names(struct onward_str value, struct onward_str id)
+{
+    for (size_t at = 0; at < value.len; at++) {
+        if (onward_core__str_istarts(onward_core__sub(value, at, value.len),
+                                     id))
+            return true;
+    }
+    return false;
+}
+
+/* The same for the older form (RFC 7208 section 9.1), which we never write:
+ * what has our name in it is not ours. */
+static void cut_received_spf(struct onward_relay *r)
+{
+    const struct onward_header *h = onward_verifier_header(r->verifier);
+    size_t i = onward_header_first(h, ONWARD_STR("Received-SPF"));
+
+    for (; i != ONWARD_HEADER_NONE; i = h->items[i].below) {
+        struct onward_str value = onward_mime__value(h, i);
+
+        if (names(value, r->opts.hostname) || names(value, r->opts.authserv_id))
+            (void)onward_edit_cut(r->edit, i);
+    }
+}
+
 static int add(struct onward_relay *r, const char *name,
                struct onward_str value)
 {
@@ -50,6 +75,8 @@ int onward_relay__write_fields(struct onward_relay *r)
 {
     int err = cut_claims(r);
 
+    if (err == 0)
+        cut_received_spf(r);
     if (err == 0)
         err = add_marks(r);
     if (err == 0)

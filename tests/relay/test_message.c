@@ -45,6 +45,13 @@ static const struct row {
      OCTETS("From: ann@a.example\r\n"
             "Authentication-Results: mx.other.example; spf=pass\r\n"
             "\r\nx\r\n")},
+    {"Received-SPF in our name is cut, others' stays",
+     OCTETS("Received-SPF: pass (MX.example.com: ok) client-ip=192.0.2.1\r\n"
+            "Received-SPF: pass receiver=mx.other.example;\r\n"
+            "Received-SPF: pass\r\n receiver=\"mx.example.com\"\r\n"
+            "From: ann@a.example\r\n\r\nx\r\n"),
+     OCTETS("Received-SPF: pass receiver=mx.other.example;\r\n"
+            "From: ann@a.example\r\n\r\nx\r\n")},
     {"what cannot be read and names us is cut",
      OCTETS("Authentication-Results: (mx.example.com; dkim=pass\r\n"
             "From: ann@a.example\r\n\r\nx\r\n"),
