@@ -155,9 +155,10 @@ struct onward_smtp_server_opts {
     /** TLS that the session does itself; kept by the session. NULL: none. */
     struct onward_tls_config *tls;
 
-    size_t line_bytes;    /**< of a command, with CRLF; default 2048 */
-    size_t recipients;    /**< of a transaction; more get 452; default 1000 */
-    size_t errors;        /**< 5yz replies before 421; default 20 */
+    size_t line_bytes; /**< of a command, with CRLF; default 2048 */
+    size_t recipients; /**< of a transaction; more get 452; default 1000 */
+    /** 5yz replies before 421, those to whole messages apart; default 20. */
+    size_t errors;
     size_t junk;          /**< commands that lead nowhere; default 100 */
     size_t message_bytes; /**< 0: of the context's limits (26214400) */
     size_t session_bytes; /**< memory of a transaction; default 262144 */

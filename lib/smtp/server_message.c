@@ -89,7 +89,12 @@ static void end_with_reply(struct onward_smtp_server *s,
 static void end_answered(struct onward_smtp_server *s,
                          struct server_question *q)
 {
+    size_t errors = s->error_count;
+
     end_with_reply(s, &q->reply);
+    /* What becomes of a message is the host's word, often that of a next hop:
+     * no error of a client that relays for many. */
+    s->error_count = errors;
 }
 
 static const struct server_asker end_asker = {

@@ -514,6 +514,24 @@ static void test_errors(void **state)
     end();
 }
 
+/* What the host, or the next hop, says of a message is no error of a client
+ * that brings many. */
+static void test_refused_messages_are_no_errors(void **state)
+{
+    (void)state;
+    begin();
+    f.t.opts.errors = 1;
+    start();
+    for (int i = 0; i < 3; i++) {
+        t_server_forget(&f.t);
+        t_server_say(&f.t, "HELO c.test\r\nMAIL FROM:<a@b.test>\r\n"
+                           "RCPT TO:<c@d.test>\r\nDATA\r\nREJECT\r\n.\r\n");
+        assert_non_null(strstr(f.t.out, "550 5.7.1 not at all\r\n"));
+        assert_null(strstr(f.t.out, "421"));
+    }
+    end();
+}
+
 static void test_junk(void **state)
 {
     (void)state;
@@ -598,9 +616,9 @@ static void test_message_size(void **state)
         t_server_say(&f.t, "DATA\r\n");
         f.t.out[strlen(rows[i].out)] = '\0';
         assert_string_equal(f.t.out, rows[i].out);
-        assert_int_equal(f.t.message_code,
-                         (rows[i].out[0] - '0') * 100 +
-                             (rows[i].out[1] - '0') * 10 + rows[i].out[2] - '0');
+        assert_int_equal(f.t.message_code, (rows[i].out[0] - '0') * 100 +
+                                               (rows[i].out[1] - '0') * 10 +
+                                               rows[i].out[2] - '0');
         end();
     }
 }
@@ -813,6 +831,7 @@ int main(void)
         cmocka_unit_test(test_recipients),
         cmocka_unit_test(test_recipients_at_the_memory_limit),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_refused_messages_are_no_errors),
         cmocka_unit_test(test_junk),
         cmocka_unit_test(test_line_lengths),
         cmocka_unit_test(test_message_size),
