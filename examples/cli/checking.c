@@ -23,7 +23,9 @@ int checking_run(struct world *world, const struct checking *checking,
         .client_ip = checking->ip.family != 0 ? &checking->ip : NULL,
         .helo = onward_str_of(checking->helo),
         .mail_from = onward_str_of(checking->mail_from),
-        .authserv_id = onward_str_of(checking->authserv_id)};
+        .authserv_id = onward_str_of(checking->authserv_id),
+        /* What the owner asks for; whether to follow is not our question. */
+        .dmarc_reject_policy = ONWARD_DMARC_REJECT_SERVICE};
     struct onward_verifier *v = NULL;
     int err;
 

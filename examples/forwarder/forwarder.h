@@ -31,12 +31,13 @@ struct settings {
     char *srs_domain, *srs_secret;
     char *seal_key, *seal_domain, *seal_selector;
     char *out_trust, *smart_host, *user, *log;
+    char *dmarc_reject; /* NULL: "service" */
     bool require_tls, smtputf8, allow_private_addresses;
     bool allow_unauthenticated, enforce_dmarc;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s;
     size_t command_timeout_s, delivery_timeout_s;
-    struct config_key keys[34];
+    struct config_key keys[35];
 };
 
 /*

@@ -29,6 +29,14 @@ static const char *judge_listen(const char *value)
 }
 
 /* "192.0.2.53", "::1@5353": as libunbound reads it. */
+static const char *judge_dmarc_reject(const char *value)
+{
+    if (strcmp(value, "service") == 0 || strcmp(value, "rfc9989") == 0 ||
+        strcmp(value, "never") == 0)
+        return NULL;
+    return "service, rfc9989 or never";
+}
+
 static const char *judge_resolver(const char *value)
 {
     const char *at = strchr(value, '@');
@@ -157,6 +165,10 @@ static void fill_keys(struct settings *s)
         {.name = "allow_unauthenticated",
          .type = CONFIG_YES_NO,
          .value = &s->allow_unauthenticated},
+        {.name = "dmarc_reject",
+         .type = CONFIG_TEXT,
+         .value = &s->dmarc_reject,
+         .judge = judge_dmarc_reject},
         {.name = "enforce_dmarc",
          .type = CONFIG_YES_NO,
          .value = &s->enforce_dmarc},

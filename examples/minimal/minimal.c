@@ -171,7 +171,8 @@ static int take_mail(void *user, uint64_t token)
         .authserv_id = NAME,
         .client_ip = &ip,
         .helo = onward_smtp_server_helo(server),
-        .mail_from = from};
+        .mail_from = from,
+        .dmarc_reject_policy = ONWARD_DMARC_REJECT_SERVICE};
     const struct onward_verifier_host told = {.size = sizeof(told),
                                               .done = verified};
     const struct onward_relay_opts relay_opts = {.size = sizeof(relay_opts),

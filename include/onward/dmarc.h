@@ -66,6 +66,7 @@ struct onward_dmarc_record {
     struct onward_str failure_options; /**< fo=; "0" when absent */
     struct onward_str rua; /**< the list as written; see _uri_next() */
     struct onward_str ruf;
+    size_t percent; /**< pct=; 100 when absent. RFC 7489 only */
 };
 
 /**
@@ -97,9 +98,35 @@ ONWARD_API int onward_dmarc_uri_next(struct onward_str *list,
 
 struct onward_dmarc_check; /* opaque */
 
+/**
+ * What to do when p=reject applies and the message fails. RFC 9989 section 7.4
+ * forbids to reject for that alone: mail that passed a mailing list fails too.
+ * The forwarding service that this library follows refuses it all the same.
+ */
+enum onward_dmarc_reject {
+    /** Quarantine, unless the host has reasons of its own to refuse
+     * (onward_dmarc_check_suspect()). The default of the library. */
+    ONWARD_DMARC_REJECT_RFC9989 = 0,
+    /** Reject. The default of the forwarder. */
+    ONWARD_DMARC_REJECT_SERVICE = 1,
+    /** Quarantine, whatever else is known. */
+    ONWARD_DMARC_REJECT_NEVER = 2
+};
+
+/** How policies and organizations are found. */
+enum onward_dmarc_discovery {
+    /** By the DNS tree walk (RFC 9989 section 4.10). */
+    ONWARD_DMARC_DISCOVERY_RFC9989 = 0,
+    /** As before: by the public suffix list (RFC 7489 sections 3.2 and 6.6.3).
+     * pct= counts; psd=, np= and t= do not. */
+    ONWARD_DMARC_DISCOVERY_RFC7489 = 1
+};
+
 struct onward_dmarc_opts {
     size_t size;
     struct onward_str author_domain; /**< of From; U-labels are welcome */
+    size_t reject_policy;            /**< enum onward_dmarc_reject */
+    size_t discovery;                /**< enum onward_dmarc_discovery */
 };
 
 struct onward_dmarc_host {
@@ -160,6 +187,15 @@ ONWARD_API int onward_dmarc_check_add_dkim(struct onward_dmarc_check *check,
 ONWARD_API int onward_dmarc_check_finish(struct onward_dmarc_check *check,
                                          int trusted_forwarder);
 
+/**
+ * The host has reasons of its own to refuse the message: p=reject is then not
+ * alone, and ONWARD_DMARC_REJECT_RFC9989 lets it count. At any time, also
+ * inside and after `done`.
+ *
+ * @since 0.1
+ */
+ONWARD_API void onward_dmarc_check_suspect(struct onward_dmarc_check *check);
+
 /** @return enum onward_dmarc_result; PENDING before `done`. @since 0.1 */
 ONWARD_API int
 onward_dmarc_check_result(const struct onward_dmarc_check *check);
@@ -169,8 +205,8 @@ ONWARD_API int
 onward_dmarc_check_reason(const struct onward_dmarc_check *check);
 
 /**
- * The policy that the owner has for this domain, t= applied: what is asked for
- * when it fails (RFC 9989 section 4.7).
+ * The policy that the owner has for this domain, t= (or pct=) applied: what is
+ * asked for when it fails (RFC 9989 section 4.7).
  *
  * @return enum onward_dmarc_policy; UNKNOWN when none applies.
  * @since 0.1
@@ -179,15 +215,37 @@ ONWARD_API int
 onward_dmarc_check_policy(const struct onward_dmarc_check *check);
 
 /**
- * What the owner asks for with this very message: the policy on a failure
- * without a trusted forwarder, NONE otherwise. Whether to follow is the host's
- * choice (section 7.4).
+ * What to do with this very message: on a failure without a trusted forwarder
+ * the policy, REJECT only as opts.reject_policy has it; NONE otherwise.
  *
  * @return enum onward_dmarc_policy, never UNKNOWN.
  * @since 0.1
  */
 ONWARD_API int
 onward_dmarc_check_disposition(const struct onward_dmarc_check *check);
+
+/** Why less is done than the owner's record asks for (RFC 9990 section 3.1.6).
+ * Numbers are stable. */
+enum onward_dmarc_override {
+    ONWARD_DMARC_OVERRIDE_NONE = 0,
+    ONWARD_DMARC_OVERRIDE_LOCAL_POLICY = 1, /**< opts.reject_policy */
+    ONWARD_DMARC_OVERRIDE_TRUSTED_FORWARDER = 2,
+    ONWARD_DMARC_OVERRIDE_POLICY_TEST_MODE = 3, /**< t=y */
+    ONWARD_DMARC_OVERRIDE_SAMPLED_OUT = 4       /**< pct= (RFC 7489) */
+};
+
+/**
+ * The reason that a report gives when the disposition is not the published
+ * policy.
+ *
+ * @return enum onward_dmarc_override.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_dmarc_check_override(const struct onward_dmarc_check *check);
+
+/** @return "local_policy", ..., as reports have it; "" for NONE. @since 0.1 */
+ONWARD_API const char *onward_dmarc_override_name(int override);
 
 /** @return the author domain in A-labels, borrowed. @since 0.1 */
 ONWARD_API struct onward_str

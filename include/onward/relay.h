@@ -65,7 +65,7 @@ struct onward_relay_opts {
     size_t delivery_timeout_ms;
     /** 1: take mail that neither SPF nor DKIM authenticates. */
     size_t allow_unauthenticated;
-    /** 1: take mail although DMARC asks to reject it. */
+    /** 1: take mail although the verifier's DMARC disposition is REJECT. */
     size_t allow_dmarc_reject;
     /** 1: take mail whose header readers may read differently. */
     size_t allow_malformed;
@@ -193,7 +193,8 @@ ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
  * In this order, the first that holds decides:
  *
  *     550 5.6.0   the header is malformed (opts.allow_malformed)
- *     550 5.7.1   DMARC asks to reject it (opts.allow_dmarc_reject)
+ *     550 5.7.1   the verifier's disposition is REJECT: for p=reject that is
+ *                 its opts.dmarc_reject_policy (opts.allow_dmarc_reject)
  *     451 4.7.1   the same, but SPF, DKIM or ARC is not known and might pass;
  *                 or DMARC is not known, and nothing authenticates the domain
  *                 in From (with opts.allow_dmarc_reject: nothing at all)

@@ -24,6 +24,22 @@ extern "C" {
 
 struct onward_verifier; /* opaque */
 
+enum { ONWARD_VERIFIER_AUTHORS_MAX = 5 }; /**< most author domains */
+
+/** What the host knows of the client's reverse name (RFC 8601 section 2.7.3):
+ * the verifier does not look it up. */
+enum onward_verifier_iprev {
+    ONWARD_VERIFIER_IPREV_UNCHECKED = 0, /**< nothing is written of it */
+    ONWARD_VERIFIER_IPREV_PASS = 1, /**< a name of the address leads back */
+    ONWARD_VERIFIER_IPREV_FAIL = 2,
+    ONWARD_VERIFIER_IPREV_TEMPERROR = 3,
+    ONWARD_VERIFIER_IPREV_PERMERROR = 4
+};
+
+/**
+ * What is known of the connection, and the policy: what is refused, what is
+ * written down. All 0 is the careful choice.
+ */
 struct onward_verifier_opts {
     size_t size;
     /** Who we are in Authentication-Results (RFC 8601 section 2.5). Required.
@@ -38,7 +54,19 @@ struct onward_verifier_opts {
     /** From octets fed last to `done`; then what is open is temperror. Default
      * 30000, ONWARD_LIMIT_NONE: SPF's and the resolver's limits alone. */
     size_t timeout_ms;
-    size_t reserved; /**< 0 */
+    /** How many author domains From may have. Each is checked, and the
+     * strictest verdict counts; more: as if there were no author. Default 1, at
+     * most ONWARD_VERIFIER_AUTHORS_MAX (RFC 9989 section 11.5). */
+    size_t max_authors;
+    size_t dmarc_reject_policy; /**< enum onward_dmarc_reject */
+    size_t dmarc_discovery;     /**< enum onward_dmarc_discovery */
+    /** 1: a message without a readable author, or with too many, is not asked
+     * to be rejected. DMARC does not pass for it in any case. */
+    size_t allow_no_author;
+    /** 1: write no smtp.remote-ip and no iprev into Authentication-Results. */
+    size_t omit_remote_ip;
+    size_t iprev;                 /**< enum onward_verifier_iprev */
+    struct onward_str iprev_name; /**< the name that was found; may be empty */
 };
 
 struct onward_verifier_host {
@@ -57,7 +85,7 @@ struct onward_verifier_host {
  * onward_verifier_is_done().
  * @param verifier  out: free with onward_verifier_free().
  * @return 0, or
- *         ONWARD_EINVAL    no authserv_id
+ *         ONWARD_EINVAL    no authserv_id, or an option out of its range
  *         ONWARD_EVERSION  an option of a newer release is set
  *         ONWARD_ESTATE    the resolver's desk was freed
  *         ONWARD_ENOMEM    out of memory
@@ -168,15 +196,33 @@ ONWARD_API int onward_verifier_arc_set(const struct onward_verifier *verifier,
                                        struct onward_arc_set *set);
 
 /**
- * DMARC of the author's domain.
+ * DMARC of the author's domain; of several, the one whose verdict counts.
  *
- * @return borrowed from the verifier; NULL when there is not exactly one author
- *         domain (or no memory): then onward_verifier_dmarc_result() says how
- *         it is.
+ * @return borrowed from the verifier; NULL when there is no author domain, or
+ *         too many (or no memory): then onward_verifier_dmarc_result() says how
+ *         it is. Of several authors, NULL before `done`.
  * @since 0.1
  */
 ONWARD_API const struct onward_dmarc_check *
 onward_verifier_dmarc(const struct onward_verifier *verifier);
+
+/** @return how many author domains are checked; 0 before the header's end, and
+ * when From has none or too many. @since 0.1 */
+ONWARD_API size_t
+onward_verifier_author_count(const struct onward_verifier *verifier);
+
+/** @return DMARC of author domain i, in the order of From, borrowed; NULL when
+ * i is too large. @since 0.1 */
+ONWARD_API const struct onward_dmarc_check *
+onward_verifier_dmarc_at(const struct onward_verifier *verifier, size_t i);
+
+/**
+ * The host has reasons of its own to refuse: see onward_dmarc_check_suspect().
+ * At any time.
+ *
+ * @since 0.1
+ */
+ONWARD_API void onward_verifier_suspect(struct onward_verifier *verifier);
 
 /** @return enum onward_dmarc_result; PENDING before `done`. @since 0.1 */
 ONWARD_API int
@@ -188,7 +234,8 @@ onward_verifier_dmarc_reason(const struct onward_verifier *verifier);
 
 /**
  * What to do by default: as onward_dmarc_check_disposition(); REJECT when no
- * single author can be read.
+ * author can be read or there are too many, unless
+ * opts.allow_no_author.
  *
  * @return enum onward_dmarc_policy, never UNKNOWN.
  * @since 0.1
@@ -199,7 +246,8 @@ onward_verifier_dmarc_disposition(const struct onward_verifier *verifier);
 /**
  * The author's domain in A-labels.
  *
- * @return empty when there is not exactly one.
+ * @return empty when there is none or too many. Of several, that of
+ *         onward_verifier_dmarc().
  * @since 0.1
  */
 ONWARD_API struct onward_str

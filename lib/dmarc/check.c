@@ -6,30 +6,7 @@
 
 enum { ARENA_BYTES = 256 * 1024, IDENTIFIERS_MAX = 101 };
 
-struct onward_dmarc_check {
-    struct onward_ctx *ctx;
-    struct onward_resolver *resolver;
-    struct onward_dmarc_host host;
-    struct onward_core__guard guard;
-    struct onward_core__task task;
-    struct onward_arena arena;
-    struct onward_dmarc__walk author;
-    struct onward_dmarc__walk *identifiers;
-    size_t identifier_count;
-    struct onward_dns__query exists; /* of the author domain, for np= */
-    bool asks_exists;
-    bool is_started, is_finished, is_trusted, is_done;
-    bool is_org_unknown; /* a look-up above the author's own record failed */
-
-    enum onward_dmarc_result result;
-    enum onward_dmarc_reason reason;
-    enum onward_dmarc_policy policy;
-    struct onward_str policy_domain, org_domain, record;
-    bool is_spf_aligned, is_dkim_aligned;
-};
-
-_Static_assert(offsetof(struct onward_dmarc_opts, author_domain) +
-                       sizeof(struct onward_str) ==
+_Static_assert(offsetof(struct onward_dmarc_opts, discovery) + sizeof(size_t) ==
                    sizeof(struct onward_dmarc_opts),
                "no tail padding");
 
@@ -61,12 +38,33 @@ static void end(struct onward_dmarc_check *c, enum onward_dmarc_result result,
 
 /* ---- Policy ------------------------------------------------------------ */
 
-/* A policy one level down, for t=y (4.7). */
-static enum onward_dmarc_policy lower(size_t policy, bool is_testing)
+/* A policy one level down (4.7). */
+static enum onward_dmarc_policy lower(size_t policy, bool is_lower)
 {
-    if (is_testing && policy > ONWARD_DMARC_POLICY_NONE)
+    if (is_lower && policy > ONWARD_DMARC_POLICY_NONE)
         policy--;
     return (enum onward_dmarc_policy)policy;
+}
+
+/* t=y of RFC 9989, or what pct= of RFC 7489 section 6.6.4 makes of this very
+ * message. Without random numbers nobody is let off. */
+static enum onward_dmarc_policy
+apply_testing(struct onward_dmarc_check *c, const struct onward_dmarc_record *r,
+              size_t policy)
+{
+    c->published = (enum onward_dmarc_policy)policy;
+    if (!c->is_legacy)
+        return lower(policy, r->is_testing != 0);
+    if (!c->is_drawn) {
+        uint32_t draw = 0;
+
+        c->is_drawn = true;
+        c->is_sampled_out =
+            r->percent < 100 &&
+            onward_core__random(c->ctx, &draw, sizeof(draw)) == 0 &&
+            draw % 100 >= r->percent;
+    }
+    return lower(policy, c->is_sampled_out);
 }
 
 enum choice { CHOICE_WAIT, CHOICE_FAILED, CHOICE_NONE, CHOICE_DONE };
@@ -81,7 +79,7 @@ static enum choice choose_below(struct onward_dmarc_check *c,
     *policy = r->subdomain_policy != ONWARD_DMARC_POLICY_UNKNOWN
                   ? r->subdomain_policy
                   : r->policy;
-    if (r->nonexistent_policy == ONWARD_DMARC_POLICY_UNKNOWN ||
+    if (c->is_legacy || r->nonexistent_policy == ONWARD_DMARC_POLICY_UNKNOWN ||
         r->nonexistent_policy == *policy)
         return CHOICE_DONE;
     if (!c->asks_exists) {
@@ -138,7 +136,7 @@ static enum choice choose_policy(struct onward_dmarc_check *c,
                !onward_core__str_ieq(c->policy_domain, c->author.domain)) {
         choice = choose_below(c, r, &policy);
     }
-    c->policy = lower(policy, r->is_testing != 0);
+    c->policy = apply_testing(c, r, policy);
     return choice;
 }
 
@@ -172,6 +170,11 @@ static enum onward_dmarc__walk_state same_org(struct onward_dmarc_check *c,
     struct onward_dmarc__found found;
     enum onward_dmarc__walk_state state;
 
+    if (c->is_legacy) {
+        *is_same = onward_core__str_ieq(onward_dmarc__suffix_org(w->domain),
+                                        c->org_domain);
+        return WALK_DONE;
+    }
     *is_same = onward_core__str_ieq(c->author.domain, w->domain);
     if (!needs_walk(c, w))
         return WALK_DONE;
@@ -321,6 +324,9 @@ int onward_dmarc_check_new(struct onward_resolver *resolver,
         err = onward_core__opts_load(&h, sizeof(h), host);
     if (err != 0)
         return err;
+    if (o.reject_policy > ONWARD_DMARC_REJECT_NEVER ||
+        o.discovery > ONWARD_DMARC_DISCOVERY_RFC7489)
+        return ONWARD_EINVAL;
     desk = onward_dns__desk(resolver);
     if (onward_core__desk_is_dead(desk))
         return ONWARD_ESTATE;
@@ -340,6 +346,9 @@ int onward_dmarc_check_new(struct onward_resolver *resolver,
         return err;
     }
     c->org_domain = c->author.domain;
+    c->reject_policy = o.reject_policy;
+    c->is_legacy = o.discovery == ONWARD_DMARC_DISCOVERY_RFC7489;
+    c->author.is_legacy = c->is_legacy;
     onward_core__task_init(&c->task, desk, run);
     onward_core__task_ready(&c->task);
     *check = c;
@@ -418,115 +427,7 @@ int onward_dmarc_check_finish(struct onward_dmarc_check *check,
     return 0;
 }
 
-/* ---- Reading ----------------------------------------------------------- */
-
-int onward_dmarc_check_result(const struct onward_dmarc_check *check)
+void onward_dmarc_check_suspect(struct onward_dmarc_check *check)
 {
-    return check->is_done ? (int)check->result : ONWARD_DMARC_PENDING;
-}
-
-int onward_dmarc_check_reason(const struct onward_dmarc_check *check)
-{
-    return (int)check->reason;
-}
-
-int onward_dmarc_check_policy(const struct onward_dmarc_check *check)
-{
-    return (int)check->policy;
-}
-
-int onward_dmarc_check_disposition(const struct onward_dmarc_check *check)
-{
-    if (check->result != ONWARD_DMARC_FAIL ||
-        check->reason == ONWARD_DMARC_REASON_TRUSTED_FORWARDER)
-        return ONWARD_DMARC_POLICY_NONE;
-    return (int)check->policy;
-}
-
-struct onward_str
-onward_dmarc_check_author_domain(const struct onward_dmarc_check *check)
-{
-    return check->author.domain;
-}
-
-struct onward_str
-onward_dmarc_check_policy_domain(const struct onward_dmarc_check *check)
-{
-    return check->policy_domain;
-}
-
-struct onward_str
-onward_dmarc_check_org_domain(const struct onward_dmarc_check *check)
-{
-    return check->org_domain;
-}
-
-struct onward_str
-onward_dmarc_check_record(const struct onward_dmarc_check *check)
-{
-    return check->record;
-}
-
-int onward_dmarc_check_is_spf_aligned(const struct onward_dmarc_check *check)
-{
-    return check->is_spf_aligned;
-}
-
-int onward_dmarc_check_is_dkim_aligned(const struct onward_dmarc_check *check)
-{
-    return check->is_dkim_aligned;
-}
-
-const char *onward_dmarc_result_name(int result)
-{
-    static const char *const texts[] = {"none", "none",      "pass",
-                                        "fail", "temperror", "permerror"};
-
-    if (result < 0 || result > ONWARD_DMARC_PERMERROR)
-        return "none";
-    return texts[result];
-}
-
-const char *onward_dmarc_policy_name(int policy)
-{
-    static const char *const texts[] = {"", "none", "quarantine", "reject"};
-
-    if (policy < 0 || policy > ONWARD_DMARC_POLICY_REJECT)
-        return "";
-    return texts[policy];
-}
-
-const char *onward_dmarc_reason_text(int reason)
-{
-    static const char *const texts[] = {
-        "no reason",
-        "an aligned identifier passed",
-        "no aligned identifier passed",
-        "the domain has no DMARC record",
-        "the DMARC record has no usable policy",
-        "a DNS look-up failed",
-        "the author domain is not a domain name",
-        "out of memory",
-        "a trusted forwarder saw it pass",
-        "the message has no readable author",
-        "the message has several authors",
-    };
-
-    if (reason < 0 || reason > ONWARD_DMARC_REASON_MANY_AUTHORS)
-        return texts[0];
-    return texts[reason];
-}
-
-const char *onward_dmarc_reason_name(int reason)
-{
-    static const char *const names[] = {
-        "",           "aligned",      "not-aligned",
-        "no-record",  "no-policy",    "dns",
-        "bad-domain", "memory",       "trusted-forwarder",
-        "no-author",  "many-authors",
-    };
-
-    if (reason < 0 || reason > ONWARD_DMARC_REASON_MANY_AUTHORS)
-        return names[0];
-    return names[reason];
+    check->is_suspect = true;
 }

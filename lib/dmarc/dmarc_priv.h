@@ -1,10 +1,12 @@
-/* The rooms of dmarc: records, the tree walk, the check. */
+/* The rooms of dmarc: records, the tree walk, the public suffix list, the check
+ * and how it ended. */
 #ifndef ONWARD_DMARC_PRIV_H
 #define ONWARD_DMARC_PRIV_H
 
 #include <onward/dmarc.h>
 
 #include "core/domain_shared.h"
+#include "core/text_shared.h"
 #include "dns/dns_shared.h"
 
 enum { ONWARD_DMARC__WALK_MAX = 8 }; /* questions of one walk (4.10) */
@@ -26,6 +28,7 @@ struct onward_dmarc__walk {
     size_t count;
     bool is_spf, is_dkim; /* what the identifier comes from */
     bool is_failed;       /* could not ask */
+    bool is_legacy;       /* RFC 7489: the name, then its organization */
 };
 
 /* What a walk found, once nothing it needs is pending. */
@@ -38,6 +41,38 @@ struct onward_dmarc__found {
 };
 
 enum onward_dmarc__walk_state { WALK_PENDING, WALK_FAILED, WALK_DONE };
+
+/* One evaluation. */
+struct onward_dmarc_check {
+    struct onward_ctx *ctx;
+    struct onward_resolver *resolver;
+    struct onward_dmarc_host host;
+    struct onward_core__guard guard;
+    struct onward_core__task task;
+    struct onward_arena arena;
+    struct onward_dmarc__walk author;
+    struct onward_dmarc__walk *identifiers;
+    size_t identifier_count;
+    struct onward_dns__query exists; /* of the author domain, for np= */
+    bool asks_exists;
+    bool is_legacy;  /* RFC 7489: by the public suffix list */
+    bool is_suspect; /* the host knows of other reasons to refuse */
+    bool is_drawn, is_sampled_out; /* pct=: decided; let off */
+    size_t reject_policy;
+    bool is_started, is_finished, is_trusted, is_done;
+    bool is_org_unknown; /* a look-up above the author's own record failed */
+
+    enum onward_dmarc_result result;
+    enum onward_dmarc_reason reason;
+    enum onward_dmarc_policy policy;
+    enum onward_dmarc_policy published; /* before t= and pct= */
+    struct onward_str policy_domain, org_domain, record;
+    bool is_spf_aligned, is_dkim_aligned;
+};
+
+/* The organizational domain of RFC 7489 section 3.2: one label below the public
+ * suffix; the name itself when it is one. A part of domain. */
+struct onward_str onward_dmarc__suffix_org(struct onward_str domain);
 
 /* Ask; domain must live as long as the walk. 0 or an error of the ask. */
 ONWARD_USE_RESULT int onward_dmarc__walk_start(struct onward_dmarc__walk *walk,

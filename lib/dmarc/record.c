@@ -4,8 +4,7 @@
  */
 #include "dmarc/dmarc_priv.h"
 
-_Static_assert(offsetof(struct onward_dmarc_record, ruf) +
-                       sizeof(struct onward_str) ==
+_Static_assert(offsetof(struct onward_dmarc_record, percent) + sizeof(size_t) ==
                    sizeof(struct onward_dmarc_record),
                "no tail padding");
 
@@ -75,13 +74,15 @@ enum tag {
     TAG_FO,
     TAG_RUA,
     TAG_RUF,
+    TAG_PCT,
     TAG_COUNT
 };
 
 static enum tag tag_of(struct onward_str name)
 {
-    static const char *const names[TAG_COUNT] = {
-        "v", "p", "sp", "np", "psd", "t", "adkim", "aspf", "fo", "rua", "ruf"};
+    static const char *const names[TAG_COUNT] = {"v",   "p",   "sp",    "np",
+                                                 "psd", "t",   "adkim", "aspf",
+                                                 "fo",  "rua", "ruf",   "pct"};
     size_t i = 0;
 
     while (i < TAG_COUNT &&
@@ -97,6 +98,7 @@ static void take_tag(struct onward_dmarc_record *r, enum tag tag,
                       ? '\0'
                       : (char)onward_ascii_lower((unsigned char)value.data[0]);
     size_t policy = read_policy(value);
+    uint64_t percent;
 
     switch (tag) {
     case TAG_P:
@@ -135,6 +137,10 @@ static void take_tag(struct onward_dmarc_record *r, enum tag tag,
     case TAG_RUF:
         r->ruf = value;
         break;
+    case TAG_PCT:
+        if (onward_core__parse_u64(value, 3, &percent) == 0 && percent <= 100)
+            r->percent = (size_t)percent;
+        break;
     case TAG_V:
     case TAG_COUNT:
         break;
@@ -159,6 +165,7 @@ int onward_dmarc_record_parse(struct onward_str text,
         .policy = ONWARD_DMARC_POLICY_NONE,
         .psd = 'u',
         .failure_options = ONWARD_STR("0"),
+        .percent = 100,
     };
     unsigned seen = 0;
     bool is_first = true;

@@ -12,6 +12,14 @@ static void list_names(struct onward_dmarc__walk *walk)
     size_t labels = onward_core__domain_label_count(name);
 
     walk->count = 0;
+    if (walk->is_legacy) {
+        struct onward_str org = onward_dmarc__suffix_org(name);
+
+        walk->stops[walk->count++].domain = name;
+        if (org.len != name.len)
+            walk->stops[walk->count++].domain = org;
+        return;
+    }
     while (name.len != 0 && walk->count < ONWARD_DMARC__WALK_MAX) {
         walk->stops[walk->count++].domain = name;
         if (walk->count == 1 && labels >= ONWARD_DMARC__WALK_MAX)
@@ -119,6 +127,8 @@ onward_dmarc__walk_look(const struct onward_dmarc__walk *walk,
         if (i == 0)
             found->own = text;
         shortest = stop->domain;
+        if (walk->is_legacy)
+            continue;
         if (r.psd == 'n') {
             org = stop->domain;
         } else if (r.psd == 'y' && i == 0) {
@@ -129,6 +139,8 @@ onward_dmarc__walk_look(const struct onward_dmarc__walk *walk,
             found->psd_domain = stop->domain;
         }
     }
+    if (walk->is_legacy)
+        org = onward_dmarc__suffix_org(walk->domain);
     if (org.len == 0)
         org = shortest;
     if (org.len == 0)

@@ -1,6 +1,6 @@
 /*
  * Whose message is it? Exactly one From field, in which all mailboxes have one
- * domain: anything else cannot pass DMARC.
+ * domain, or no more than the host allows: anything else cannot pass DMARC.
  */
 #include "verify/verify_priv.h"
 
@@ -13,10 +13,26 @@ static int no_author(struct onward_verifier *v, int reason)
     return 0;
 }
 
-/* The one domain of all mailboxes, in scratch. 0, ONWARD_ENOMEM, or 1 with the
- * reason why there is none. */
-static int read_domain(struct onward_arena *scratch, struct onward_str value,
-                       struct onward_str *domain, int *reason)
+/* Add a domain that is not there yet; false: too many. */
+static bool add_domain(const struct onward_verifier *v,
+                       struct onward_verify__authors *authors,
+                       struct onward_str domain)
+{
+    for (size_t i = 0; i < authors->count; i++) {
+        if (onward_core__str_eq(authors->domains[i], domain))
+            return true;
+    }
+    if (authors->count == v->max_authors)
+        return false;
+    authors->domains[authors->count++] = domain;
+    return true;
+}
+
+/* All domains of the field, in scratch. 0, ONWARD_ENOMEM, or 1 with the reason
+ * why there is none that counts. */
+static int read_domains(const struct onward_verifier *v,
+                        struct onward_arena *scratch, struct onward_str value,
+                        struct onward_verify__authors *authors, int *reason)
 {
     struct onward_address__list list;
     int err =
@@ -27,12 +43,11 @@ static int read_domain(struct onward_arena *scratch, struct onward_str value,
     *reason = ONWARD_DMARC_REASON_NO_AUTHOR;
     if (err != 0 || list.first == NULL)
         return 1;
-    *domain = list.first->mailbox.domain_ascii;
     for (const struct onward_address__item *m = list.first; m != NULL;
          m = m->next) {
         if (m->mailbox.domain_ascii.len == 0)
             return 1;
-        if (!onward_core__str_eq(*domain, m->mailbox.domain_ascii)) {
+        if (!add_domain(v, authors, m->mailbox.domain_ascii)) {
             *reason = ONWARD_DMARC_REASON_MANY_AUTHORS;
             return 1;
         }
@@ -40,13 +55,13 @@ static int read_domain(struct onward_arena *scratch, struct onward_str value,
     return 0;
 }
 
-int onward_verify__find_author(struct onward_verifier *v)
+int onward_verify__find_authors(struct onward_verifier *v,
+                                struct onward_verify__authors *authors)
 {
     const struct onward_header *h = &v->intake.header;
     size_t item = onward_header_first(h, ONWARD_STR("From"));
     size_t most = onward_core__limits(v->ctx)->header_bytes;
     struct onward_arena scratch;
-    struct onward_str domain;
     int reason, err;
 
     if (item == ONWARD_HEADER_NONE)
@@ -57,9 +72,14 @@ int onward_verify__find_author(struct onward_verifier *v)
      * not look like a lack of memory. */
     onward_core__arena_init(&scratch, v->ctx,
                             most > SIZE_MAX / 4 ? SIZE_MAX : 4 * most);
-    err = read_domain(&scratch, onward_mime__value(h, item), &domain, &reason);
-    if (err == 0)
-        err = onward_core__arena_dup(&v->arena, domain, &v->author_domain);
+    err = read_domains(v, &scratch, onward_mime__value(h, item), authors,
+                       &reason);
+    for (size_t i = 0; i < authors->count && err == 0; i++)
+        err = onward_core__arena_dup(&v->arena, authors->domains[i],
+                                     &authors->domains[i]);
     onward_core__arena_clear(&scratch);
+    if (err == 0)
+        return 0;
+    authors->count = 0;
     return err == 1 ? no_author(v, reason) : err;
 }

@@ -48,6 +48,22 @@ static const char *spf_result(const struct onward_spf_check *check)
         result == ONWARD_SPF_PENDING ? ONWARD_SPF_TEMPERROR : result);
 }
 
+static void add_iprev(struct onward_authres_builder *b,
+                      const struct onward_verifier *v, struct onward_str ip,
+                      int *err)
+{
+    static const char *const words[] = {"", "pass", "fail", "temperror",
+                                        "permerror"};
+
+    if (v->iprev == ONWARD_VERIFIER_IPREV_UNCHECKED || ip.len == 0)
+        return;
+    add(b, "iprev", words[v->iprev], onward_core__str("", 0), err);
+    /* The name is a comment (RFC 8601 section 2.7.3). */
+    if (*err == 0 && v->iprev_name.len != 0)
+        *err = onward_authres_builder_comment(b, v->iprev_name);
+    property(b, "policy", "iprev", ip, err);
+}
+
 static void add_spf(struct onward_authres_builder *b,
                     const struct onward_verifier *v, int *err)
 {
@@ -99,7 +115,8 @@ static void add_dkim(struct onward_authres_builder *b,
 }
 
 static void add_arc(struct onward_authres_builder *b,
-                    const struct onward_verifier *v, int *err)
+                    const struct onward_verifier *v, struct onward_str ip,
+                    int *err)
 {
     struct onward_arc_verdict a = {.size = sizeof(a)};
 
@@ -108,10 +125,13 @@ static void add_arc(struct onward_authres_builder *b,
     if (a.result == ONWARD_ARC_PENDING) {
         /* ARC knows no temperror (RFC 8617 section 5.2.1). */
         add(b, "arc", "fail", ONWARD_STR("key did not come in time"), err);
+        property(b, "smtp", "remote-ip", ip, err);
         return;
     }
     add(b, "arc", onward_arc_result_name((int)a.result),
         a.result == ONWARD_ARC_FAIL ? a.detail : onward_core__str("", 0), err);
+    /* RFC 8617 section 10.2: who brought it here. */
+    property(b, "smtp", "remote-ip", ip, err);
     if (a.result == ONWARD_ARC_PASS) {
         struct onward_arc_set set = {.size = sizeof(set)};
         struct onward_buf oldest;
@@ -151,14 +171,21 @@ static void add_dmarc(struct onward_authres_builder *b,
 int onward_verify__write_results(struct onward_verifier *v)
 {
     struct onward_authres_builder *b = NULL;
-    struct onward_str value;
+    struct onward_str value, ip = {0};
+    char address[ONWARD_IP_TEXT_MAX];
     int err = onward_authres_builder_new(v->ctx, v->authserv_id, &b);
 
     if (err != 0)
         return err;
+    if (v->has_client && !v->omit_remote_ip) {
+        int len = onward_ip_format(&v->client_ip, address, sizeof(address));
+
+        ip = onward_core__str(address, len > 0 ? (size_t)len : 0);
+    }
+    add_iprev(b, v, ip, &err);
     add_spf(b, v, &err);
     add_dkim(b, v, &err);
-    add_arc(b, v, &err);
+    add_arc(b, v, ip, &err);
     add_dmarc(b, v, &err);
     if (err == 0)
         err = onward_authres_builder_value(b, &value);

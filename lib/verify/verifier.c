@@ -11,8 +11,8 @@ enum {
     DEFAULT_TIMEOUT_MS = 30000
 };
 
-_Static_assert(offsetof(struct onward_verifier_opts, reserved) +
-                       sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_verifier_opts, iprev_name) +
+                       sizeof(struct onward_str) ==
                    sizeof(struct onward_verifier_opts),
                "no tail padding");
 
@@ -29,21 +29,13 @@ static void destroy(struct onward_verifier *v)
     onward_ctx_free(ctx);
 }
 
-static void drop_dmarc(struct onward_verifier *v)
-{
-    struct onward_dmarc_check *dmarc = v->dmarc;
-
-    v->dmarc = NULL; /* its questions are cancelled, the host may free us */
-    onward_dmarc_check_free(dmarc);
-}
-
 /* Let go of all that asks. */
 static void detach(struct onward_verifier *v)
 {
     onward_spf_check_free(v->spf_mail_from);
     onward_spf_check_free(v->spf_helo);
     v->spf_mail_from = v->spf_helo = NULL;
-    drop_dmarc(v);
+    onward_verify__dmarc_clear(v);
     onward_dkim__verify_clear(&v->dkim);
     onward_arc__validate_clear(&v->arc);
     onward_core__task_clear(&v->task);
@@ -59,101 +51,10 @@ static void spf_done(void *user, struct onward_spf_check *check)
     onward_core__task_ready(&v->task);
 }
 
-static void dmarc_done(void *user, struct onward_dmarc_check *check)
-{
-    struct onward_verifier *v = user;
-
-    (void)check;
-    onward_core__task_ready(&v->task);
-}
-
 static bool spf_known(const struct onward_spf_check *check)
 {
     return check == NULL ||
            onward_spf_check_result(check) != ONWARD_SPF_PENDING;
-}
-
-/* Does the newest seal of a passing chain come from a sealer that the host
- * trusts, and does its own record of DMARC say pass? 1, 0 or
- * ONWARD_ENOMEM: then a "no" would reject what it believes. */
-static int is_trusted_forwarder(struct onward_verifier *v)
-{
-    struct onward_arc_verdict verdict = {.size = sizeof(verdict)};
-    struct onward_arc_set set = {.size = sizeof(set)};
-    struct onward_authres *results = NULL;
-    bool is_listed = false, says_pass = false;
-    int err;
-
-    if (v->sealers == NULL || onward_verifier_arc(v, &verdict) != 0 ||
-        verdict.result != ONWARD_ARC_PASS)
-        return 0;
-    if (onward_verifier_arc_set(v, verdict.instances, &set) != 0)
-        return 0;
-    for (const struct onward_verify__sealer *s = v->sealers; s != NULL;
-         s = s->next)
-        is_listed =
-            is_listed || onward_core__str_ieq(s->domain, set.domain_ascii);
-    /* From the sealed field, never from plain Authentication-Results. */
-    if (!is_listed)
-        return 0;
-    err = onward_authres_parse(v->ctx, set.results, NULL, &results);
-    if (err != 0)
-        return err == ONWARD_ENOMEM ? err : 0;
-    for (size_t i = 0; i < onward_authres_count(results); i++) {
-        says_pass =
-            says_pass || (onward_core__str_eq(onward_authres_method(results, i),
-                                              ONWARD_STR("dmarc")) &&
-                          onward_core__str_eq(onward_authres_result(results, i),
-                                              ONWARD_STR("pass")));
-    }
-    onward_authres_free(results);
-    return says_pass;
-}
-
-/* The domain that SPF authenticated as MAIL FROM (RFC 9989 section 4.4). */
-static int add_spf_identifier(struct onward_verifier *v)
-{
-    if (v->spf_mail_from == NULL ||
-        onward_spf_check_result(v->spf_mail_from) != ONWARD_SPF_PASS)
-        return 0;
-    return onward_dmarc_check_add_spf(
-        v->dmarc, onward_spf_check_domain(v->spf_mail_from));
-}
-
-/* May this signature stand for its domain? */
-static bool dkim_counts(const struct onward_dkim_signature *s)
-{
-    return s->result == ONWARD_DKIM_PASS && s->is_test == 0;
-}
-
-static int decide(struct onward_verifier *v)
-{
-    int err = 0;
-
-    if (v->dmarc == NULL)
-        return 0;
-    err = add_spf_identifier(v);
-    for (size_t i = 0; i < v->dkim.count && err == 0; i++) {
-        struct onward_dkim_signature s = {.size = sizeof(s)};
-
-        if (onward_dkim__verify_signature(&v->dkim, i, &s) == 0 &&
-            dkim_counts(&s) && s.is_from_exposed == 0)
-            err = onward_dmarc_check_add_dkim(v->dmarc, s.domain_ascii);
-    }
-    if (err == 0)
-        err = is_trusted_forwarder(v);
-    return err < 0 ? err : onward_dmarc_check_finish(v->dmarc, err);
-}
-
-/* DMARC cannot be told: there is no verdict that anybody may trust. A message
- * without a single author needs none to be wrong. */
-static void give_up(struct onward_verifier *v, int reason)
-{
-    if (v->dmarc == NULL)
-        return;
-    v->author_result = ONWARD_DMARC_TEMPERROR;
-    v->author_reason = reason;
-    drop_dmarc(v);
 }
 
 /* true: all is known. */
@@ -168,11 +69,10 @@ static bool step(struct onward_verifier *v)
         return false;
     if (!v->is_decided) {
         v->is_decided = true;
-        if (decide(v) != 0)
-            give_up(v, ONWARD_DMARC_REASON_MEMORY);
+        if (onward_verify__dmarc_decide(v) != 0)
+            onward_verify__dmarc_give_up(v, ONWARD_DMARC_REASON_MEMORY);
     }
-    return v->dmarc == NULL ||
-           onward_dmarc_check_result(v->dmarc) != ONWARD_DMARC_PENDING;
+    return onward_verify__dmarc_known(v);
 }
 
 static void end(struct onward_verifier *v)
@@ -205,7 +105,7 @@ static void run(struct onward_core__task *task, int64_t now_ms)
     is_over = step(v);
     if (!is_over && !v->guard.is_dead && now_ms >= v->deadline_ms) {
         /* What is open is temperror; DMARC cannot be told then. */
-        give_up(v, ONWARD_DMARC_REASON_DNS);
+        onward_verify__dmarc_give_up(v, ONWARD_DMARC_REASON_DNS);
         v->is_decided = true;
         is_over = true;
     }
@@ -244,9 +144,12 @@ static int load(struct onward_verifier *v, const struct onward_verifier_opts *o)
         err = onward_core__arena_dup(&v->arena, o->mail_from, &v->mail_from);
     if (err == 0)
         err = onward_core__arena_dup(&v->arena, o->helo, &v->helo);
+    if (err == 0)
+        err = onward_core__arena_dup(&v->arena, o->iprev_name, &v->iprev_name);
     if (err != 0 || o->client_ip == NULL)
         return err;
     v->client_ip = *o->client_ip;
+    v->has_client = true;
     err = start_spf(v, ONWARD_SPF_MAIL_FROM, o->receiver, &v->spf_mail_from);
     if (err == 0)
         err = start_spf(v, ONWARD_SPF_HELO, o->receiver, &v->spf_helo);
@@ -272,7 +175,11 @@ int onward_verifier_new(struct onward_resolver *resolver,
         err = onward_core__opts_load(&h, sizeof(h), host);
     if (err != 0)
         return err;
-    if (o.authserv_id.len == 0)
+    if (o.authserv_id.len == 0 ||
+        o.dmarc_reject_policy > ONWARD_DMARC_REJECT_NEVER ||
+        o.dmarc_discovery > ONWARD_DMARC_DISCOVERY_RFC7489 ||
+        o.max_authors > ONWARD_VERIFIER_AUTHORS_MAX ||
+        o.iprev > ONWARD_VERIFIER_IPREV_PERMERROR)
         return ONWARD_EINVAL;
     desk = onward_dns__desk(resolver);
     if (onward_core__desk_is_dead(desk))
@@ -287,6 +194,12 @@ int onward_verifier_new(struct onward_resolver *resolver,
     v->host = h;
     v->max_signatures =
         onward_core__limit(o.max_signatures, DEFAULT_SIGNATURES);
+    v->max_authors = onward_core__limit(o.max_authors, 1);
+    v->dmarc_reject_policy = o.dmarc_reject_policy;
+    v->dmarc_discovery = o.dmarc_discovery;
+    v->allow_no_author = o.allow_no_author != 0;
+    v->omit_remote_ip = o.omit_remote_ip != 0;
+    v->iprev = o.iprev;
     v->timeout_ms = onward_core__limit(o.timeout_ms, DEFAULT_TIMEOUT_MS);
     onward_core__arena_init(&v->arena, ctx, ARENA_BYTES);
     onward_core__buf_init(&v->authres, ctx, AUTHRES_BYTES);
@@ -336,19 +249,6 @@ int onward_verifier_trust_sealer(struct onward_verifier *verifier,
 
 /* ---- Streaming --------------------------------------------------------- */
 
-static int start_dmarc(struct onward_verifier *v)
-{
-    const struct onward_dmarc_host host = {
-        .size = sizeof(host), .user = v, .done = dmarc_done};
-    struct onward_dmarc_opts o = {.size = sizeof(o)};
-    int err = onward_verify__find_author(v);
-
-    if (err != 0 || v->author_domain.len == 0)
-        return err;
-    o.author_domain = v->author_domain;
-    return onward_dmarc_check_new(v->resolver, &o, &host, &v->dmarc);
-}
-
 /* The header is complete: ask for everything that it names. */
 static int begin(void *user)
 {
@@ -376,7 +276,7 @@ static int begin(void *user)
         err = onward_arc__validate_begin(
             &v->arc, &v->intake.header, &v->intake.body, &policy,
             wants_oldest_pass, v->resolver, &v->task);
-    return err == 0 ? start_dmarc(v) : err;
+    return err == 0 ? onward_verify__dmarc_begin(v) : err;
 }
 
 int onward_verifier_feed(struct onward_verifier *verifier, const void *data,
@@ -452,41 +352,6 @@ int onward_verifier_arc_set(const struct onward_verifier *verifier,
     return onward_arc__validate_set(&verifier->arc, instance, set);
 }
 
-const struct onward_dmarc_check *
-onward_verifier_dmarc(const struct onward_verifier *verifier)
-{
-    return verifier->dmarc;
-}
-
-int onward_verifier_dmarc_result(const struct onward_verifier *verifier)
-{
-    if (!verifier->is_done && !verifier->is_decided)
-        return ONWARD_DMARC_PENDING;
-    return verifier->dmarc != NULL ? onward_dmarc_check_result(verifier->dmarc)
-                                   : verifier->author_result;
-}
-
-int onward_verifier_dmarc_reason(const struct onward_verifier *verifier)
-{
-    return verifier->dmarc != NULL ? onward_dmarc_check_reason(verifier->dmarc)
-                                   : verifier->author_reason;
-}
-
-int onward_verifier_dmarc_disposition(const struct onward_verifier *verifier)
-{
-    if (verifier->dmarc != NULL)
-        return onward_dmarc_check_disposition(verifier->dmarc);
-    return verifier->author_result == ONWARD_DMARC_PERMERROR
-               ? ONWARD_DMARC_POLICY_REJECT
-               : ONWARD_DMARC_POLICY_NONE;
-}
-
-struct onward_str
-onward_verifier_author_domain(const struct onward_verifier *verifier)
-{
-    return verifier->author_domain;
-}
-
 int onward_verifier_is_authenticated(const struct onward_verifier *verifier)
 {
     if (verifier->spf_mail_from != NULL &&
@@ -496,7 +361,7 @@ int onward_verifier_is_authenticated(const struct onward_verifier *verifier)
         struct onward_dkim_signature s = {.size = sizeof(s)};
 
         if (onward_dkim__verify_signature(&verifier->dkim, i, &s) == 0 &&
-            dkim_counts(&s))
+            onward_verify__dkim_counts(&s))
             return 1;
     }
     return 0;

@@ -132,12 +132,13 @@ static void verify(struct world *x, const char *from, const char *message)
 {
     const struct onward_verifier_host host = {
         .size = sizeof(host), .user = x, .done = verified};
-    const struct onward_verifier_opts o = {.size = sizeof(o),
-                                           .authserv_id =
-                                               ONWARD_STR("mx.b.example"),
-                                           .client_ip = &x->ip,
-                                           .helo = ONWARD_STR("mail.evil.com"),
-                                           .mail_from = onward_str_of(from)};
+    const struct onward_verifier_opts o = {
+        .size = sizeof(o),
+        .authserv_id = ONWARD_STR("mx.b.example"),
+        .client_ip = &x->ip,
+        .helo = ONWARD_STR("mail.evil.com"),
+        .mail_from = onward_str_of(from),
+        .dmarc_reject_policy = ONWARD_DMARC_REJECT_SERVICE};
 
     assert_int_equal(onward_verifier_new(x->resolver, &o, &host, &x->verifier),
                      0);

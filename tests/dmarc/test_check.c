@@ -63,9 +63,10 @@ static const struct row {
     const char *name, *zone, *author, *spf, *dkim;
     int trusted, result, reason, policy, disposition;
 } rows[] = {
-    {"reject asks for rejection", "_dmarc.e.example TXT \"v=DMARC1; p=reject\"",
-     "e.example", "", "", 0, ONWARD_DMARC_FAIL, ONWARD_DMARC_REASON_NOT_ALIGNED,
-     ONWARD_DMARC_POLICY_REJECT, ONWARD_DMARC_POLICY_REJECT},
+    {"reject alone is no reason to reject",
+     "_dmarc.e.example TXT \"v=DMARC1; p=reject\"", "e.example", "", "", 0,
+     ONWARD_DMARC_FAIL, ONWARD_DMARC_REASON_NOT_ALIGNED,
+     ONWARD_DMARC_POLICY_REJECT, ONWARD_DMARC_POLICY_QUARANTINE},
     {"a trusted forwarder asks for nothing",
      "_dmarc.e.example TXT \"v=DMARC1; p=reject\"", "e.example", "", "", 1,
      ONWARD_DMARC_FAIL, ONWARD_DMARC_REASON_TRUSTED_FORWARDER,

@@ -233,6 +233,16 @@ def follows_dmarc(program):
         with f.client() as c:
             # Not ours to refuse any more, but the copy would gain nothing.
             equal(c.send(message=message), "250 2.0.0 taken")
+        for word in ("rfc9989", "never"):
+            f.configure(enforce_dmarc="yes", dmarc_reject=word)
+            f.reload()
+            with f.client() as c:
+                equal(c.send(message=message + word.encode() + b"\r\n"),
+                      "250 2.0.0 taken")
+        f.configure(dmarc_reject="service")
+        f.reload()
+        with f.client() as c:
+            begins(c.send(message=message), "550 5.7.1 ")
 
 
 @case

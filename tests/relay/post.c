@@ -240,7 +240,9 @@ int t_post_mail(struct t_post *x, const char *from)
     struct onward_verifier_opts v = {.size = sizeof(v),
                                      .authserv_id = x->opts.authserv_id,
                                      .helo = ONWARD_STR("mail.a.example"),
-                                     .mail_from = onward_str_of(from)};
+                                     .mail_from = onward_str_of(from),
+                                     .dmarc_reject_policy =
+                                         ONWARD_DMARC_REJECT_SERVICE};
     struct onward_ip ip;
     int err;
 

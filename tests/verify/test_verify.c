@@ -170,7 +170,9 @@ static void start(struct world *x)
     struct onward_verifier_opts o = {.size = sizeof(o),
                                      .authserv_id = ONWARD_STR("mx.b.example"),
                                      .helo = ONWARD_STR("mail.a.example"),
-                                     .mail_from = ONWARD_STR("ann@a.example")};
+                                     .mail_from = ONWARD_STR("ann@a.example"),
+                                     .dmarc_reject_policy =
+                                         ONWARD_DMARC_REJECT_SERVICE};
 
     o.client_ip = x->ip.family == 0 ? NULL : &x->ip;
     onward_verifier_free(x->verifier);
@@ -213,7 +215,7 @@ static void test_all_pass(void **state)
              " spf=none smtp.helo=mail.a.example;\r\n"
              " dkim=pass header.d=a.example header.s=s "
              "header.a=ed25519-sha256\r\n header.b=%.*s;\r\n"
-             " arc=none;\r\n"
+             " arc=none smtp.remote-ip=192.0.2.9;\r\n"
              " dmarc=pass header.from=a.example policy.dmarc=reject",
              (int)s.header_b.len, s.header_b.data);
     t_assert_str(onward_verifier_authres(x.verifier), want);
@@ -282,7 +284,7 @@ static void test_author_row(void **state)
     world_clear(&x);
 }
 
-/* A068: the word of a sealer counts when the host listed it, and only then. */
+/* The word of a sealer counts when the host listed it, and only then. */
 static void check_seal(const char *results, const char *trusted,
                        int disposition)
 {

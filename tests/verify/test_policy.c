@@ -1,0 +1,329 @@
+/* What the host may choose: several authors, what is refused, what is written;
+ * and what a verifier takes of memory. */
+#include <onward/verify.h>
+
+#include "support/support.h"
+
+#define AUTHSERV .authserv_id = ONWARD_STR("mx.b.example")
+
+struct world {
+    struct t_world w;
+    struct onward_desk *desk;
+    struct onward_resolver *resolver;
+    struct onward_verifier *verifier;
+    struct onward_ip ip;
+};
+
+static const char zone[] =
+    "a.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
+    "mail.a.example TXT \"v=spf1 a -all\"\nmail.a.example A 192.0.2.9\n"
+    "_dmarc.a.example TXT \"v=DMARC1; p=reject\"\n"
+    "_dmarc.q.example TXT \"v=DMARC1; p=quarantine\"\n"
+    "_dmarc.n.example TXT \"v=DMARC1; p=none\"\n"
+    "_dmarc.t.example TXT !SERVFAIL\n";
+
+static void begin(struct world *x)
+{
+    const struct onward_resolver_opts o = {.size = sizeof(o),
+                                           .allow_only_loaded = 1};
+
+    memset(x, 0, sizeof(*x));
+    t_world_init(&x->w);
+    assert_int_equal(onward_desk_new(x->w.ctx, NULL, &x->desk), 0);
+    assert_int_equal(onward_resolver_new(x->desk, &o, NULL, &x->resolver), 0);
+    assert_int_equal(
+        onward_resolver_load(x->resolver, onward_str_of(zone), NULL), 0);
+    assert_int_equal(onward_ip_parse(ONWARD_STR("192.0.2.9"), &x->ip), 0);
+}
+
+static void end(struct world *x)
+{
+    onward_verifier_free(x->verifier);
+    onward_resolver_free(x->resolver);
+    onward_desk_free(x->desk);
+    t_world_clear(&x->w);
+}
+
+static void verify(struct world *x, const struct onward_verifier_opts *o,
+                   const char *message)
+{
+    assert_int_equal(onward_verifier_new(x->resolver, o, NULL, &x->verifier),
+                     0);
+    assert_int_equal(
+        onward_verifier_feed(x->verifier, message, strlen(message)), 0);
+    assert_int_equal(onward_verifier_finish(x->verifier), 0);
+    while (onward_desk_run(x->desk, 0) == 1)
+        continue;
+    assert_int_equal(onward_verifier_is_done(x->verifier), 1);
+}
+
+/* ---- Authors ----------------------------------------------------------- */
+
+static const struct author_row {
+    const char *name, *from;
+    size_t max_authors;
+    int result, reason, disposition;
+    const char *author;
+    size_t count;
+} author_rows[] = {
+    {"two authors are too many by default", "u@a.example, u@n.example", 0,
+     ONWARD_DMARC_PERMERROR, ONWARD_DMARC_REASON_MANY_AUTHORS,
+     ONWARD_DMARC_POLICY_REJECT, "", 0},
+    {"the one that fails counts", "u@a.example, u@n.example", 2,
+     ONWARD_DMARC_FAIL, ONWARD_DMARC_REASON_NOT_ALIGNED,
+     ONWARD_DMARC_POLICY_NONE, "n.example", 2},
+    {"whichever comes first", "u@n.example, u@a.example", 2, ONWARD_DMARC_FAIL,
+     ONWARD_DMARC_REASON_NOT_ALIGNED, ONWARD_DMARC_POLICY_NONE, "n.example", 2},
+    {"the strictest policy", "u@n.example, u@q.example, u@a.example", 5,
+     ONWARD_DMARC_FAIL, ONWARD_DMARC_REASON_NOT_ALIGNED,
+     ONWARD_DMARC_POLICY_QUARANTINE, "q.example", 3},
+    {"no policy beside a pass is no pass", "u@a.example, u@z.example", 2,
+     ONWARD_DMARC_NONE, ONWARD_DMARC_REASON_NO_RECORD, ONWARD_DMARC_POLICY_NONE,
+     "z.example", 2},
+    {"not known beside a pass is not known", "u@a.example, u@t.example", 2,
+     ONWARD_DMARC_TEMPERROR, ONWARD_DMARC_REASON_DNS, ONWARD_DMARC_POLICY_NONE,
+     "t.example", 2},
+    {"the same domain is one", "u@a.example, v@A.example", 2, ONWARD_DMARC_PASS,
+     ONWARD_DMARC_REASON_ALIGNED, ONWARD_DMARC_POLICY_NONE, "a.example", 1},
+    {"one more than allowed",
+     "u@a.example, u@n.example, u@q.example, u@z.example, u@t.example, "
+     "u@y.example",
+     5, ONWARD_DMARC_PERMERROR, ONWARD_DMARC_REASON_MANY_AUTHORS,
+     ONWARD_DMARC_POLICY_REJECT, "", 0},
+};
+
+static void test_author_row(void **state)
+{
+    const struct author_row *row = *state;
+    struct onward_verifier_opts o = {.size = sizeof(o),
+                                     AUTHSERV,
+                                     .mail_from = ONWARD_STR("u@a.example"),
+                                     .dmarc_reject_policy =
+                                         ONWARD_DMARC_REJECT_SERVICE,
+                                     .max_authors = row->max_authors};
+    char message[300];
+    struct world x;
+
+    begin(&x);
+    o.client_ip = &x.ip;
+    snprintf(message, sizeof(message), "From: %s\r\n\r\n", row->from);
+    verify(&x, &o, message);
+    assert_int_equal(onward_verifier_dmarc_result(x.verifier), row->result);
+    assert_int_equal(onward_verifier_dmarc_reason(x.verifier), row->reason);
+    assert_int_equal(onward_verifier_dmarc_disposition(x.verifier),
+                     row->disposition);
+    t_assert_str(onward_verifier_author_domain(x.verifier), row->author);
+    assert_int_equal(onward_verifier_author_count(x.verifier), row->count);
+    for (size_t i = 0; i < row->count; i++)
+        assert_non_null(onward_verifier_dmarc_at(x.verifier, i));
+    assert_null(onward_verifier_dmarc_at(x.verifier, row->count));
+    end(&x);
+}
+
+/* ---- What is refused --------------------------------------------------- */
+
+static void test_reject_is_the_hosts_choice(void **state)
+{
+    static const char message[] = "From: u@a.example\r\n\r\n";
+    struct onward_verifier_opts o = {.size = sizeof(o), AUTHSERV};
+    const struct {
+        size_t reject_policy;
+        bool is_suspect;
+        int disposition;
+    } rows[] = {
+        {ONWARD_DMARC_REJECT_RFC9989, false, ONWARD_DMARC_POLICY_QUARANTINE},
+        {ONWARD_DMARC_REJECT_RFC9989, true, ONWARD_DMARC_POLICY_REJECT},
+        {ONWARD_DMARC_REJECT_SERVICE, false, ONWARD_DMARC_POLICY_REJECT},
+        {ONWARD_DMARC_REJECT_NEVER, true, ONWARD_DMARC_POLICY_QUARANTINE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world x;
+
+        begin(&x);
+        o.dmarc_reject_policy = rows[i].reject_policy;
+        verify(&x, &o, message);
+        if (rows[i].is_suspect)
+            onward_verifier_suspect(x.verifier);
+        assert_int_equal(onward_verifier_dmarc_result(x.verifier),
+                         ONWARD_DMARC_FAIL);
+        assert_int_equal(onward_verifier_dmarc_disposition(x.verifier),
+                         rows[i].disposition);
+        end(&x);
+    }
+}
+
+static void test_no_author_may_be_let_in(void **state)
+{
+    struct onward_verifier_opts o = {
+        .size = sizeof(o), AUTHSERV, .allow_no_author = 1};
+    struct world x;
+
+    (void)state;
+    begin(&x);
+    verify(&x, &o, "From: nobody\r\n\r\n");
+    assert_int_equal(onward_verifier_dmarc_result(x.verifier),
+                     ONWARD_DMARC_PERMERROR);
+    assert_int_equal(onward_verifier_dmarc_disposition(x.verifier),
+                     ONWARD_DMARC_POLICY_NONE);
+    end(&x);
+}
+
+static void test_options_out_of_range(void **state)
+{
+    struct onward_verifier_opts o[4] = {{.size = sizeof(o[0]), AUTHSERV},
+                                        {.size = sizeof(o[0]), AUTHSERV},
+                                        {.size = sizeof(o[0]), AUTHSERV},
+                                        {.size = sizeof(o[0]), AUTHSERV}};
+    struct world x;
+
+    (void)state;
+    begin(&x);
+    o[0].max_authors = 6;
+    o[1].dmarc_reject_policy = 3;
+    o[2].dmarc_discovery = 2;
+    o[3].iprev = 5;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(
+            onward_verifier_new(x.resolver, &o[i], NULL, &x.verifier),
+            ONWARD_EINVAL);
+    end(&x);
+}
+
+/* ---- What is written --------------------------------------------------- */
+
+static const struct written_row {
+    const char *name, *mail_from, *helo;
+    size_t omit_remote_ip, iprev;
+    const char *iprev_name, *want;
+} written_rows[] = {
+    {"two identities of SPF, and who brought it", "u@a.example",
+     "mail.a.example", 0, 0, "",
+     "mx.b.example;\r\n"
+     " spf=pass smtp.mailfrom=u@a.example;\r\n"
+     " spf=pass smtp.helo=mail.a.example;\r\n"
+     " dkim=none;\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
+     " dmarc=pass header.from=a.example policy.dmarc=reject"},
+    {"the null sender is postmaster at HELO", "", "mail.a.example", 0, 0, "",
+     "mx.b.example;\r\n"
+     " spf=pass smtp.helo=mail.a.example;\r\n"
+     " dkim=none;\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
+     " dmarc=pass header.from=a.example policy.dmarc=reject"},
+    {"of which nothing may be known", "", "mail.z.example", 0, 0, "",
+     "mx.b.example;\r\n"
+     " spf=none smtp.helo=mail.z.example;\r\n"
+     " dkim=none;\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
+     " dmarc=fail reason=\"no aligned identifier passed\" "
+     "header.from=a.example\r\n"
+     " policy.dmarc=reject"},
+    {"the reverse name", "u@a.example", "mail.z.example", 0,
+     ONWARD_VERIFIER_IPREV_PASS, "mail.a.example",
+     "mx.b.example;\r\n"
+     " iprev=pass (mail.a.example) policy.iprev=192.0.2.9;\r\n"
+     " spf=pass smtp.mailfrom=u@a.example;\r\n"
+     " spf=none smtp.helo=mail.z.example;\r\n"
+     " dkim=none;\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
+     " dmarc=pass header.from=a.example policy.dmarc=reject"},
+    {"not the address", "u@a.example", "mail.z.example", 1,
+     ONWARD_VERIFIER_IPREV_PASS, "mail.a.example",
+     "mx.b.example;\r\n"
+     " spf=pass smtp.mailfrom=u@a.example;\r\n"
+     " spf=none smtp.helo=mail.z.example;\r\n"
+     " dkim=none;\r\n"
+     " arc=none;\r\n"
+     " dmarc=pass header.from=a.example policy.dmarc=reject"},
+};
+
+static void test_written_row(void **state)
+{
+    const struct written_row *row = *state;
+    struct onward_verifier_opts o = {.size = sizeof(o),
+                                     AUTHSERV,
+                                     .mail_from = onward_str_of(row->mail_from),
+                                     .helo = onward_str_of(row->helo),
+                                     .omit_remote_ip = row->omit_remote_ip,
+                                     .iprev = row->iprev,
+                                     .iprev_name =
+                                         onward_str_of(row->iprev_name)};
+    struct world x;
+
+    begin(&x);
+    o.client_ip = &x.ip;
+    verify(&x, &o, "From: u@a.example\r\n\r\n");
+    t_assert_str(onward_verifier_authres(x.verifier), row->want);
+    end(&x);
+}
+
+/* ---- Memory ------------------------------------------------------------ */
+
+static void test_25_mib_take_less_than_1_mib(void **state)
+{
+    static const char signature[] =
+        "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=a.example;\r\n"
+        " s=s; h=From; bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;\r\n"
+        " b=AAAA\r\n";
+    static char line[1024];
+    struct onward_verifier_opts o = {
+        .size = sizeof(o), AUTHSERV, .mail_from = ONWARD_STR("u@a.example")};
+    struct world x;
+
+    (void)state;
+    memset(line, 'x', sizeof(line));
+    memcpy(line + 998, "\r\n", 2);
+    begin(&x);
+    o.client_ip = &x.ip;
+    assert_int_equal(onward_verifier_new(x.resolver, &o, NULL, &x.verifier), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(
+            onward_verifier_feed(x.verifier, signature, sizeof(signature) - 1),
+            0);
+    assert_int_equal(
+        onward_verifier_feed(x.verifier, "From: u@a.example\r\n", 19), 0);
+    /* A header of 200 KiB, a body of 25 MiB. */
+    memcpy(line, "X-Long: ", 8);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(onward_verifier_feed(x.verifier, line, 1000), 0);
+    assert_int_equal(onward_verifier_feed(x.verifier, "\r\n", 2), 0);
+    for (int i = 0; i < 25 * 1024 * 1024 / 1000; i++)
+        assert_int_equal(onward_verifier_feed(x.verifier, line, 1000), 0);
+    assert_int_equal(onward_verifier_finish(x.verifier), 0);
+    while (onward_desk_run(x.desk, 0) == 1)
+        continue;
+    assert_int_equal(onward_verifier_is_done(x.verifier), 1);
+    assert_true(x.w.peak_bytes < 1024 * 1024);
+    end(&x);
+}
+
+int main(void)
+{
+    enum {
+        AUTHORS = sizeof(author_rows) / sizeof(author_rows[0]),
+        WRITTEN = sizeof(written_rows) / sizeof(written_rows[0]),
+        PLAIN = 4
+    };
+    struct CMUnitTest tests[PLAIN + AUTHORS + WRITTEN] = {
+        cmocka_unit_test(test_reject_is_the_hosts_choice),
+        cmocka_unit_test(test_no_author_may_be_let_in),
+        cmocka_unit_test(test_options_out_of_range),
+        cmocka_unit_test(test_25_mib_take_less_than_1_mib),
+    };
+
+    for (size_t i = 0; i < AUTHORS; i++)
+        tests[PLAIN + i] = (struct CMUnitTest){
+            .name = author_rows[i].name,
+            .test_func = test_author_row,
+            .initial_state = (void *)(uintptr_t)&author_rows[i],
+        };
+    for (size_t i = 0; i < WRITTEN; i++)
+        tests[PLAIN + AUTHORS + i] = (struct CMUnitTest){
+            .name = written_rows[i].name,
+            .test_func = test_written_row,
+            .initial_state = (void *)(uintptr_t)&written_rows[i],
+        };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
