@@ -445,9 +445,142 @@ static void test_verifier_freed_at_its_deadline(void **state)
     world_clear(&x);
 }
 
+/* ---- Ways to answer ---------------------------------------------------- */
+
+#define PLAIN                                                                  \
+    "DKIM-Signature: v=1; a=ed25519-sha256; d=bank.com; s=s; h=from;\r\n"      \
+    " bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=;\r\n"                    \
+    " b=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  \
+    "AAAAAAAAAAAAAAAAAA==\r\n" EMPTY
+
+/* The first question that is still open, or the last, is answered next. */
+static void answer_all(struct world *x, bool is_last_first)
+{
+    while (x->asked != 0) {
+        size_t i = is_last_first ? x->asked - 1 : 0;
+        uint64_t token = x->tokens[i];
+        char name[80];
+        unsigned type = 0;
+        size_t len;
+
+        memcpy(name, x->names[i], sizeof(name));
+        len = strcspn(name, "/");
+        sscanf(name + len + 1, "%u", &type);
+        memmove(&x->tokens[i], &x->tokens[i + 1],
+                (x->asked - i - 1) * sizeof(x->tokens[0]));
+        memmove(&x->names[i], &x->names[i + 1],
+                (x->asked - i - 1) * sizeof(x->names[0]));
+        x->asked--;
+        x->held = x->held_more = NULL;
+        (void)query(x, token, name, len, type);
+        x->asked--; /* query() notes what it is asked */
+        x->held = ".";
+        run(x);
+    }
+}
+
+/* Pulled by the host instead of pushed at it. */
+static void pull_all(struct world *x)
+{
+    struct onward_dns_question q = {.size = sizeof(q)};
+
+    for (;;) {
+        run(x);
+        if (onward_resolver_next(x->resolver, &q) != 1)
+            return;
+        assert_true(
+            query(x, q.token, q.name.data, q.name.len, (uint32_t)q.type) >= 0);
+    }
+}
+
+enum way { AT_ONCE, FIRST_FIRST, LAST_FIRST, PULLED, WAYS };
+
+static void verify_by(enum way way, char *out, size_t cap)
+{
+    struct onward_str got;
+    struct world x;
+
+    world_init(&x, "bank.com TXT \"v=spf1 include:a.bank.com mx -all\"\n"
+                   "a.bank.com TXT \"v=spf1 exists:%{i}.bank.com ?all\"\n"
+                   "bank.com MX 1 m.bank.com.\n"
+                   "m.bank.com A 192.0.2.9\n" BANK
+                   "s._domainkey.bank.com TXT \"v=DKIM1; k=ed25519; "
+                   "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n");
+    if (way == PULLED) {
+        onward_resolver_free(x.resolver);
+        assert_int_equal(onward_resolver_new(x.desk, NULL, NULL, &x.resolver),
+                         0);
+    }
+    if (way == FIRST_FIRST || way == LAST_FIRST)
+        x.held = ".";
+    verify(&x, "ann@bank.com", PLAIN);
+    if (way == PULLED)
+        pull_all(&x);
+    else
+        answer_all(&x, way == LAST_FIRST);
+    assert_int_equal(x.done, 1);
+    got = onward_verifier_authres(x.verifier);
+    snprintf(out, cap, "%.*s", (int)got.len, got.data);
+    world_clear(&x);
+}
+
+/* A042, A127: inside the question, later in either order, or pulled. */
+static void test_ways_to_answer(void **state)
+{
+    char want[2048], got[2048];
+
+    (void)state;
+    verify_by(AT_ONCE, want, sizeof(want));
+    assert_non_null(strstr(want, "spf=pass"));
+    assert_non_null(strstr(want, "dmarc=pass"));
+    for (int way = FIRST_FIRST; way < WAYS; way++) {
+        verify_by((enum way)way, got, sizeof(got));
+        assert_string_equal(got, want);
+    }
+}
+
+/* A042: the resolver goes first; what was open is not known. */
+static void test_resolver_goes_first(void **state)
+{
+    struct world x;
+
+    (void)state;
+    world_init(&x, EVIL BANK);
+    x.held = ".";
+    verify(&x, "ann@evil.com", FORGED);
+    assert_int_equal(x.done, 0);
+    onward_resolver_free(x.resolver);
+    x.resolver = NULL;
+    run(&x);
+    assert_int_equal(x.done, 1);
+    assert_int_equal(onward_verifier_dmarc_result(x.verifier),
+                     ONWARD_DMARC_TEMPERROR);
+    assert_int_equal(onward_verifier_is_authenticated(x.verifier), 0);
+    world_clear(&x);
+}
+
+/* The desk goes first: nothing fires, and all can still be freed. */
+static void test_desk_goes_first(void **state)
+{
+    struct world x;
+
+    (void)state;
+    world_init(&x, EVIL BANK);
+    x.held = ".";
+    verify(&x, "ann@evil.com", FORGED);
+    onward_desk_free(x.desk);
+    for (size_t i = 0; i < x.asked; i++)
+        assert_int_equal(onward_verifier_is_done(x.verifier), 0);
+    onward_verifier_free(x.verifier);
+    onward_resolver_free(x.resolver);
+    assert_int_equal(x.done, 0);
+    assert_int_equal(x.canceled, 0);
+    t_world_clear(&x.w);
+}
+
 int main(void)
 {
-    enum { ROWS = sizeof(forged_rows) / sizeof(forged_rows[0]), FIXED = 7 };
+    enum { ROWS = sizeof(forged_rows) / sizeof(forged_rows[0]), FIXED = 10 };
     struct CMUnitTest tests[FIXED + ROWS] = {
         cmocka_unit_test(test_helo_does_not_align),
         cmocka_unit_test(test_deadline_keeps_many_authors),
@@ -456,6 +589,9 @@ int main(void)
         cmocka_unit_test(test_spf_freed_in_cancel),
         cmocka_unit_test(test_spf_freed_at_its_deadline),
         cmocka_unit_test(test_verifier_freed_at_its_deadline),
+        cmocka_unit_test(test_ways_to_answer),
+        cmocka_unit_test(test_resolver_goes_first),
+        cmocka_unit_test(test_desk_goes_first),
     };
 
     for (size_t i = 0; i < ROWS; i++)
