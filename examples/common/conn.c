@@ -53,7 +53,7 @@ void conn_service(struct conn *conn)
                                          .write = write_socket};
     int64_t now = host_now_ms();
     uint32_t events = EPOLLRDHUP;
-    int wants, more;
+    int wants, ret;
 
     if (conn->is_closed)
         return;
@@ -61,11 +61,11 @@ void conn_service(struct conn *conn)
      * tell too; here only the end of the connection counts. */
     if (onward_channel_tick(conn->channel, now) == ONWARD_ECANCELED)
         return;
-    do {
-        more = onward_channel_pump(conn->channel, &io);
-    } while (more == 1);
-    if (more == ONWARD_ECANCELED)
+    ret = onward_channel_pump(conn->channel, &io);
+    if (ret == ONWARD_ECANCELED)
         return; /* the engine was freed inside, and conn with it */
+    /* Its share was done; the others come first. */
+    conn->has_more = ret == 1;
     wants = onward_channel_wants(conn->channel);
     if (wants & ONWARD_WANT_CLOSE) {
         end(conn);
@@ -138,6 +138,8 @@ static bool needs_service(const struct conn *conn, int64_t now_ms)
 {
     int wants = onward_channel_wants(conn->channel);
 
+    if (conn->has_more)
+        return true;
     if (wants & (ONWARD_WANT_WRITE | ONWARD_WANT_CLOSE))
         return true;
     if ((wants & ONWARD_WANT_READ) && !(conn->watch.events & EPOLLIN))
@@ -172,7 +174,8 @@ int64_t conn_list_deadline(const struct conn_list *list)
     int64_t least = ONWARD_NEVER;
 
     for (const struct conn *c = list->first; c != NULL; c = c->next) {
-        int64_t at = onward_channel_deadline(c->channel);
+        int64_t at =
+            c->has_more ? INT64_MIN : onward_channel_deadline(c->channel);
 
         if (at < least)
             least = at;

@@ -26,6 +26,7 @@ struct conn {
     struct onward_channel *channel;
     unsigned turn; /* of the list, when it was looked at last */
     bool is_closed;
+    bool has_more;  /* could be moved at once */
     bool peer_gone; /* it sends no more: seen without reading */
     /* Acknowledge what comes without delay. A server that answers pipelined
      * commands one by one waits for that (Nagle), and we have nothing to send
@@ -39,7 +40,7 @@ struct conn {
 int conn_open(struct conn *conn, struct conn_list *list, struct loop *loop,
               int fd, struct onward_channel *channel,
               void (*closed)(struct conn *conn));
-/* Move octets now. May call closed. */
+/* Move octets now, a fair share. May call closed. */
 void conn_service(struct conn *conn);
 /*
  * Service those that need it: their deadline has come, or the desk has changed
@@ -47,7 +48,7 @@ void conn_service(struct conn *conn);
  * idle.
  */
 void conn_list_refresh(struct conn_list *list, int64_t now_ms);
-/* The earliest deadline of all. */
+/* The earliest deadline of all; in the past when there is more to move. */
 int64_t conn_list_deadline(const struct conn_list *list);
 /* Close now, without `closed`. Harmless when closed already. */
 void conn_close(struct conn *conn);

@@ -406,14 +406,14 @@ class Talk:
         self.held = b""
 
     def content(self):
-        text = b""
+        lines = []
         while True:
             line = self.line()
             if line is None:
                 return None
             if line == b".":
-                return text
-            text += (line[1:] if line[:1] == b"." else line) + b"\r\n"
+                return b"".join(lines)
+            lines.append((line[1:] if line[:1] == b"." else line) + b"\r\n")
 
     def run(self):
         """How it ended: quit, cut, or content (inside a message)."""

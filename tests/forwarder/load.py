@@ -91,6 +91,37 @@ def many_messages_over_many_sessions(program):
         equal(f.stop(), 0)
 
 
+@case
+def large_messages_hold_nobody_up(program):
+    large = MESSAGE + (b"z" * 70 + b"\r\n") * 200000
+    replies = []
+    with Forwarder(program) as f, Hop(f) as hop:
+        f.start()
+        idle = f.rss_kib()
+
+        def bring(number):
+            with f.client(timeout=100) as c:
+                replies.append(c.send(message=large.replace(
+                    b"<1@", b"<%d@" % number)))
+
+        threads = [threading.Thread(target=bring, args=[i]) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        waits = []
+        with f.client() as c:
+            while any(thread.is_alive() for thread in threads):
+                begin = time.monotonic()
+                begins(c.say("NOOP"), "250")
+                waits.append(time.monotonic() - begin)
+                time.sleep(0.1 if len(waits) < 50 else 2)
+        print(f"a NOOP took {max(waits) * 1000:.0f} ms at most")
+        equal((replies, len(hop.messages)), (["250 2.0.0 taken"] * 4, 4))
+        if not is_sanitized(f):
+            assert max(waits) < 1, waits
+            # Their memory is given back.
+            assert f.rss_kib() - idle < 8192, (idle, f.rss_kib())
+
+
 def is_sanitized(f):
     with open(f"/proc/{f.process.pid}/maps") as maps:
         return "libasan" in maps.read()
