@@ -282,6 +282,39 @@ ONWARD_API struct onward_str
 onward_verifier_body_hash(const struct onward_verifier *verifier);
 
 /**
+ * Why each part came out as it did, as one JSON object in one line:
+ *
+ *     {"v":1, "authenticated":true,
+ *      "spf": null or {"mailfrom":{"result", "reason", "text", "domain",
+ *          "mechanism", "explanation", "lookups", "void_lookups",
+ *          "steps":[{"domain", "offset", "depth", "term", "target", "outcome",
+ *                    "lookup", "void_lookups"}]}, "helo":{...}},
+ *      "dkim":[{"result", "reason", "text", "d", "s", "i", "a", "b",
+ *          "exposed_fields", "key_bits", "test", "counts"}],
+ *      "arc":{"result", "reason", "text", "instances", "instance", "sealer",
+ *          "trusted"},
+ *      "dmarc":{"result", "reason", "text", "disposition", "author_domain",
+ *          "authors":[{"result", "reason", "text", "author_domain",
+ *              "org_domain", "policy_domain", "record", "policy",
+ *              "disposition", "override", "spf_aligned", "dkim_aligned"}]}}
+ *
+ * More keys may come. It holds words of peers: escaped, each cut after 256
+ * octets. At most 64 KiB: when that is too little, the steps of SPF are left
+ * out.
+ *
+ * @param json  out: borrowed from the verifier until the next call or
+ *              onward_verifier_free(). Untouched on failure.
+ * @return 0, or
+ *         ONWARD_ESTATE  before `done`
+ *         ONWARD_EINVAL  json is NULL
+ *         ONWARD_ELIMIT  too long even so: hundreds of signatures
+ *         ONWARD_ENOMEM  out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_verifier_explain(struct onward_verifier *verifier,
+                                       struct onward_str *json);
+
+/**
  * A digest of header and body that is the same for each copy of the message
  * that is tried again: 32 octets.
  *

@@ -22,6 +22,7 @@ static void destroy(struct onward_verifier *v)
     struct onward_resolver *resolver = v->resolver;
 
     onward_core__buf_clear(&v->authres);
+    onward_core__buf_clear(&v->explanation);
     onward_dkim__intake_clear(&v->intake);
     onward_core__arena_clear(&v->arena);
     onward_core__free(ctx, v);
@@ -203,6 +204,7 @@ int onward_verifier_new(struct onward_resolver *resolver,
     v->timeout_ms = onward_core__limit(o.timeout_ms, DEFAULT_TIMEOUT_MS);
     onward_core__arena_init(&v->arena, ctx, ARENA_BYTES);
     onward_core__buf_init(&v->authres, ctx, AUTHRES_BYTES);
+    onward_core__buf_init(&v->explanation, ctx, 0);
     onward_dkim__intake_init(&v->intake, ctx, begin, v);
     onward_core__task_init(&v->task, desk, run);
     err = load(v, &o);

@@ -52,7 +52,7 @@ struct onward_verifier {
     /* Without a single author, the verdict that stands for DMARC's. */
     int author_result, author_reason;
     struct onward_str author_domain;
-    struct onward_buf authres;
+    struct onward_buf authres, explanation;
     unsigned char fingerprint[ONWARD_DKIM__HASH_SIZE];
 };
 

@@ -2,6 +2,7 @@
  * and what a verifier takes of memory. */
 #include <onward/verify.h>
 
+#include "core/json_shared.h"
 #include "support/support.h"
 
 #define AUTHSERV .authserv_id = ONWARD_STR("mx.b.example")
@@ -259,6 +260,98 @@ static void test_written_row(void **state)
     end(&x);
 }
 
+/* ---- Why --------------------------------------------------------------- */
+
+static void test_explain(void **state)
+{
+    struct onward_verifier_opts o = {.size = sizeof(o),
+                                     AUTHSERV,
+                                     .mail_from = ONWARD_STR("u@a.example"),
+                                     .helo = ONWARD_STR("h\"\x01\xff")};
+    struct onward_str json = {0};
+    struct world x;
+
+    (void)state;
+    begin(&x);
+    o.client_ip = &x.ip;
+    assert_int_equal(onward_verifier_new(x.resolver, &o, NULL, &x.verifier), 0);
+    assert_int_equal(onward_verifier_explain(x.verifier, &json), ONWARD_ESTATE);
+    onward_verifier_free(x.verifier);
+    verify(&x, &o,
+           "DKIM-Signature: v=1; a=rsa-sha256; d=q.example; s=s; b=AAAA\r\n"
+           "From: u@q.example\r\n\r\n");
+    assert_int_equal(onward_verifier_explain(x.verifier, NULL), ONWARD_EINVAL);
+    assert_int_equal(onward_verifier_explain(x.verifier, &json), 0);
+    t_assert_str(
+        json,
+        "{\"v\":1,\"authenticated\":true,\"spf\":{\"mailfrom\":{\"result\":"
+        "\"pass\",\"reason\":\"match\",\"text\":\"a mechanism matched\","
+        "\"domain\":\"a.example\",\"mechanism\":\"ip4:192.0.2.9\","
+        "\"explanation\":\"\",\"lookups\":0,\"void_lookups\":0,\"steps\":[{"
+        "\"domain\":\"a.example\",\"offset\":7,\"depth\":0,\"term\":\"ip4:192."
+        "0."
+        "2.9\",\"target\":\"\",\"outcome\":\"match\",\"lookup\":0,"
+        "\"void_lookups\":0}]},\"helo\":{\"result\":\"none\",\"reason\":\"no-"
+        "domain\",\"text\":\"the identity has no usable "
+        "domain\",\"domain\":\"h\\\"\\u0001\xef\xbf\xbd\",\"mechanism\":\"\","
+        "\"explanation\":\"\",\"lookups\":0,\"void_lookups\":0,\"steps\":[]}},"
+        "\"dkim\":[{\"result\":\"permerror\",\"reason\":\"missing\","
+        "\"text\":\"bh= is "
+        "missing\",\"d\":\"q.example\",\"s\":\"s\",\"i\":\"\","
+        "\"a\":\"rsa-sha256\",\"b\":\"AAAA\",\"exposed_fields\":\"from\","
+        "\"key_bits\":0,\"test\":false,\"counts\":false}],\"arc\":{\"result\":"
+        "\"none\",\"reason\":\"\",\"text\":\"\",\"instances\":0,\"instance\":0,"
+        "\"trusted\":false},\"dmarc\":{\"result\":\"fail\",\"reason\":\"not-"
+        "aligned\",\"text\":\"no aligned identifier passed\",\"disposition\":"
+        "\"quarantine\",\"author_domain\":\"q.example\",\"authors\":[{"
+        "\"result\":\"fail\",\"reason\":\"not-aligned\",\"text\":\"no aligned "
+        "identifier "
+        "passed\",\"author_domain\":\"q.example\",\"org_domain\":\"q.example\","
+        "\"policy_domain\":\"q.example\",\"record\":\"v=DMARC1; "
+        "p=quarantine\",\"policy\":\"quarantine\",\"disposition\":"
+        "\"quarantine\",\"override\":\"\",\"spf_aligned\":false,\"dkim_"
+        "aligned\":false}]}}");
+    end(&x);
+}
+
+/* Long words everywhere: it stays a whole JSON text within its bound. */
+static void test_explain_is_bounded(void **state)
+{
+    static char message[60000], helo[5000];
+    struct onward_verifier_opts o = {.size = sizeof(o),
+                                     AUTHSERV,
+                                     .max_signatures = 10,
+                                     .mail_from = ONWARD_STR("u@a.example"),
+                                     .helo = {helo, sizeof(helo)}};
+    struct onward_json_fault fault;
+    struct onward_json *root = NULL;
+    struct onward_str json = {0};
+    struct onward_arena arena;
+    size_t at = 0;
+    struct world x;
+
+    (void)state;
+    memset(helo, '\x01', sizeof(helo));
+    begin(&x);
+    o.client_ip = &x.ip;
+    for (int i = 0; i < 10; i++) {
+        at += (size_t)snprintf(message + at, sizeof(message) - at,
+                               "DKIM-Signature: v=1; a=rsa-sha256; d=q.example;"
+                               " s=");
+        for (int j = 0; j < 3000; j++)
+            message[at++] = "\x02\""[j % 2];
+        at += (size_t)snprintf(message + at, sizeof(message) - at, "\r\n");
+    }
+    snprintf(message + at, sizeof(message) - at, "From: u@q.example\r\n\r\n");
+    verify(&x, &o, message);
+    assert_int_equal(onward_verifier_explain(x.verifier, &json), 0);
+    assert_true(json.len <= 64 * 1024);
+    onward_core__arena_init(&arena, x.w.ctx, ONWARD_LIMIT_NONE);
+    assert_int_equal(onward_json__parse(&arena, json, 16, &root, &fault), 0);
+    onward_core__arena_clear(&arena);
+    end(&x);
+}
+
 /* ---- Memory ------------------------------------------------------------ */
 
 static void test_25_mib_take_less_than_1_mib(void **state)
@@ -304,12 +397,14 @@ int main(void)
     enum {
         AUTHORS = sizeof(author_rows) / sizeof(author_rows[0]),
         WRITTEN = sizeof(written_rows) / sizeof(written_rows[0]),
-        PLAIN = 4
+        PLAIN = 6
     };
     struct CMUnitTest tests[PLAIN + AUTHORS + WRITTEN] = {
         cmocka_unit_test(test_reject_is_the_hosts_choice),
         cmocka_unit_test(test_no_author_may_be_let_in),
         cmocka_unit_test(test_options_out_of_range),
+        cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_explain_is_bounded),
         cmocka_unit_test(test_25_mib_take_less_than_1_mib),
     };
 

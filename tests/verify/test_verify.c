@@ -525,7 +525,9 @@ static bool whole_pass(struct t_world *w, void *arg)
     struct onward_resolver *resolver = NULL;
     struct onward_verifier *v = NULL;
     struct onward_desk *desk = NULL;
+    struct onward_str json;
     bool ok = false;
+    int explained;
 
     if (onward_desk_new(w->ctx, NULL, &desk) == 0 &&
         onward_resolver_new(desk, &ro, NULL, &resolver) == 0 &&
@@ -536,8 +538,10 @@ static bool whole_pass(struct t_world *w, void *arg)
         while (onward_desk_run(desk, 0) == 1)
             continue;
         assert_true(onward_verifier_is_done(v));
+        explained = onward_verifier_explain(v, &json);
+        assert_true(explained == 0 || explained == ONWARD_ENOMEM);
         ok = onward_verifier_dmarc_result(v) == ONWARD_DMARC_PASS &&
-             onward_verifier_authres(v).len != 0;
+             onward_verifier_authres(v).len != 0 && explained == 0;
         /* Whatever failed, nothing is refused for it. */
         if (!ok)
             assert_int_not_equal(onward_verifier_dmarc_disposition(v),
