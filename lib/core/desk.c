@@ -318,7 +318,29 @@ void onward_core__task_deadline(struct onward_core__task *task, int64_t at_ms)
         heap_add(task, at_ms);
 }
 
+void onward_core__task_after(struct onward_core__task *task, size_t after_ms)
+{
+    if (task->desk == NULL)
+        return;
+    onward_core__task_deadline(task, ONWARD_NEVER);
+    queue_remove(task);
+    if (after_ms == ONWARD_LIMIT_NONE)
+        return;
+    task->after_ms = after_ms == 0 ? 1 : after_ms;
+    queue_add(task);
+}
+
 /* ---- Running ----------------------------------------------------------- */
+
+static void start_clock(struct onward_core__task *task)
+{
+    int64_t now_ms = task->desk->now_ms;
+    size_t after_ms = task->after_ms;
+
+    task->after_ms = 0;
+    if (after_ms < (uint64_t)(ONWARD_NEVER - now_ms))
+        heap_add(task, now_ms + (int64_t)after_ms);
+}
 
 static struct onward_core__task *next_task(struct onward_desk *desk)
 {
@@ -330,10 +352,15 @@ static struct onward_core__task *next_task(struct onward_desk *desk)
         queue_remove(task);
         return task;
     }
-    task = desk->first_ready;
-    if (task != NULL)
+    for (;;) {
+        task = desk->first_ready;
+        if (task == NULL)
+            return NULL;
         queue_remove(task);
-    return task;
+        if (task->after_ms == 0)
+            return task;
+        start_clock(task);
+    }
 }
 
 static bool has_more(const struct onward_desk *desk)

@@ -51,6 +51,7 @@ struct onward_core__task {
     struct onward_core__task *prev, *next;              /* ready queue */
     struct onward_core__task *child, *sibling, *parent; /* deadline heap */
     int64_t deadline_ms;
+    size_t after_ms; /* is_ready for the deadline to be set only; else 0 */
     bool is_ready;
     bool has_deadline;
 };
@@ -66,6 +67,13 @@ void onward_core__task_clear(struct onward_core__task *task);
 void onward_core__task_ready(struct onward_core__task *task);
 /* Run at at_ms (ONWARD_NEVER: no deadline). A deadline fires once. */
 void onward_core__task_deadline(struct onward_core__task *task, int64_t at_ms);
+/*
+ * Run after_ms from now; ONWARD_LIMIT_NONE: never. For a task that is nothing
+ * but a timer. What "now" is the desk hears in onward_desk_run() alone: outside
+ * of it the last time it heard may be an hour old, or none, and so the clock
+ * starts at its next run.
+ */
+void onward_core__task_after(struct onward_core__task *task, size_t after_ms);
 
 /* The desk in memory for a child that has no task. */
 void onward_core__desk_hold(struct onward_desk *desk);

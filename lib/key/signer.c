@@ -270,7 +270,6 @@ static void ask_host(struct onward_key__signing *signing)
 static int open_host(struct onward_key__signing *signing)
 {
     struct onward_signer *signer = signing->signer;
-    int64_t now = onward_core__desk_now(signer->desk);
     int ret =
         onward_core__ask_open(signer->desk, &signing->ask, ONWARD_ASK_SIGN);
 
@@ -280,12 +279,8 @@ static int open_host(struct onward_key__signing *signing)
     if (signing->next != NULL)
         signing->next->prev = signing;
     signer->pending = signing;
-    if (signer->timeout_ms != ONWARD_LIMIT_NONE &&
-        signer->timeout_ms < (uint64_t)(ONWARD_NEVER - now)) {
-        onward_core__task_init(&signing->timer, signer->desk, on_timeout);
-        onward_core__task_deadline(&signing->timer,
-                                   now + (int64_t)signer->timeout_ms);
-    }
+    onward_core__task_init(&signing->timer, signer->desk, on_timeout);
+    onward_core__task_after(&signing->timer, signer->timeout_ms);
     return 0;
 }
 

@@ -137,7 +137,6 @@ static void on_timeout(struct onward_core__task *task, int64_t now_ms)
 static int begin(struct onward_store *store, struct onward_store__query *query,
                  enum onward_store__op op, struct onward_core__task *task)
 {
-    int64_t now;
     int ret;
 
     if (store->is_freed || onward_core__desk_is_dead(store->desk))
@@ -155,13 +154,8 @@ static int begin(struct onward_store *store, struct onward_store__query *query,
     if (query->next != NULL)
         query->next->prev = query;
     store->pending = query;
-    now = onward_core__desk_now(store->desk);
-    if (store->timeout_ms != ONWARD_LIMIT_NONE &&
-        store->timeout_ms < (uint64_t)(ONWARD_NEVER - now)) {
-        onward_core__task_init(&query->timer, store->desk, on_timeout);
-        onward_core__task_deadline(&query->timer,
-                                   now + (int64_t)store->timeout_ms);
-    }
+    onward_core__task_init(&query->timer, store->desk, on_timeout);
+    onward_core__task_after(&query->timer, store->timeout_ms);
     return 0;
 }
 

@@ -142,6 +142,40 @@ static void test_deadlines_come_in_order(void **state)
     t_world_clear(&w);
 }
 
+/* Asked outside of a run, an hour after the last one. */
+static void test_a_timer_starts_at_the_next_run(void **state)
+{
+    struct t_world w;
+    struct onward_desk *desk;
+    struct job j = {0};
+
+    (void)state;
+    t_world_init(&w);
+    desk = new_desk(&w);
+    onward_core__task_init(&j.task, desk, job_run);
+    onward_core__task_after(&j.task, 50);
+    assert_int_equal(onward_desk_deadline(desk), 0);
+    assert_int_equal(onward_desk_run(desk, 1000), 0);
+    assert_true(onward_desk_deadline(desk) == 1050);
+    onward_core__task_after(&j.task, 20);
+    assert_int_equal(onward_desk_run(desk, 3600000), 0);
+    assert_true(onward_desk_deadline(desk) == 3600020);
+    assert_int_equal(j.runs, 0);
+    assert_int_equal(onward_desk_run(desk, 3600020), 0);
+    assert_int_equal(j.runs, 1);
+    onward_core__task_after(&j.task, ONWARD_LIMIT_NONE);
+    assert_true(onward_desk_deadline(desk) == ONWARD_NEVER);
+    onward_core__task_after(&j.task, ONWARD_LIMIT_NONE - 1);
+    assert_int_equal(onward_desk_run(desk, 3600021), 0);
+    assert_true(onward_desk_deadline(desk) == ONWARD_NEVER);
+    onward_core__task_after(&j.task, 1);
+    onward_core__task_clear(&j.task);
+    assert_int_equal(onward_desk_run(desk, 3600099), 0);
+    assert_int_equal(j.runs, 1);
+    onward_desk_free(desk);
+    t_world_clear(&w);
+}
+
 static void test_tokens(void **state)
 {
     struct t_world w;
@@ -252,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_steps_are_bounded),
         cmocka_unit_test(test_time_never_goes_back),
         cmocka_unit_test(test_deadlines_come_in_order),
+        cmocka_unit_test(test_a_timer_starts_at_the_next_run),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_a_task_may_clear_another_that_is_ready),
         cmocka_unit_test(test_desk_freed_inside_a_callback),
