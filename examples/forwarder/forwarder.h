@@ -1,8 +1,9 @@
 /*
- * The reference forwarder: one process, one thread, one loop. settings.c reads
- * the configuration and what it names; listen.c takes connections; session.c
- * is one client and its message; delivery.c brings a copy to one destination;
- * log.c writes a line of JSON a message; main.c ties them together.
+ * The reference forwarder: one process, one thread, one loop. settings.c has
+ * the keys of the configuration, setup.c loads what it names; listen.c takes
+ * connections; session.c is one client and its message; delivery.c brings a
+ * copy to one destination; log.c writes a line of JSON a message; main.c ties
+ * them together.
  *
  * A message is kept in memory until the next hop has answered, and the client
  * is told what the next hop said: nothing is acknowledged and then lost.
@@ -85,6 +86,13 @@ struct forwarder {
 enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
 
 /* ---- settings.c -------------------------------------------------------- */
+
+enum { TLS_VERIFIED = 3 }; /* of settings.out_tls */
+
+/* Keys and defaults, ready for config_read(). */
+void settings_begin(struct settings *s);
+
+/* ---- setup.c ----------------------------------------------------------- */
 
 /*
  * Read a configuration and all it names. NULL: fault has one line and *status

@@ -1,0 +1,336 @@
+/* What the configuration names, loaded: rules, records, keys, certificates. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "forwarder.h"
+#include "host.h"
+#include "load.h"
+
+struct loader {
+    struct forwarder *fwd;
+    struct setup *setup;
+    const char *path; /* of the configuration */
+    char *fault;
+    size_t fault_size;
+    int status;
+};
+
+static int wrong(struct loader *l, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int wrong(struct loader *l, int status, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(l->fault, l->fault_size, format, args);
+    va_end(args);
+    l->status = status;
+    return -1;
+}
+
+/* Fault of a key of the configuration itself. */
+static int wrong_key(struct loader *l, const char *key, const char *found,
+                     const char *expected)
+{
+    size_t line = config_line(l->setup->settings.keys, key);
+
+    return wrong(l, EXIT_CONFIG, "%s:%zu: %s \"%s\", expected %s", l->path,
+                 line, key, found, expected);
+}
+
+static char *slurp(struct loader *l, int status, const char *path, size_t *len)
+{
+    char *text = host_read_file(path, len);
+
+    if (text == NULL)
+        wrong(l, status, "%s: %s, expected a readable file", path,
+              strerror(errno));
+    return text;
+}
+
+static int set_rules(struct loader *l)
+{
+    struct load_fault fault;
+
+    l->setup->ruleset =
+        load_rules(l->fwd->ctx, l->setup->settings.rules, &fault);
+    return l->setup->ruleset == NULL ? wrong(l, EXIT_CONFIG, "%s", fault.text)
+                                     : 0;
+}
+
+static void dns_ready(struct loop_watch *watch, uint32_t events)
+{
+    struct setup *setup =
+        (struct setup *)(void *)((char *)watch -
+                                 offsetof(struct setup, dns_watch));
+
+    (void)events;
+    unbound_dns_ready(setup->dns);
+}
+
+static int start_unbound(struct loader *l)
+{
+    struct setup *setup = l->setup;
+
+    setup->dns = unbound_dns_new(l->fwd->desk, setup->settings.resolver);
+    if (setup->dns == NULL)
+        return wrong(l, EXIT_UNUSABLE, "libunbound cannot be used");
+    setup->dns_watch.fd = unbound_dns_fd(setup->dns);
+    setup->dns_watch.ready = dns_ready;
+    if (loop_add(l->fwd->loop, &setup->dns_watch, EPOLLIN) != 0) {
+        setup->dns_watch.fd = -1;
+        return wrong(l, EXIT_UNUSABLE, "libunbound: %s", strerror(errno));
+    }
+    return 0;
+}
+
+/* Records from a file and nothing else, or libunbound. */
+static int set_dns(struct loader *l)
+{
+    struct setup *setup = l->setup;
+    const char *path = setup->settings.dns;
+    const struct onward_resolver_opts o = {.size = sizeof(o),
+                                           .allow_only_loaded = path != NULL};
+    struct load_fault fault;
+    int err;
+
+    if (path == NULL && start_unbound(l) != 0)
+        return -1;
+    err = onward_resolver_new(l->fwd->desk, &o,
+                              setup->dns == NULL ? NULL
+                                                 : unbound_dns_host(setup->dns),
+                              &setup->resolver);
+    if (err != 0)
+        return wrong(l, EXIT_UNUSABLE, "resolver: %s", onward_strerror(err));
+    if (path != NULL && load_records(setup->resolver, path, &fault) != 0)
+        return wrong(l, EXIT_CONFIG, "%s", fault.text);
+    return 0;
+}
+
+/* A configuration for clients that trusts what the file has; NULL: nobody. */
+static int trust(struct loader *l, int status, const char *path,
+                 struct onward_tls_config **config)
+{
+    struct onward_tls_config_opts o = {.size = sizeof(o),
+                                       .role = ONWARD_TLS_CLIENT};
+    char *text = NULL;
+    int err;
+
+    if (path != NULL) {
+        text = slurp(l, status, path, &o.trust_pem.len);
+        if (text == NULL)
+            return -1;
+        o.trust_pem.data = text;
+        if (strstr(text, "-----BEGIN") == NULL) {
+            free(text);
+            return wrong(l, status, "%s:1: no PEM, expected certificates in it",
+                         path);
+        }
+    }
+    err = onward_tls_config_new(l->fwd->ctx, &o, config);
+    free(text);
+    if (err == ONWARD_ESYNTAX)
+        return wrong(l, status,
+                     "%s: no readable certificate, expected certificates in "
+                     "PEM",
+                     path);
+    return err == 0 ? 0
+                    : wrong(l, EXIT_UNUSABLE, "TLS: %s", onward_strerror(err));
+}
+
+static int set_identity(struct loader *l, struct onward_str *chain,
+                        struct onward_str *key)
+{
+    const struct settings *s = &l->setup->settings;
+    const struct onward_tls_config_opts o = {.size = sizeof(o),
+                                             .role = ONWARD_TLS_SERVER,
+                                             .chain_pem = chain,
+                                             .key_pem = key,
+                                             .identity_count = 1,
+                                             .allow_tickets = 1};
+    int err = onward_tls_config_new(l->fwd->ctx, &o, &l->setup->tls_server);
+
+    if (err == ONWARD_ESYNTAX)
+        return wrong(l, EXIT_UNUSABLE,
+                     "%s: no readable key, expected a private key in PEM "
+                     "without a password",
+                     s->tls_key);
+    if (err == ONWARD_ECRYPTO)
+        return wrong(l, EXIT_UNUSABLE,
+                     "%s: another key, expected that of the certificate %s",
+                     s->tls_key, s->tls_certificate);
+    return err == 0 ? 0
+                    : wrong(l, EXIT_UNUSABLE, "TLS: %s", onward_strerror(err));
+}
+
+static int set_tls(struct loader *l)
+{
+    const struct settings *s = &l->setup->settings;
+    struct onward_tls_config *probe = NULL;
+    struct onward_str chain = {0}, key = {0};
+    char *chain_text, *key_text;
+    int ret = -1;
+
+    if (trust(l, EXIT_CONFIG, s->out_trust, &l->setup->tls_client) != 0)
+        return -1;
+    if (s->tls_certificate == NULL)
+        return 0;
+    /* Alone first: that tells a bad certificate from a bad key. */
+    if (trust(l, EXIT_UNUSABLE, s->tls_certificate, &probe) != 0)
+        return -1;
+    onward_tls_config_free(probe);
+    chain_text = slurp(l, EXIT_UNUSABLE, s->tls_certificate, &chain.len);
+    key_text = slurp(l, EXIT_UNUSABLE, s->tls_key, &key.len);
+    if (chain_text != NULL && key_text != NULL) {
+        chain.data = chain_text;
+        key.data = key_text;
+        ret = set_identity(l, &chain, &key);
+    }
+    if (key_text != NULL)
+        explicit_bzero(key_text, key.len);
+    free(key_text);
+    free(chain_text);
+    return ret;
+}
+
+static int set_srs(struct loader *l)
+{
+    const struct settings *s = &l->setup->settings;
+    const struct onward_srs_opts o = {.size = sizeof(o),
+                                      .allow_folded_hash = 1};
+    struct load_fault fault;
+
+    if (s->srs_secret == NULL)
+        return 0;
+    l->setup->srs = load_srs(l->fwd->ctx, s->srs_secret, &o, &fault);
+    return l->setup->srs == NULL ? wrong(l, EXIT_UNUSABLE, "%s", fault.text)
+                                 : 0;
+}
+
+static int set_seal(struct loader *l)
+{
+    const struct settings *s = &l->setup->settings;
+    struct load_fault fault;
+    struct onward_key *key;
+    int err;
+
+    if (s->seal_key == NULL)
+        return 0;
+    key = load_key(l->fwd->ctx, s->seal_key, &fault);
+    if (key == NULL)
+        return wrong(l, EXIT_UNUSABLE, "%s", fault.text);
+    err = onward_signer_new(l->fwd->desk, key, NULL, &l->setup->signer);
+    onward_key_free(key);
+    return err == 0
+               ? 0
+               : wrong(l, EXIT_UNUSABLE, "signer: %s", onward_strerror(err));
+}
+
+/* Keys that mean nothing without each other; the last is NULL. */
+static int check_together(struct loader *l, const char *const *names,
+                          const char *expected)
+{
+    const struct config_key *keys = l->setup->settings.keys;
+    const char *there = NULL;
+    bool is_whole = true;
+
+    for (; *names != NULL; names++) {
+        if (config_line(keys, *names) == 0)
+            is_whole = false;
+        else if (there == NULL)
+            there = *names;
+    }
+    if (there == NULL || is_whole)
+        return 0;
+    return wrong(l, EXIT_CONFIG, "%s:%zu: %s alone, expected %s", l->path,
+                 config_line(keys, there), there, expected);
+}
+
+/* What only the file as a whole can show. */
+static int check(struct loader *l)
+{
+    static const char *const tls[] = {"tls_certificate", "tls_key", NULL};
+    static const char *const srs[] = {"srs_domain", "srs_secret", NULL};
+    static const char *const seal[] = {"seal_key", "seal_domain",
+                                       "seal_selector", NULL};
+    const struct settings *s = &l->setup->settings;
+
+    if (check_together(l, tls, "tls_certificate and tls_key") != 0 ||
+        check_together(l, srs, "srs_domain and srs_secret") != 0 ||
+        check_together(l, seal, "seal_key, seal_domain and seal_selector") != 0)
+        return -1;
+    if (s->require_tls && s->tls_certificate == NULL)
+        return wrong_key(l, "require_tls", "yes", "tls_certificate beside it");
+    if (s->dns != NULL && s->resolver != NULL)
+        return wrong_key(l, "resolver", s->resolver, "either resolver or dns");
+    if (s->out_tls == TLS_VERIFIED && s->out_trust == NULL)
+        return wrong_key(l, "out_tls", "verified", "out_trust beside it");
+    return 0;
+}
+
+static int load(struct loader *l)
+{
+    if (config_read(l->path, l->setup->settings.keys, l->fault,
+                    l->fault_size) != 0) {
+        l->status = EXIT_CONFIG;
+        return -1;
+    }
+    if (check(l) != 0 || set_rules(l) != 0 || set_dns(l) != 0 ||
+        set_tls(l) != 0 || set_srs(l) != 0)
+        return -1;
+    return set_seal(l);
+}
+
+struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
+                        size_t fault_size, int *status)
+{
+    struct loader l = {.fwd = fwd,
+                       .setup = calloc(1, sizeof(*l.setup)),
+                       .path = path,
+                       .fault = fault,
+                       .fault_size = fault_size,
+                       .status = EXIT_UNUSABLE};
+
+    if (l.setup == NULL) {
+        wrong(&l, EXIT_UNUSABLE, "out of memory");
+        *status = l.status;
+        return NULL;
+    }
+    l.setup->owners = 1;
+    l.setup->loop = fwd->loop;
+    l.setup->dns_watch.fd = -1;
+    settings_begin(&l.setup->settings);
+    if (load(&l) == 0)
+        return l.setup;
+    *status = l.status;
+    setup_free(l.setup);
+    return NULL;
+}
+
+struct setup *setup_ref(struct setup *setup)
+{
+    setup->owners++;
+    return setup;
+}
+
+void setup_free(struct setup *setup)
+{
+    if (setup == NULL || --setup->owners > 0)
+        return;
+    onward_signer_free(setup->signer);
+    onward_srs_free(setup->srs);
+    onward_tls_config_free(setup->tls_server);
+    onward_tls_config_free(setup->tls_client);
+    onward_resolver_free(setup->resolver);
+    onward_ruleset_free(setup->ruleset);
+    if (setup->dns_watch.fd >= 0)
+        loop_remove(setup->loop, &setup->dns_watch);
+    unbound_dns_free(setup->dns);
+    config_clear(setup->settings.keys);
+    free(setup);
+}
