@@ -86,7 +86,7 @@ struct onward_spf_host {
  * @param resolver  kept alive by the check.
  * @param opts      borrowed for this call; all text is copied.
  * @param host      borrowed for this call; NULL: poll
- * onward_spf_check_result().
+ *                  onward_spf_check_result().
  * @param check     out: free with onward_spf_check_free().
  * @return 0, or
  *         ONWARD_EINVAL    no client_ip, or an unknown identity

@@ -82,7 +82,7 @@ struct onward_verifier_host {
  * @param resolver  kept alive by the verifier.
  * @param opts      borrowed for this call; text is copied.
  * @param host      borrowed for this call; NULL: poll
- * onward_verifier_is_done().
+ *                  onward_verifier_is_done().
  * @param verifier  out: free with onward_verifier_free().
  * @return 0, or
  *         ONWARD_EINVAL    no authserv_id, or an option out of its range
