@@ -94,6 +94,92 @@ ONWARD_API int onward_dmarc_record_parse(struct onward_str text,
 ONWARD_API int onward_dmarc_uri_next(struct onward_str *list,
                                      struct onward_str *uri);
 
+/** What onward_dmarc_lint() found first. */
+struct onward_dmarc_fault {
+    size_t size;      /**< set by the caller */
+    size_t offset;    /**< octet of the record, 0-based */
+    const char *text; /**< static: what was expected, or what is wrong */
+    size_t is_void;   /**< 1: the whole record is ignored; 0: that tag */
+};
+
+/**
+ * Judge the text of a record without any look-up, more strictly than the
+ * evaluation, which ignores what it does not understand (RFC 9989 section 4.8).
+ * Tags that nobody knows are no fault.
+ *
+ * @param text   all strings of the TXT record, joined.
+ * @param fault  out, may be NULL: set on ONWARD_ESYNTAX only.
+ * @return 0, or
+ *         ONWARD_ESYNTAX  see fault
+ *         ONWARD_ENOENT   not a DMARC record at all
+ * @since 0.1
+ */
+ONWARD_API int onward_dmarc_lint(struct onward_str text,
+                                 struct onward_dmarc_fault *fault);
+
+/* ---- Where reports go -------------------------------------------------- */
+
+struct onward_dmarc_destination; /* opaque */
+
+/** Does the receiver want these reports? Numbers are stable. */
+enum onward_dmarc_consent {
+    ONWARD_DMARC_CONSENT_PENDING = 0,
+    ONWARD_DMARC_CONSENT_GIVEN = 1,    /**< or of the same organization */
+    ONWARD_DMARC_CONSENT_NONE = 2,     /**< send nothing there */
+    ONWARD_DMARC_CONSENT_TEMPERROR = 3 /**< a look-up failed: ask again later */
+};
+
+struct onward_dmarc_destination_host {
+    size_t size;
+    void *user;
+    /** The answer is there. Once, inside onward_desk_run(); may free all. */
+    void (*done)(void *user, struct onward_dmarc_destination *destination);
+};
+
+/**
+ * Find out whether reports about a domain may go to an address that its record
+ * names (RFC 9990 section 4): to the same organization always, elsewhere only
+ * when that domain says so at `_report._dmarc`. Asks at most 17 questions, all
+ * at once.
+ *
+ * @param resolver       kept alive.
+ * @param policy_domain  where the record was found; copied.
+ * @param uri            one that onward_dmarc_uri_next() gave; copied. How many
+ *                       a record may name is the host's to bound.
+ * @param host           borrowed for this call; NULL: poll
+ *                       onward_dmarc_destination_consent().
+ * @param destination    out: free with onward_dmarc_destination_free().
+ * @return 0, or
+ *         ONWARD_ESYNTAX   uri is no mailto: URI, or one of the names is none
+ *         ONWARD_EINVAL    resolver or destination is NULL
+ *         ONWARD_EVERSION  host has a field that this release does not know
+ *         ONWARD_ESTATE    the resolver's desk was freed
+ *         ONWARD_ENOMEM    out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_dmarc_destination_new(
+    struct onward_resolver *resolver, struct onward_str policy_domain,
+    struct onward_str uri, const struct onward_dmarc_destination_host *host,
+    struct onward_dmarc_destination **destination);
+
+/** @param destination  may be NULL. Allowed inside any callback. @since 0.1 */
+ONWARD_API void
+onward_dmarc_destination_free(struct onward_dmarc_destination *destination);
+
+/** @return enum onward_dmarc_consent. @since 0.1 */
+ONWARD_API int onward_dmarc_destination_consent(
+    const struct onward_dmarc_destination *destination);
+
+/**
+ * Where to send: the URI, or the one that the receiver named instead, which is
+ * of the same host. Visible ASCII.
+ *
+ * @return borrowed from destination; empty unless consent is GIVEN.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str onward_dmarc_destination_uri(
+    const struct onward_dmarc_destination *destination);
+
 /* ---- Checks ------------------------------------------------------------ */
 
 struct onward_dmarc_check; /* opaque */

@@ -11,6 +11,36 @@
 
 enum { ONWARD_DMARC__WALK_MAX = 8 }; /* questions of one walk (4.10) */
 
+/* Tags that we know, for finding one that stands twice. */
+enum onward_dmarc__tag {
+    TAG_V,
+    TAG_P,
+    TAG_SP,
+    TAG_NP,
+    TAG_PSD,
+    TAG_T,
+    TAG_ADKIM,
+    TAG_ASPF,
+    TAG_FO,
+    TAG_RUA,
+    TAG_RUF,
+    TAG_PCT,
+    TAG_COUNT
+};
+
+/* Of one part between semicolons: tag and value, trimmed; false: it has none.
+ */
+bool onward_dmarc__split_tag(struct onward_str part, struct onward_str *tag,
+                             struct onward_str *value);
+/* TAG_COUNT: not one of ours. */
+enum onward_dmarc__tag onward_dmarc__tag_of(struct onward_str name);
+/* dmarc-version: "v", white space, "=", white space, exactly "DMARC1". */
+bool onward_dmarc__is_version(struct onward_str part);
+/* enum onward_dmarc_policy; UNKNOWN: another word. */
+size_t onward_dmarc__read_policy(struct onward_str value);
+/* dmarc-fo: each of 0, 1, d, s once, 0 and 1 not together. */
+bool onward_dmarc__are_failure_options(struct onward_str value);
+
 /* One name of a walk. */
 struct onward_dmarc__stop {
     struct onward_str domain;

@@ -9,8 +9,8 @@ _Static_assert(offsetof(struct onward_dmarc_record, percent) + sizeof(size_t) ==
                "no tail padding");
 
 /* One part between semicolons: tag, equals, value, white space trimmed. */
-static bool split_tag(struct onward_str part, struct onward_str *tag,
-                      struct onward_str *value)
+bool onward_dmarc__split_tag(struct onward_str part, struct onward_str *tag,
+                             struct onward_str *value)
 {
     size_t equals = onward_core__str_find(part, '=');
 
@@ -28,7 +28,7 @@ static bool split_tag(struct onward_str part, struct onward_str *tag,
     return true;
 }
 
-static size_t read_policy(struct onward_str value)
+size_t onward_dmarc__read_policy(struct onward_str value)
 {
     if (onward_core__str_ieq(value, ONWARD_STR("none")))
         return ONWARD_DMARC_POLICY_NONE;
@@ -40,7 +40,7 @@ static size_t read_policy(struct onward_str value)
 }
 
 /* dmarc-fo: each of 0, 1, d, s once, 0 and 1 not together. */
-static bool are_failure_options(struct onward_str value)
+bool onward_dmarc__are_failure_options(struct onward_str value)
 {
     unsigned seen = 0;
 
@@ -61,24 +61,7 @@ static bool are_failure_options(struct onward_str value)
     return value.len % 2 == 1 && (seen & 3u) != 3u;
 }
 
-/* Tags that we know, for finding one that stands twice. */
-enum tag {
-    TAG_V,
-    TAG_P,
-    TAG_SP,
-    TAG_NP,
-    TAG_PSD,
-    TAG_T,
-    TAG_ADKIM,
-    TAG_ASPF,
-    TAG_FO,
-    TAG_RUA,
-    TAG_RUF,
-    TAG_PCT,
-    TAG_COUNT
-};
-
-static enum tag tag_of(struct onward_str name)
+enum onward_dmarc__tag onward_dmarc__tag_of(struct onward_str name)
 {
     static const char *const names[TAG_COUNT] = {"v",   "p",   "sp",    "np",
                                                  "psd", "t",   "adkim", "aspf",
@@ -88,16 +71,16 @@ static enum tag tag_of(struct onward_str name)
     while (i < TAG_COUNT &&
            !onward_core__str_ieq(name, onward_str_of(names[i])))
         i++;
-    return (enum tag)i;
+    return (enum onward_dmarc__tag)i;
 }
 
-static void take_tag(struct onward_dmarc_record *r, enum tag tag,
+static void take_tag(struct onward_dmarc_record *r, enum onward_dmarc__tag tag,
                      struct onward_str value)
 {
     char letter = value.len != 1
                       ? '\0'
                       : (char)onward_ascii_lower((unsigned char)value.data[0]);
-    size_t policy = read_policy(value);
+    size_t policy = onward_dmarc__read_policy(value);
     uint64_t percent;
 
     switch (tag) {
@@ -128,7 +111,7 @@ static void take_tag(struct onward_dmarc_record *r, enum tag tag,
         r->is_spf_strict = letter == 's';
         break;
     case TAG_FO:
-        if (are_failure_options(value))
+        if (onward_dmarc__are_failure_options(value))
             r->failure_options = value;
         break;
     case TAG_RUA:
@@ -148,12 +131,12 @@ static void take_tag(struct onward_dmarc_record *r, enum tag tag,
 }
 
 /* dmarc-version: "v", white space, "=", white space, exactly "DMARC1". */
-static bool is_version(struct onward_str part)
+bool onward_dmarc__is_version(struct onward_str part)
 {
     struct onward_str tag, value;
 
     return part.len != 0 && part.data[0] == 'v' &&
-           split_tag(part, &tag, &value) && tag.len == 1 &&
+           onward_dmarc__split_tag(part, &tag, &value) && tag.len == 1 &&
            onward_core__str_eq(value, ONWARD_STR("DMARC1"));
 }
 
@@ -176,15 +159,15 @@ int onward_dmarc_record_parse(struct onward_str text,
         size_t end = onward_core__str_find(text, ';');
         struct onward_str part = onward_core__sub(text, 0, end);
         struct onward_str name, value;
-        enum tag tag;
+        enum onward_dmarc__tag tag;
 
         text = onward_core__sub(text, end + 1, text.len);
-        if (is_first && !is_version(part))
+        if (is_first && !onward_dmarc__is_version(part))
             return ONWARD_ENOENT;
         is_first = false;
-        if (!split_tag(part, &name, &value))
+        if (!onward_dmarc__split_tag(part, &name, &value))
             continue; /* a syntax error is discarded (4.8) */
-        tag = tag_of(name);
+        tag = onward_dmarc__tag_of(name);
         if (tag == TAG_COUNT)
             continue;
         /* A record that says two things is no record. */

@@ -236,7 +236,8 @@ static int run_file(const char *name, void (*run)(void **state))
 
     if (!t_vectors_open(&v, name))
         return 0;
-    count = t_add_cases(&v, tests, 0, 128, onward_json__get(v.root, "tests"), run);
+    count =
+        t_add_cases(&v, tests, 0, 128, onward_json__get(v.root, "tests"), run);
     failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
     t_vectors_close(&v);
     return failed;
