@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 """minimal.py MINIMAL: drive examples/minimal with smtplib, a sink behind it."""
 import json
-import shutil
 import smtplib
 import socketserver
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -63,12 +61,10 @@ def message(to, sender="bob@sender.example"):
             "Message-ID: <1@sender.example>\r\n\r\n.dots\r\nand more\r\n")
 
 
-def send(port, to, sender="bob@sender.example", context=None):
+def send(port, to, sender="bob@sender.example"):
     """The final reply, as (code, text)."""
     with smtplib.SMTP("127.0.0.1", port, local_hostname="mail.sender.example",
                       timeout=30) as smtp:
-        if context is not None:
-            smtp.starttls(context=context)
         smtp.ehlo()
         try:
             smtp.mail(sender)
@@ -80,19 +76,9 @@ def send(port, to, sender="bob@sender.example", context=None):
         return code, text.decode()
 
 
-def certificate(folder):
-    pem, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
-         key, "-out", pem, "-subj", "/CN=mx.example.net", "-addext",
-         "subjectAltName=DNS:mx.example.net"],
-        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return [str(pem), str(key)]
-
-
-def start(program, folder, port, extra):
+def start(program, folder, port):
     process = subprocess.Popen(
-        [program, folder / "rules.json", folder / "dns", str(port), *extra],
+        [program, folder / "rules.json", folder / "dns", str(port)],
         stdout=subprocess.PIPE, text=True)
     ready = process.stdout.readline().split()
     assert ready[:1] == ["ready"], ready
@@ -116,7 +102,7 @@ def main():
         threading.Thread(target=sink.serve_forever, daemon=True).start()
         (folder / "rules.json").write_text(json.dumps(RULES))
         (folder / "dns").write_text(DNS)
-        process, port = start(program, folder, sink.server_address[1], [])
+        process, port = start(program, folder, sink.server_address[1])
         try:
             check("delivered", send(port, "alice@example.com"), 250, "4711")
             to, text = sink.taken[0]
@@ -138,21 +124,6 @@ def main():
                   "5.7.26")
             assert len(sink.taken) == 3, sink.taken
             assert process.poll() is None
-        finally:
-            process.kill()
-            process.wait()
-        if shutil.which("openssl") is None:
-            print("skipped: STARTTLS (no openssl to make a certificate)")
-            return
-        process, port = start(program, folder, sink.server_address[1],
-                              certificate(folder))
-        try:
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            check("over TLS", send(port, "alice@example.com", context=context),
-                  250, "4711")
-            assert b"ESMTPS" in sink.taken[-1][1], sink.taken[-1][1]
         finally:
             process.kill()
             process.wait()
