@@ -97,9 +97,8 @@ static DKIM_STAT feed(DKIM *dkim, const char *path)
     while (stat == DKIM_STAT_OK && at != end && memcmp(at, "\r\n", 2) != 0) {
         unsigned char *stop = at;
 
-        while (stop != end &&
-               (memcmp(stop, "\r\n", 2) != 0 || stop[2] == ' ' ||
-                stop[2] == '\t'))
+        while (stop != end && (memcmp(stop, "\r\n", 2) != 0 || stop[2] == ' ' ||
+                               stop[2] == '\t'))
             stop++;
         stat = dkim_header(dkim, at, (size_t)(stop - at));
         at = stop == end ? end : stop + 2;
