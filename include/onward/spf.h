@@ -222,6 +222,16 @@ ONWARD_API const char *onward_spf_outcome_name(int outcome);
 ONWARD_API const char *onward_spf_result_name(int result);
 
 /**
+ * The enhanced status code for a host that refuses a message for this result
+ * (RFC 7372 section 3.2): "5.7.23" for fail with 550, "5.7.24" for permerror
+ * with 550, "4.7.24" for temperror with 451.
+ *
+ * @return static text; "" for results that nobody refuses for.
+ * @since 0.1
+ */
+ONWARD_API const char *onward_spf_enhanced_status(int result);
+
+/**
  * A sentence for a reason.
  *
  * @return static text.

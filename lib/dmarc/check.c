@@ -281,6 +281,27 @@ static void step(struct onward_dmarc_check *c)
         conclude(c, choice);
 }
 
+/* For whoever counts them. */
+static void log_result(const struct onward_dmarc_check *c)
+{
+    struct onward_buf detail;
+
+    onward_core__buf_init(&detail, c->ctx, 1024);
+    onward_core__buf_add_text(&detail, "from=");
+    onward_core__buf_add_str(&detail, c->author.domain);
+    onward_core__buf_add_text(&detail, " policy=");
+    onward_core__buf_add_text(&detail,
+                              onward_dmarc_policy_name((int)c->policy));
+    onward_core__buf_add_text(&detail, " ");
+    onward_core__buf_add_text(&detail,
+                              onward_dmarc_reason_name((int)c->reason));
+    onward_core__log(c->ctx, ONWARD_LOG_INFO, "dmarc",
+                     onward_dmarc_result_name((int)c->result),
+                     onward_core__desk_log_id(onward_dns__desk(c->resolver)),
+                     onward_core__buf_str(&detail));
+    onward_core__buf_clear(&detail);
+}
+
 static void run(struct onward_core__task *task, int64_t now_ms)
 {
     struct onward_dmarc_check *c =
@@ -295,10 +316,10 @@ static void run(struct onward_core__task *task, int64_t now_ms)
     if (c->result == ONWARD_DMARC_PENDING || !c->is_finished)
         return;
     c->is_done = true;
-    if (c->host.done == NULL)
-        return;
     onward_core__guard_enter(&c->guard);
-    c->host.done(c->host.user, c);
+    log_result(c);
+    if (c->host.done != NULL)
+        c->host.done(c->host.user, c);
     if (onward_core__guard_leave(&c->guard))
         destroy(c);
 }

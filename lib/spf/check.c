@@ -527,6 +527,23 @@ static void destroy(struct onward_spf_check *c)
     onward_ctx_free(ctx);
 }
 
+/* For whoever counts them. */
+static void log_result(const struct onward_spf_check *c)
+{
+    struct onward_buf detail;
+
+    onward_core__buf_init(&detail, c->ctx, 1024);
+    onward_core__buf_add_text(&detail, c->is_helo ? "helo=" : "mailfrom=");
+    onward_core__buf_add_str(&detail, c->domain);
+    onward_core__buf_add_text(&detail, " ");
+    onward_core__buf_add_text(&detail, onward_spf_reason_name((int)c->reason));
+    onward_core__log(c->ctx, ONWARD_LOG_INFO, "spf",
+                     onward_spf_result_name((int)c->result),
+                     onward_core__desk_log_id(onward_dns__desk(c->resolver)),
+                     onward_core__buf_str(&detail));
+    onward_core__buf_clear(&detail);
+}
+
 static void run(struct onward_core__task *task, int64_t now_ms)
 {
     struct onward_spf_check *c =
@@ -555,8 +572,11 @@ static void run(struct onward_core__task *task, int64_t now_ms)
         }
         finish(c);
     }
-    if (c->phase == PHASE_DONE && c->host.done != NULL && !c->guard.is_dead)
-        c->host.done(c->host.user, c);
+    if (c->phase == PHASE_DONE && !c->guard.is_dead) {
+        log_result(c);
+        if (c->host.done != NULL)
+            c->host.done(c->host.user, c);
+    }
     if (onward_core__guard_leave(&c->guard))
         destroy(c);
 }

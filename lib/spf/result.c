@@ -56,6 +56,20 @@ const char *onward_spf_result_name(int result)
     return texts[result];
 }
 
+const char *onward_spf_enhanced_status(int result)
+{
+    switch (result) {
+    case ONWARD_SPF_FAIL:
+        return "5.7.23";
+    case ONWARD_SPF_TEMPERROR:
+        return "4.7.24";
+    case ONWARD_SPF_PERMERROR:
+        return "5.7.24";
+    default:
+        return "";
+    }
+}
+
 const char *onward_spf_reason_text(int reason)
 {
     static const char *const texts[] = {

@@ -94,6 +94,10 @@ static void test_row(void **state)
     assert_string_equal(
         onward_dmarc_override_name(onward_dmarc_check_override(c)),
         row->override);
+    if (row->is_trusted && row->reject_policy == SERVICE && row->is_suspect)
+        assert_string_equal(
+            x.w.last_log,
+            "dmarc fail from=e.example policy=reject trusted-forwarder");
     onward_dmarc_check_free(c);
     end(&x);
 }

@@ -260,6 +260,7 @@ static void test_trace(void **state)
     assert_int_equal(onward_spf_check_step_at(c, 7, &s), ONWARD_ENOENT);
     assert_int_equal(onward_spf_check_step_at(c, 0, &s), ONWARD_EINVAL);
     assert_string_equal(onward_spf_outcome_name(9), "");
+    assert_string_equal(x.w.last_log, "spf neutral mailfrom=e.example match");
     onward_spf_check_free(c);
     world_clear(&x);
 }
@@ -370,6 +371,12 @@ static void test_contract(void **state)
 
     (void)state;
     assert_string_equal(onward_spf_reason_name(ONWARD_SPF_REASON_NONE), "");
+    assert_string_equal(onward_spf_enhanced_status(ONWARD_SPF_FAIL), "5.7.23");
+    assert_string_equal(onward_spf_enhanced_status(ONWARD_SPF_TEMPERROR),
+                        "4.7.24");
+    assert_string_equal(onward_spf_enhanced_status(ONWARD_SPF_PERMERROR),
+                        "5.7.24");
+    assert_string_equal(onward_spf_enhanced_status(ONWARD_SPF_SOFTFAIL), "");
     assert_string_equal(onward_spf_reason_name(ONWARD_SPF_REASON_VOID_LIMIT),
                         "void-limit");
     assert_string_equal(onward_spf_reason_name(ONWARD_SPF_REASON_MEMORY),

@@ -22,7 +22,8 @@ struct world {
         char name[256];
         bool is_answered;
     } questions[QUESTIONS_MAX];
-    int done;
+    int done, cancelled;
+    bool frees_in_cancel;
 };
 
 static int hold(void *user, uint64_t token, const char *name, size_t name_len,
@@ -40,6 +41,20 @@ static int hold(void *user, uint64_t token, const char *name, size_t name_len,
     return 0;
 }
 
+static void count_cancel(void *user, uint64_t token)
+{
+    struct world *x = user;
+
+    (void)token;
+    x->cancelled++;
+    if (x->frees_in_cancel) {
+        struct onward_spf_check *check = x->check;
+
+        x->check = NULL;
+        onward_spf_check_free(check);
+    }
+}
+
 static void count_done(void *user, struct onward_spf_check *check)
 {
     (void)check;
@@ -55,7 +70,7 @@ static void run(struct world *x)
 static void begin(struct world *x, const char *ip)
 {
     const struct onward_resolver_host host = {
-        .size = sizeof(host), .user = x, .query = hold};
+        .size = sizeof(host), .user = x, .query = hold, .cancel = count_cancel};
     const struct onward_spf_host done = {
         .size = sizeof(done), .user = x, .done = count_done};
     struct onward_ip client;
@@ -360,30 +375,55 @@ static void test_early(void **state)
     end(&x);
 }
 
+/* What was asked ahead and is not needed is cancelled; the host may free the
+ * check there. */
+static void test_what_is_not_needed_is_cancelled(void **state)
+{
+    const char *zone = "e.example TXT \"v=spf1 a:1.example a:2.example "
+                       "a:3.example -all\"\n1.example A 192.0.2.9\n";
+    struct world x;
+
+    (void)state;
+    for (int frees = 0; frees < 2; frees++) {
+        begin(&x, "192.0.2.9");
+        answer(&x, 0, zone);
+        run(&x);
+        x.frees_in_cancel = frees == 1;
+        answer(&x, 1, zone);
+        run(&x);
+        assert_int_equal(x.cancelled, 2);
+        assert_int_equal(x.done, frees == 0 ? 1 : 0);
+        assert_int_equal(answer(&x, 2, zone), ONWARD_ESTALE);
+        end(&x);
+    }
+}
+
 int main(void)
 {
     enum {
         ROWS = sizeof(rows) / sizeof(rows[0]),
-        EARLIES = sizeof(earlies) / sizeof(earlies[0])
+        EARLIES = sizeof(earlies) / sizeof(earlies[0]),
+        PLAIN = 2
     };
-    struct CMUnitTest tests[1 + 2 * ROWS + EARLIES] = {
+    struct CMUnitTest tests[PLAIN + 2 * ROWS + EARLIES] = {
+        cmocka_unit_test(test_what_is_not_needed_is_cancelled),
         cmocka_unit_test(test_what_can_be_known_is_asked_together),
     };
 
     for (size_t i = 0; i < ROWS; i++) {
-        tests[1 + 2 * i] = (struct CMUnitTest){
+        tests[PLAIN + 2 * i] = (struct CMUnitTest){
             .name = rows[i].name,
             .test_func = test_any_order_gives_the_same_verdict,
             .initial_state = (void *)(uintptr_t)&rows[i],
         };
-        tests[2 + 2 * i] = (struct CMUnitTest){
+        tests[PLAIN + 1 + 2 * i] = (struct CMUnitTest){
             .name = rows[i].name,
             .test_func = test_one_missing_is_temperror_or_the_same,
             .initial_state = (void *)(uintptr_t)&rows[i],
         };
     }
     for (size_t i = 0; i < EARLIES; i++)
-        tests[1 + 2 * ROWS + i] = (struct CMUnitTest){
+        tests[PLAIN + 2 * ROWS + i] = (struct CMUnitTest){
             .name = earlies[i].name,
             .test_func = test_early,
             .initial_state = (void *)(uintptr_t)&earlies[i],
