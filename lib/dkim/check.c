@@ -149,16 +149,17 @@ static int try_records(struct onward_dkim__check *check, struct onward_ctx *ctx,
 
     for (size_t i = 0;
          i < answer->count && tried < ONWARD_DKIM__KEY_RECORDS_MAX; i++) {
-        struct onward_dkim__key key;
+        const struct onward_dkim__key *key;
+        struct onward_dkim__key room;
         bool is_first;
-        int err = onward_dkim__key_parse(ctx, answer->records[i].data, &key);
+        int err = onward_dkim__key_of(ctx, answer, i, &room, &key);
 
         if (err != 0)
             return err;
-        is_first = i == 0 || (key.is_record && tried == 0);
-        tried += key.is_record;
-        judge(check, &key, digest, policy);
-        onward_dkim__key_clear(&key);
+        is_first = i == 0 || (key->is_record && tried == 0);
+        tried += key->is_record;
+        judge(check, key, digest, policy);
+        onward_dkim__key_clear(&room);
         if (check->sig.verdict.result == ONWARD_DKIM_PASS ||
             check->sig.verdict.result == ONWARD_DKIM_POLICY)
             return 0;

@@ -9,18 +9,18 @@
  * of them than is signed may have been put on top by anybody (RFC 6376 section
  * 8.15).
  */
-static const char *const shown_fields[] = {
-    "from",
-    "sender",
-    "reply-to",
-    "to",
-    "cc",
-    "subject",
-    "date",
-    "message-id",
-    "mime-version",
-    "content-type",
-    "content-transfer-encoding",
+static const struct onward_str shown_fields[] = {
+    {"from", 4},
+    {"sender", 6},
+    {"reply-to", 8},
+    {"to", 2},
+    {"cc", 2},
+    {"subject", 7},
+    {"date", 4},
+    {"message-id", 10},
+    {"mime-version", 12},
+    {"content-type", 12},
+    {"content-transfer-encoding", 25},
 };
 
 static int copy_list(struct onward_arena *arena, struct onward_str list,
@@ -42,29 +42,50 @@ static int copy_list(struct onward_arena *arena, struct onward_str list,
     return 0;
 }
 
-/* How often a list in lower case has name. */
-static size_t count_in(struct onward_str list, struct onward_str name)
+enum { SHOWN = sizeof(shown_fields) / sizeof(shown_fields[0]) };
+
+/* How often a list in lower case has each of them. */
+static void count_shown(struct onward_str list, size_t counts[SHOWN])
 {
     struct onward_str item;
-    size_t count = 0;
 
-    while (onward_dkim__list_next(&list, &item))
-        count += onward_core__str_eq(item, name);
-    return count;
+    memset(counts, 0, SHOWN * sizeof(*counts));
+    while (onward_dkim__list_next(&list, &item)) {
+        for (size_t i = 0; i < SHOWN; i++)
+            counts[i] += onward_core__str_eq(item, shown_fields[i]);
+    }
+}
+
+/* How often the header has each of them: by its index, which knows each name
+ * once. */
+static void count_there(const struct onward_header *header,
+                        size_t counts[SHOWN])
+{
+    memset(counts, 0, SHOWN * sizeof(*counts));
+    for (size_t at = 0; at < header->name_slots; at++) {
+        const struct onward_mime__name *name = &header->names[at];
+
+        for (size_t i = 0; i < SHOWN && name->count != 0; i++) {
+            if (onward_core__str_ieq(onward_mime__name(header, name->first),
+                                     shown_fields[i]))
+                counts[i] = name->count;
+        }
+    }
 }
 
 static int find_exposed(struct onward_dkim__verify *v,
+                        const size_t there[SHOWN],
                         struct onward_dkim__facts *facts)
 {
     char text[256]; /* all names of the table with their colons fit */
+    size_t counts[SHOWN];
     size_t len = 0;
 
-    for (size_t i = 0; i < sizeof(shown_fields) / sizeof(shown_fields[0]);
-         i++) {
-        struct onward_str name = onward_str_of(shown_fields[i]);
+    count_shown(facts->signed_fields, counts);
+    for (size_t i = 0; i < SHOWN; i++) {
+        struct onward_str name = shown_fields[i];
 
-        if (onward_header_count_named(v->header, name) <=
-            count_in(facts->signed_fields, name))
+        if (there[i] <= counts[i])
             continue;
         if (i == 0)
             facts->is_from_exposed = true;
@@ -123,8 +144,10 @@ static struct onward_str distinct_start(const struct onward_dkim__verify *v,
 
 int onward_dkim__describe(struct onward_dkim__verify *v)
 {
+    size_t there[SHOWN];
     int err = 0;
 
+    count_there(v->header, there);
     for (size_t i = 0; i < v->count && err == 0; i++) {
         const struct onward_dkim__signature *sig = &v->checks[i].sig;
         struct onward_dkim__facts *facts = &v->facts[i];
@@ -135,7 +158,7 @@ int onward_dkim__describe(struct onward_dkim__verify *v)
             err =
                 copy_list(&v->arena, sig->signed_fields, &facts->signed_fields);
         if (err == 0)
-            err = find_exposed(v, facts);
+            err = find_exposed(v, there, facts);
     }
     return err;
 }

@@ -186,6 +186,17 @@ ONWARD_USE_RESULT int onward_dkim__key_parse(struct onward_ctx *ctx,
                                              struct onward_str record,
                                              struct onward_dkim__key *key);
 void onward_dkim__key_clear(struct onward_dkim__key *key);
+/*
+ * The key in record i of an answer. A name has one record as a rule: then what
+ * was read is kept with the cached answer, and read once for all signatures.
+ * *key is borrowed from the answer, or is room, which the caller clears in any
+ * case. 0 or ONWARD_ENOMEM.
+ */
+ONWARD_USE_RESULT int
+onward_dkim__key_of(struct onward_ctx *ctx,
+                    const struct onward_dns__answer *answer, size_t i,
+                    struct onward_dkim__key *room,
+                    const struct onward_dkim__key **key);
 
 /* ---- Signature fields -------------------------------------------------- */
 

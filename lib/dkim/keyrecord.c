@@ -5,6 +5,7 @@
 #include "dkim/dkim_shared.h"
 
 #include "core/text_shared.h"
+#include "key/key_shared.h"
 
 /* The largest key that we verify with has 600 octets of DER. */
 enum { KEY_OCTETS_MAX = 1024 };
@@ -129,4 +130,64 @@ void onward_dkim__key_clear(struct onward_dkim__key *key)
 {
     onward_pubkey_free(key->pub);
     key->pub = NULL;
+}
+
+/* ---- Kept with the answer ---------------------------------------------- */
+
+struct kept_key {
+    struct onward_dns__memo memo;
+    struct onward_dkim__key key;
+};
+
+static const char kept_kind[1]; /* its address is what counts */
+
+static void free_kept(struct onward_ctx *ctx, struct onward_dns__memo *memo)
+{
+    struct kept_key *kept = ONWARD_CONTAINER(memo, struct kept_key, memo);
+
+    onward_dkim__key_clear(&kept->key);
+    onward_core__free(ctx, kept);
+}
+
+/* The key moves to the answer, if that can be; without memory it is read again
+ * the next time. */
+static const struct onward_dkim__key *
+keep(struct onward_ctx *ctx, const struct onward_dns__answer *answer,
+     struct onward_dkim__key *key)
+{
+    struct kept_key *kept = onward_core__zalloc(ctx, sizeof(*kept));
+
+    if (kept == NULL)
+        return key;
+    kept->memo = (struct onward_dns__memo){
+        .kind = kept_kind, .bytes = sizeof(*kept), .free = free_kept};
+    if (key->pub != NULL)
+        kept->memo.bytes += onward_key__pubkey_bytes(key->pub);
+    kept->key = *key;
+    if (!onward_dns__answer_keep(answer, &kept->memo)) {
+        onward_core__free(ctx, kept);
+        return key;
+    }
+    key->pub = NULL;
+    return &kept->key;
+}
+
+int onward_dkim__key_of(struct onward_ctx *ctx,
+                        const struct onward_dns__answer *answer, size_t i,
+                        struct onward_dkim__key *room,
+                        const struct onward_dkim__key **key)
+{
+    struct onward_dns__memo *memo = onward_dns__answer_memo(answer, kept_kind);
+    int err;
+
+    if (memo != NULL) {
+        memset(room, 0, sizeof(*room));
+        *key = &ONWARD_CONTAINER(memo, struct kept_key, memo)->key;
+        return 0;
+    }
+    err = onward_dkim__key_parse(ctx, answer->records[i].data, room);
+    if (err != 0)
+        return err;
+    *key = answer->count == 1 ? keep(ctx, answer, room) : room;
+    return 0;
 }

@@ -57,10 +57,11 @@ static int parse_one(struct onward_str s, size_t *at,
     tag->raw.data = s.data + pos;
     from = value_end = skip_fws(s, pos);
     for (pos = from; pos < s.len && s.data[pos] != ';';) {
-        if (is_value_octet((unsigned char)s.data[pos])) {
-            value_end = ++pos;
-            continue;
-        }
+        while (pos < s.len && is_value_octet((unsigned char)s.data[pos]))
+            pos++;
+        value_end = pos;
+        if (pos == s.len || s.data[pos] == ';')
+            break;
         *at = pos;
         pos = skip_fws(s, pos);
         if (pos == *at)

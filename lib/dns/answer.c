@@ -8,6 +8,8 @@ struct box {
     struct onward_ctx *ctx;
     size_t refs;
     size_t bytes;
+    struct onward_dns__entry *keeper; /* NULL: not in the cache */
+    struct onward_dns__memo *memo;
     struct onward_dns__answer answer;
 };
 
@@ -49,8 +51,11 @@ void onward_dns__answer_unref(const struct onward_dns__answer *answer)
 {
     struct box *box = box_of(answer);
 
-    if (box != NULL && --box->refs == 0)
-        onward_core__free(box->ctx, box);
+    if (box == NULL || --box->refs != 0)
+        return;
+    if (box->memo != NULL)
+        box->memo->free(box->ctx, box->memo);
+    onward_core__free(box->ctx, box);
 }
 
 size_t onward_dns__answer_bytes(const struct onward_dns__answer *answer)
@@ -58,6 +63,39 @@ size_t onward_dns__answer_bytes(const struct onward_dns__answer *answer)
     struct box *box = box_of(answer);
 
     return box == NULL ? 0 : box->bytes;
+}
+
+void onward_dns__answer_set_keeper(const struct onward_dns__answer *answer,
+                                   struct onward_dns__entry *keeper)
+{
+    struct box *box = box_of(answer);
+
+    if (box != NULL)
+        box->keeper = keeper;
+}
+
+struct onward_dns__memo *
+onward_dns__answer_memo(const struct onward_dns__answer *answer,
+                        const void *kind)
+{
+    struct box *box = box_of(answer);
+
+    if (box == NULL || box->memo == NULL || box->memo->kind != kind)
+        return NULL;
+    return box->memo;
+}
+
+bool onward_dns__answer_keep(const struct onward_dns__answer *answer,
+                             struct onward_dns__memo *memo)
+{
+    struct box *box = box_of(answer);
+
+    if (box == NULL || box->memo != NULL || box->keeper == NULL)
+        return false;
+    box->memo = memo;
+    box->bytes += memo->bytes;
+    onward_dns__entry_grow(box->keeper, memo->bytes);
+    return true;
 }
 
 /* A block with room for count records and text_len octets behind it. */

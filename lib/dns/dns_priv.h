@@ -80,6 +80,11 @@ void onward_dns__answer_ref(const struct onward_dns__answer *answer);
 void onward_dns__answer_unref(const struct onward_dns__answer *answer);
 /* Octets of memory behind it. */
 size_t onward_dns__answer_bytes(const struct onward_dns__answer *answer);
+/* Which entry keeps the answer in the cache; NULL: none (any more). */
+void onward_dns__answer_set_keeper(const struct onward_dns__answer *answer,
+                                   struct onward_dns__entry *keeper);
+/* question.c: the answer of a cached entry takes more octets now. */
+void onward_dns__entry_grow(struct onward_dns__entry *entry, size_t bytes);
 
 /* What reading a reply came to. */
 struct onward_dns__found {

@@ -41,6 +41,26 @@ struct onward_dns__answer {
     const struct onward_dns__record *records;
 };
 
+/*
+ * What somebody made of an answer, kept with it for the next who asks: a parsed
+ * key, a parsed policy. Embedded in the owner's struct; immutable once kept. At
+ * most one an answer, counted in the resolver's cache_bytes.
+ */
+struct onward_dns__memo {
+    const void *kind; /* an address of the owner's, tells whose it is */
+    size_t bytes;     /* memory behind it */
+    void (*free)(struct onward_ctx *ctx, struct onward_dns__memo *memo);
+};
+
+/* The memo of that kind, borrowed while the answer is held; NULL: none. */
+struct onward_dns__memo *
+onward_dns__answer_memo(const struct onward_dns__answer *answer,
+                        const void *kind);
+/* Give the memo to the answer. false: this answer is not in the cache or has a
+ * memo; the memo stays the caller's. */
+bool onward_dns__answer_keep(const struct onward_dns__answer *answer,
+                             struct onward_dns__memo *memo);
+
 struct onward_dns__entry; /* the resolver's: one question and its answer */
 
 /* Zero-filled is idle. */

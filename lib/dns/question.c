@@ -77,6 +77,7 @@ static void let_go_answer(struct onward_dns__entry *entry)
 
     if (entry->answer == NULL)
         return;
+    onward_dns__answer_set_keeper(entry->answer, NULL);
     onward_dns__answer_unref(entry->answer);
     entry->answer = NULL;
     r->cache_entries--;
@@ -176,6 +177,15 @@ static void evict(struct onward_resolver *r)
     }
 }
 
+void onward_dns__entry_grow(struct onward_dns__entry *entry, size_t bytes)
+{
+    struct onward_resolver *r = entry->resolver;
+
+    entry->bytes += bytes;
+    r->cache_bytes += bytes;
+    evict(r); /* maybe this entry; whoever asked holds the answer */
+}
+
 static int64_t after(int64_t now_ms, uint64_t ms)
 {
     if (ms >= (uint64_t)(INT64_MAX - (now_ms < 0 ? 0 : now_ms)))
@@ -199,6 +209,7 @@ static void finish(struct onward_dns__entry *entry,
     onward_core__free(r->ctx, entry->target);
     entry->target = NULL;
     entry->answer = answer;
+    onward_dns__answer_set_keeper(answer, entry);
     entry->bytes =
         sizeof(*entry) + entry->key_len + onward_dns__answer_bytes(answer);
     entry->expires_ms =

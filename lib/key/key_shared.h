@@ -39,6 +39,9 @@ ONWARD_USE_RESULT int onward_key__sign(struct onward_signer *signer,
 /* Let go: cancels when pending. Back to idle. */
 void onward_key__signing_clear(struct onward_key__signing *signing);
 
+/* Octets of memory that a public key takes. */
+size_t onward_key__pubkey_bytes(const struct onward_pubkey *pub);
+
 /* The signer in memory for an object that was made with it. */
 struct onward_signer *onward_key__signer_hold(struct onward_signer *signer);
 void onward_key__signer_release(struct onward_signer *signer);

@@ -5,21 +5,23 @@
 #include "key/pubkey_priv.h"
 
 #include <nettle/eddsa.h>
-#include <nettle/rsa.h>
 #include <nettle/sha2.h>
 
 #include "core/text_shared.h"
+#include "key/key_shared.h"
 
 void onward_key__limbs_from(mp_limb_t *out, mp_size_t limbs,
                             const uint8_t *data, size_t len)
 {
-    for (mp_size_t i = 0; i < limbs; i++)
-        out[i] = 0;
-    for (size_t i = 0; i < len; i++) {
-        size_t from_low = len - 1 - i;
+    for (mp_size_t i = 0; i < limbs; i++) {
+        size_t n =
+            len < ONWARD_KEY__LIMB_OCTETS ? len : ONWARD_KEY__LIMB_OCTETS;
+        mp_limb_t limb = 0;
 
-        out[from_low / ONWARD_KEY__LIMB_OCTETS] |=
-            (mp_limb_t)data[i] << (8 * (from_low % ONWARD_KEY__LIMB_OCTETS));
+        len -= n;
+        for (size_t k = 0; k < n; k++)
+            limb = limb << 8 | data[len + k];
+        out[i] = limb;
     }
 }
 
@@ -106,6 +108,7 @@ int onward_key__pubkey_new_rsa(struct onward_ctx *ctx,
                                ONWARD_KEY__LIMB_OCTETS);
     onward_key__limbs_from(pub->n, pub->n_limbs, n->data, n->len);
     onward_key__limbs_from(pub->e, pub->e_limbs, e->data, e->len);
+    onward_key__rsa_prepare(pub);
     *out = pub;
     return 0;
 }
@@ -255,6 +258,11 @@ size_t onward_pubkey_signature_len(const struct onward_pubkey *pub)
     return pub->octets;
 }
 
+size_t onward_key__pubkey_bytes(const struct onward_pubkey *pub)
+{
+    return sizeof(*pub);
+}
+
 /* ---- Writing ----------------------------------------------------------- */
 
 /* Tag, length and content up to n of a DER head that never changes. */
@@ -360,21 +368,35 @@ void onward_key__digest_info(uint8_t out[ONWARD_KEY__DIGEST_INFO_LEN],
     memcpy(out + sizeof(head), digest, ONWARD_KEY_DIGEST_LEN);
 }
 
-/* Nettle's verification computes s^e mod n and compares all of the padded
- * message. It refuses s >= n itself; the length is ours to check. */
+/* 128 octets, the shortest modulus, are room for all of it. */
+void onward_key__rsa_pad(const struct onward_pubkey *pub, mp_limb_t *out,
+                         const uint8_t *digest)
+{
+    uint8_t em[ONWARD_KEY_RSA_BITS_MAX / 8];
+    size_t fill = pub->octets - ONWARD_KEY__DIGEST_INFO_LEN - 3;
+
+    em[0] = 0;
+    em[1] = 1;
+    memset(em + 2, 0xff, fill);
+    em[2 + fill] = 0;
+    onward_key__digest_info(em + 3 + fill, digest);
+    onward_key__limbs_from(out, pub->n_limbs, em, pub->octets);
+}
+
+/* The padded message is compared whole, never parsed; a signature not below n
+ * is another number's (RFC 8017 section 5.2.2). */
 static int verify_rsa(const struct onward_pubkey *pub, const uint8_t *digest,
                       const uint8_t *signature)
 {
-    mp_limb_t limbs[ONWARD_KEY__LIMBS_MAX];
-    struct rsa_public_key key;
-    mpz_t s;
+    mp_limb_t s[ONWARD_KEY__LIMBS_MAX], m[ONWARD_KEY__LIMBS_MAX];
+    mp_limb_t want[ONWARD_KEY__LIMBS_MAX];
 
-    onward_key__limbs_from(limbs, pub->n_limbs, signature, pub->octets);
-    mpz_roinit_n(s, limbs, pub->n_limbs);
-    mpz_roinit_n(key.n, pub->n, pub->n_limbs);
-    mpz_roinit_n(key.e, pub->e, pub->e_limbs);
-    key.size = pub->octets;
-    return rsa_sha256_verify_digest(&key, digest, s) != 0;
+    onward_key__limbs_from(s, pub->n_limbs, signature, pub->octets);
+    if (mpn_cmp(s, pub->n, pub->n_limbs) >= 0)
+        return 0;
+    onward_key__rsa_raise(pub, m, s);
+    onward_key__rsa_pad(pub, want, digest);
+    return mpn_cmp(m, want, pub->n_limbs) == 0;
 }
 
 bool onward_key__ed25519_verify(const struct onward_pubkey *pub,

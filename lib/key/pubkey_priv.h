@@ -21,10 +21,13 @@ struct onward_pubkey {
     uint32_t type;
     size_t bits;
     size_t octets; /* RSA: of the modulus, and so of a signature */
-    /* RSA. GMP reads these in place (mpz_roinit_n): no GMP memory is held. */
+    /* RSA, in GMP's limbs: no memory of GMP's own is held. */
     mp_size_t n_limbs, e_limbs;
     mp_limb_t n[ONWARD_KEY__LIMBS_MAX];
     mp_limb_t e[ONWARD_KEY__E_LIMBS];
+    /* For Montgomery products, R being 2 to the bits of n_limbs limbs. */
+    mp_limb_t n_inverse;                       /* -1/n modulo a limb */
+    mp_limb_t r_square[ONWARD_KEY__LIMBS_MAX]; /* R^2 modulo n */
     uint8_t ed25519[32];
 };
 
@@ -36,6 +39,16 @@ void onward_key__limbs_to(uint8_t *out, size_t len, const mp_limb_t *in,
                           mp_size_t limbs);
 /* Significant bits of big-endian octets. */
 size_t onward_key__bits(const struct onward_key__der *number);
+
+/* What verifying with an RSA key needs, from its n. */
+void onward_key__rsa_prepare(struct onward_pubkey *pub);
+/* out = s^e mod n; s is below n, both have n_limbs limbs. Not for secrets. */
+void onward_key__rsa_raise(const struct onward_pubkey *pub, mp_limb_t *out,
+                           const mp_limb_t *s);
+/* A digest padded by EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) to the length of
+ * the modulus, as n_limbs limbs. */
+void onward_key__rsa_pad(const struct onward_pubkey *pub, mp_limb_t *out,
+                         const uint8_t *digest);
 
 /* Limits and shape of an RSA key, then the key itself. */
 ONWARD_USE_RESULT int onward_key__pubkey_new_rsa(

@@ -214,21 +214,6 @@ static int renew_blinding(struct onward_key__rsa *rsa)
     return 0;
 }
 
-/* EMSA-PKCS1-v1_5 (RFC 8017 section 9.2); 128 octets are enough room. */
-static void pad(struct onward_key__rsa *rsa, const uint8_t *digest)
-{
-    const struct onward_pubkey *pub = rsa->key->pub;
-    uint8_t em[ONWARD_KEY_RSA_BITS_MAX / 8];
-    size_t fill = pub->octets - ONWARD_KEY__DIGEST_INFO_LEN - 3;
-
-    em[0] = 0;
-    em[1] = 1;
-    memset(em + 2, 0xff, fill);
-    em[2 + fill] = 0;
-    onward_key__digest_info(em + 3 + fill, digest);
-    onward_key__limbs_from(rsa->m, pub->n_limbs, em, pub->octets);
-}
-
 /* h = (xp - xq) / q mod p. xq may be larger than p, in limbs too. */
 static void garner(struct onward_key__rsa *rsa)
 {
@@ -282,7 +267,7 @@ int onward_key__rsa_sign(struct onward_key__rsa *rsa, const uint8_t *digest,
         ret = renew_blinding(rsa);
     if (ret != 0)
         return ret;
-    pad(rsa, digest);
+    onward_key__rsa_pad(pub, rsa->m, digest);
     mul_mod_n(rsa, rsa->s, rsa->m, rsa->blind);
     root(rsa);
     mul_mod_n(rsa, rsa->s, rsa->s, rsa->unblind);
