@@ -221,6 +221,14 @@ static const struct written_row {
      " dmarc=fail reason=\"no aligned identifier passed\" "
      "header.from=a.example\r\n"
      " policy.dmarc=reject"},
+    {"an address for a name has no policy", "", "[192.0.2.9]", 0, 0, "",
+     "mx.b.example;\r\n"
+     " spf=none smtp.helo=\"[192.0.2.9]\";\r\n"
+     " dkim=none;\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
+     " dmarc=fail reason=\"no aligned identifier passed\" "
+     "header.from=a.example\r\n"
+     " policy.dmarc=reject"},
     {"the reverse name", "u@a.example", "mail.z.example", 0,
      ONWARD_VERIFIER_IPREV_PASS, "mail.a.example",
      "mx.b.example;\r\n"
