@@ -276,6 +276,58 @@ onward_dkim_verifier_signature(const struct onward_dkim_verifier *verifier,
                                size_t i,
                                struct onward_dkim_signature *signature);
 
+/* ---- Key records ------------------------------------------------------- */
+
+/** What the text of a key record says beside the key. 0: nothing. */
+struct onward_dkim_record_opts {
+    size_t size;
+    size_t is_test;   /**< t=y: verifiers are to treat the mail as unsigned */
+    size_t is_strict; /**< t=s: i= must not be below d= */
+};
+
+/**
+ * Write the text of the TXT record at SELECTOR._domainkey.DOMAIN that publishes
+ * a key: "v=DKIM1; k=rsa; p=..." (RFC 6376 section 3.6.1, RFC 8463 section 4).
+ * A string in DNS has at most 255 octets: onward_dns_txt_strings() splits it.
+ *
+ * @param opts  borrowed for this call; NULL: all defaults.
+ * @param text  room for cap octets; gets the text and a NUL.
+ * @param cap   1000 is always enough.
+ * @return the length without the NUL, ONWARD_EVERSION or ONWARD_ELIMIT (cap too
+ *         small; text untouched).
+ * @since 0.1
+ */
+ONWARD_API int onward_dkim_record(const struct onward_pubkey *pub,
+                                  const struct onward_dkim_record_opts *opts,
+                                  char *text, size_t cap);
+
+/** What onward_dkim_lint() found first. Caller-allocated: set size. */
+struct onward_dkim_fault {
+    size_t size;
+    size_t offset;    /**< octet of the record, 0-based */
+    const char *text; /**< static: what is wrong, or what to do about it */
+    size_t reason;    /**< enum onward_dkim_reason; 0 if none fits */
+    size_t is_void;   /**< 1: nothing verifies with it; 0: better changed */
+};
+
+/**
+ * Judge the text of a key record without any look-up, more strictly than a
+ * verifier, which takes what it can use. What makes the record void comes
+ * before what does not: RSA keys below 2048 bits (RFC 8301 section 3.2), test
+ * mode, hashes and tags that are obsolete. Tags that nobody knows are no fault.
+ *
+ * @param record  all strings of the TXT record, joined.
+ * @param fault   out, may be NULL: set on ONWARD_ESYNTAX only.
+ * @return 0, or
+ *         ONWARD_ESYNTAX  see fault
+ *         ONWARD_ENOENT   not a key record at all
+ *         ONWARD_ENOMEM   out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_dkim_lint(struct onward_ctx *ctx,
+                                struct onward_str record,
+                                struct onward_dkim_fault *fault);
+
 /* ---- Signer ------------------------------------------------------------ */
 
 struct onward_dkim_signer; /* opaque */

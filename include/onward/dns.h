@@ -358,6 +358,24 @@ onward_dns_lookup_ttl_s(const struct onward_dns_lookup *lookup);
 ONWARD_API struct onward_str
 onward_dns_lookup_canonical(const struct onward_dns_lookup *lookup);
 
+/* ---- Text records ------------------------------------------------------ */
+
+/**
+ * Write a text as the strings of a TXT record in a zone file (RFC 1035 section
+ * 5.1): each of at most 255 octets, in quotes, parted by a space; quotes,
+ * backslashes and what is not printable ASCII escaped.
+ *
+ * @param text  what the strings joined shall be; empty: one empty string.
+ * @param out   room for cap octets; gets the strings and a NUL.
+ * @param cap   4 octets for each of text, and 4 for each 255 begun, are always
+ *              enough.
+ * @return the length without the NUL, or ONWARD_ELIMIT (cap too small; out
+ *         untouched).
+ * @since 0.1
+ */
+ONWARD_API int onward_dns_txt_strings(struct onward_str text, char *out,
+                                      size_t cap);
+
 #ifdef __cplusplus
 }
 #endif

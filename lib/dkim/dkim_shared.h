@@ -172,7 +172,7 @@ struct onward_dkim__key {
     struct onward_dkim__verdict verdict; /* PENDING: fit for use */
     struct onward_pubkey *pub;           /* counted; NULL when not read */
     size_t bits;                         /* of a key whose size is refused */
-    size_t fault_at;                     /* offset in the record */
+    size_t fault_at; /* offset in the record, when refused */
     bool is_record;                      /* a key record, good or bad */
     bool is_test;                        /* t=y */
     bool is_strict;                      /* t=s */

@@ -10,6 +10,7 @@
 /* The largest key that we verify with has 600 octets of DER. */
 enum { KEY_OCTETS_MAX = 1024 };
 
+/* Where it shows in the record is fault_at, which the caller has set. */
 static void refuse(struct onward_dkim__key *key, enum onward_dkim_reason reason,
                    const char *detail)
 {
@@ -18,13 +19,24 @@ static void refuse(struct onward_dkim__key *key, enum onward_dkim_reason reason,
 }
 
 /* An absent tag has its default, which always fits. */
-static bool allows(const struct onward_dkim__tags *tags, const char *tag,
-                   const char *one, const char *other)
+static bool allows(const struct onward_dkim__tag *t, const char *one,
+                   const char *other)
 {
-    const struct onward_dkim__tag *t = onward_dkim__tags_find(tags, tag);
-
     return t == NULL || onward_dkim__list_has(t->value, one) ||
            (other != NULL && onward_dkim__list_has(t->value, other));
+}
+
+/* Octets before the first one that is neither base64 nor FWS. */
+static size_t base64_span(struct onward_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+
+        if (!onward_ascii_is_alnum(c) && c != '+' && c != '/' && c != '=' &&
+            c != '\r' && c != '\n' && !onward_ascii_is_wsp(c))
+            return i;
+    }
+    return s.len;
 }
 
 static int read_public_key(struct onward_ctx *ctx, struct onward_str p,
@@ -39,6 +51,7 @@ static int read_public_key(struct onward_ctx *ctx, struct onward_str p,
     if (err == ONWARD_ENOMEM)
         goto out;
     if (err != 0) {
+        key->fault_at += base64_span(p);
         refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "p= is not base64");
         err = 0;
         goto out;
@@ -64,7 +77,16 @@ out:
     return err;
 }
 
-static int read_tags(struct onward_ctx *ctx,
+/* key->fault_at goes to the value that is looked at. */
+static void look_at(struct onward_dkim__key *key, struct onward_str record,
+                    const struct onward_dkim__tag *tag)
+{
+    const char *at = tag->value.len != 0 ? tag->value.data : tag->raw.data;
+
+    key->fault_at = (size_t)(at - record.data);
+}
+
+static int read_tags(struct onward_ctx *ctx, struct onward_str record,
                      const struct onward_dkim__tags *tags,
                      struct onward_dkim__key *key)
 {
@@ -72,8 +94,12 @@ static int read_tags(struct onward_ctx *ctx,
     const struct onward_dkim__tag *p = onward_dkim__tags_find(tags, "p");
     const struct onward_dkim__tag *k = onward_dkim__tags_find(tags, "k");
     const struct onward_dkim__tag *t = onward_dkim__tags_find(tags, "t");
+    const struct onward_dkim__tag *h = onward_dkim__tags_find(tags, "h");
+    const struct onward_dkim__tag *s = onward_dkim__tags_find(tags, "s");
     uint32_t type = ONWARD_KEY_RSA;
 
+    if (v != NULL)
+        look_at(key, record, v);
     /* A record of something else (v=spf1 also parses) is no key record. */
     if (v != NULL && !onward_core__str_eq(v->value, ONWARD_STR("DKIM1"))) {
         refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "v= is not DKIM1");
@@ -85,6 +111,7 @@ static int read_tags(struct onward_ctx *ctx,
     }
     key->is_record = v != NULL || p != NULL;
     if (p == NULL) {
+        key->fault_at = record.len;
         refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "p= is missing");
         return 0;
     }
@@ -92,24 +119,30 @@ static int read_tags(struct onward_ctx *ctx,
         key->is_test = onward_dkim__list_has(t->value, "y");
         key->is_strict = onward_dkim__list_has(t->value, "s");
     }
+    look_at(key, record, p);
     if (p->value.len == 0) {
         refuse(key, ONWARD_DKIM_REASON_KEY_REVOKED, "key is revoked");
         return 0;
     }
+    if (k != NULL)
+        look_at(key, record, k);
     if (k != NULL && onward_core__str_eq(k->value, ONWARD_STR("ed25519"))) {
         type = ONWARD_KEY_ED25519;
     } else if (k != NULL && !onward_core__str_eq(k->value, ONWARD_STR("rsa"))) {
         refuse(key, ONWARD_DKIM_REASON_KEY_TYPE, "k= is not known");
         return 0;
     }
-    if (!allows(tags, "h", "sha256", NULL)) {
+    if (!allows(h, "sha256", NULL)) {
+        look_at(key, record, h);
         refuse(key, ONWARD_DKIM_REASON_KEY_HASH, "key's h= lacks sha256");
         return 0;
     }
-    if (!allows(tags, "s", "email", "*")) {
+    if (!allows(s, "email", "*")) {
+        look_at(key, record, s);
         refuse(key, ONWARD_DKIM_REASON_KEY_SERVICE, "key's s= lacks email");
         return 0;
     }
+    look_at(key, record, p);
     return read_public_key(ctx, p->value, type, key);
 }
 
@@ -123,7 +156,7 @@ int onward_dkim__key_parse(struct onward_ctx *ctx, struct onward_str record,
         refuse(key, ONWARD_DKIM_REASON_KEY_SYNTAX, "key record is no tag list");
         return 0;
     }
-    return read_tags(ctx, &tags, key);
+    return read_tags(ctx, record, &tags, key);
 }
 
 void onward_dkim__key_clear(struct onward_dkim__key *key)
