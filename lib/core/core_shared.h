@@ -39,6 +39,8 @@ onward_core__limits(const struct onward_ctx *ctx); /* resolved, no 0 left */
 void onward_core__log(struct onward_ctx *ctx, enum onward_log_level level,
                       const char *module, const char *code, uint64_t log_id,
                       struct onward_str detail);
+/* Is anybody listening? For those who make up a detail. */
+bool onward_core__has_log(const struct onward_ctx *ctx);
 
 /*
  * Copy options from a caller built against an older or a newer header. A field

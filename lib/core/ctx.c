@@ -163,6 +163,11 @@ const struct onward_limits *onward_core__limits(const struct onward_ctx *ctx)
     return &ctx->limits;
 }
 
+bool onward_core__has_log(const struct onward_ctx *ctx)
+{
+    return ctx->log.event != NULL;
+}
+
 void onward_core__log(struct onward_ctx *ctx, enum onward_log_level level,
                       const char *module, const char *code, uint64_t log_id,
                       struct onward_str detail)

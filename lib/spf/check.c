@@ -521,6 +521,7 @@ static void destroy(struct onward_spf_check *c)
     struct onward_ctx *ctx = c->ctx;
     struct onward_resolver *resolver = c->resolver;
 
+    onward_spf__clear_policies(c);
     onward_core__arena_clear(&c->arena);
     onward_core__free(ctx, c);
     onward_dns__resolver_release(resolver);
@@ -532,6 +533,8 @@ static void log_result(const struct onward_spf_check *c)
 {
     struct onward_buf detail;
 
+    if (!onward_core__has_log(c->ctx))
+        return;
     onward_core__buf_init(&detail, c->ctx, 1024);
     onward_core__buf_add_text(&detail, c->is_helo ? "helo=" : "mailfrom=");
     onward_core__buf_add_str(&detail, c->domain);

@@ -37,7 +37,8 @@ struct onward_spf__question {
     struct onward_spf__question *next;
     struct onward_str name;
     struct onward_dns__query query;
-    struct onward_spf__record record; /* of POLICY_READ */
+    struct onward_spf__kept *kept;    /* counted; of POLICY_READ */
+    struct onward_spf__record record; /* in kept */
     struct onward_str fault;          /* the term that makes it BROKEN */
     enum onward_spf__policy policy;
     uint16_t type;
@@ -99,6 +100,7 @@ struct onward_spf_check {
     struct onward_spf__ahead ahead;
     struct onward_spf__question *questions;
     struct onward_spf__question *question; /* the one that is waited for */
+    size_t policy_bytes;                   /* that this check had parsed */
     struct onward_spf__hosts mx, ptr;
     bool asks_exp;  /* the question for the explanation is out */
     bool has_names; /* the client's validated names are known */
@@ -157,6 +159,8 @@ bool onward_spf__ask_hosts(struct onward_spf_check *c,
                            struct onward_spf__hosts *hosts);
 /* Let go of all questions. */
 void onward_spf__clear_queries(struct onward_spf_check *c);
+/* Let go of all policies: what was read of them is gone. */
+void onward_spf__clear_policies(struct onward_spf_check *c);
 /* Does one of the addresses fall into the client's network? */
 bool onward_spf__answer_matches(const struct onward_spf_check *c,
                                 const struct onward_dns__answer *answer,

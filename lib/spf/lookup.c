@@ -4,7 +4,10 @@
  */
 #include "spf/check_priv.h"
 
-enum { NAME_ROOM = 4096 }; /* a macro may grow before it is cut to 253 */
+enum {
+    NAME_ROOM = 4096,         /* a macro may grow before it is cut to 253 */
+    POLICY_BYTES = 512 * 1024 /* of all that a check has parsed */
+};
 
 static bool out_of_memory(struct onward_spf_check *c)
 {
@@ -12,22 +15,9 @@ static bool out_of_memory(struct onward_spf_check *c)
     return false;
 }
 
-int onward_spf__target(struct onward_spf_check *c, struct onward_str domain,
-                       struct onward_str spec, struct onward_str *target)
+/* A name as it can be asked: no final dot, left labels cut over 253 octets. */
+static struct onward_str cut_name(struct onward_str text)
 {
-    struct onward_buf name;
-    struct onward_str text;
-    int err;
-
-    if (spec.len == 0) {
-        *target = domain;
-        return 0;
-    }
-    c->values.domain = domain;
-    c->values.validated = onward_spf__best_name(c, domain);
-    onward_core__buf_init(&name, c->ctx, NAME_ROOM);
-    err = onward_spf__macro_expand(&name, spec, MACRO_DOMAIN, &c->values);
-    text = onward_core__buf_str(&name);
     if (text.len != 0 && text.data[text.len - 1] == '.')
         text.len--;
     while (text.len > ONWARD_DOMAIN_MAX) {
@@ -37,8 +27,31 @@ int onward_spf__target(struct onward_spf_check *c, struct onward_str domain,
             break; /* one huge label: no such name */
         text = shorter;
     }
+    return text;
+}
+
+int onward_spf__target(struct onward_spf_check *c, struct onward_str domain,
+                       struct onward_str spec, struct onward_str *target)
+{
+    struct onward_buf name;
+    int err;
+
+    if (spec.len == 0) {
+        *target = domain;
+        return 0;
+    }
+    /* Most have no macro: the record's own text, checked when it was read. */
+    if (onward_core__str_find(spec, '%') == spec.len) {
+        *target = cut_name(spec);
+        return 0;
+    }
+    c->values.domain = domain;
+    c->values.validated = onward_spf__best_name(c, domain);
+    onward_core__buf_init(&name, c->ctx, NAME_ROOM);
+    err = onward_spf__macro_expand(&name, spec, MACRO_DOMAIN, &c->values);
     if (err == 0)
-        err = onward_core__arena_dup(&c->arena, text, target);
+        err = onward_core__arena_dup(
+            &c->arena, cut_name(onward_core__buf_str(&name)), target);
     else if (err == ONWARD_ELIMIT || err == ONWARD_ESYNTAX)
         err = 0, *target = ONWARD_STR(".."); /* is never asked: no such name */
     onward_core__buf_clear(&name);
@@ -124,16 +137,89 @@ bool onward_spf__ask(struct onward_spf_check *c, struct onward_str name,
     return true;
 }
 
+/* ---- Policies ---------------------------------------------------------- */
+
+static const char kept_kind[1]; /* its address is what counts */
+
+void onward_spf__kept_release(struct onward_spf__kept *kept)
+{
+    struct onward_ctx *ctx;
+
+    if (kept == NULL || --kept->refs != 0)
+        return;
+    ctx = kept->ctx;
+    onward_core__arena_clear(&kept->arena);
+    onward_core__free(ctx, kept);
+}
+
+static void free_memo(struct onward_ctx *ctx, struct onward_dns__memo *memo)
+{
+    (void)ctx;
+    onward_spf__kept_release(
+        ONWARD_CONTAINER(memo, struct onward_spf__kept, memo));
+}
+
+static void use(struct onward_spf__question *q, struct onward_spf__kept *kept)
+{
+    kept->refs++;
+    q->kept = kept;
+    q->record = kept->record;
+}
+
+/* Parse into memory of its own, which the answer keeps if it can. */
+static enum onward_spf__policy
+parse_policy(struct onward_spf_check *c,
+             const struct onward_dns__answer *answer, struct onward_str text,
+             struct onward_spf__question *q)
+{
+    struct onward_spf_fault fault = {.size = sizeof(fault)};
+    struct onward_spf__kept *kept = onward_core__zalloc(c->ctx, sizeof(*kept));
+    enum onward_spf__policy policy = POLICY_READ;
+    int err;
+
+    if (kept == NULL)
+        return POLICY_NO_MEMORY;
+    kept->ctx = c->ctx;
+    kept->refs = 1;
+    onward_core__arena_init(&kept->arena, c->ctx,
+                            POLICY_BYTES - c->policy_bytes);
+    err = onward_core__arena_dup(&kept->arena, text, &text);
+    if (err == 0)
+        err = onward_spf__parse(&kept->arena, text, &kept->record, &fault);
+    c->policy_bytes += kept->arena.used;
+    if (err == 0) {
+        use(q, kept);
+        kept->memo =
+            (struct onward_dns__memo){.kind = kept_kind,
+                                      .bytes = sizeof(*kept) + kept->arena.used,
+                                      .free = free_memo};
+        kept->refs += onward_dns__answer_keep(answer, &kept->memo);
+    } else if (err == ONWARD_ENOMEM) {
+        policy = POLICY_NO_MEMORY;
+    } else {
+        text = onward_core__sub(text, fault.offset, text.len);
+        text.len = onward_core__str_find(text, ' ');
+        policy = onward_core__arena_dup(&c->arena, text, &q->fault) == 0
+                     ? POLICY_BROKEN
+                     : POLICY_NO_MEMORY;
+    }
+    onward_spf__kept_release(kept);
+    return policy;
+}
+
 /* The one SPF record of an answer (RFC 7208 4.5), parsed whole. */
 static enum onward_spf__policy
 find_policy(struct onward_spf_check *c, const struct onward_dns__answer *answer,
             struct onward_spf__question *q)
 {
-    struct onward_spf_fault fault = {.size = sizeof(fault)};
+    struct onward_dns__memo *memo = onward_dns__answer_memo(answer, kept_kind);
     struct onward_str text = {0};
     size_t found = 0;
-    int err;
 
+    if (memo != NULL) {
+        use(q, ONWARD_CONTAINER(memo, struct onward_spf__kept, memo));
+        return POLICY_READ;
+    }
     if (answer->status == ONWARD_DNS__TEMP ||
         answer->status == ONWARD_DNS__BOGUS)
         return POLICY_FAILED;
@@ -145,16 +231,7 @@ find_policy(struct onward_spf_check *c, const struct onward_dns__answer *answer,
     }
     if (found != 1)
         return found == 0 ? POLICY_NONE : POLICY_MANY;
-    if (onward_core__arena_dup(&c->arena, text, &text) != 0)
-        return POLICY_NO_MEMORY;
-    err = onward_spf__parse(&c->arena, text, &q->record, &fault);
-    if (err == ONWARD_ENOMEM)
-        return POLICY_NO_MEMORY;
-    if (err == 0)
-        return POLICY_READ;
-    q->fault = onward_core__sub(text, fault.offset, text.len);
-    q->fault.len = onward_core__str_find(q->fault, ' ');
-    return POLICY_BROKEN;
+    return parse_policy(c, answer, text, q);
 }
 
 bool onward_spf__read_policy(struct onward_spf_check *c,
@@ -168,6 +245,17 @@ bool onward_spf__read_policy(struct onward_spf_check *c,
     onward_dns__query_clear(&q->query);
     return true;
 }
+
+void onward_spf__clear_policies(struct onward_spf_check *c)
+{
+    for (struct onward_spf__question *q = c->questions; q != NULL;
+         q = q->next) {
+        onward_spf__kept_release(q->kept);
+        q->kept = NULL;
+    }
+}
+
+/* ---- Hosts ------------------------------------------------------------- */
 
 static void clear_hosts(struct onward_spf__hosts *hosts)
 {

@@ -64,6 +64,7 @@ size_t onward_spf__macro_token(struct onward_str s,
 
 bool onward_spf__macro_uses(struct onward_str s, unsigned char letter)
 {
+    s = onward_core__sub(s, onward_core__str_find(s, '%'), s.len);
     while (s.len != 0) {
         unsigned char found;
         size_t len = onward_spf__macro_token(s, MACRO_EXPLANATION, &found);

@@ -177,13 +177,13 @@ static int parse_network(struct parser *p, struct onward_str rest, bool is_ip6,
 }
 
 static const struct {
-    const char *name;
+    struct onward_str name;
     enum onward_spf__mechanism mechanism;
 } mechanisms[] = {
-    {"all", MECHANISM_ALL}, {"include", MECHANISM_INCLUDE},
-    {"a", MECHANISM_A},     {"mx", MECHANISM_MX},
-    {"ptr", MECHANISM_PTR}, {"ip4", MECHANISM_IP4},
-    {"ip6", MECHANISM_IP6}, {"exists", MECHANISM_EXISTS},
+    {{"all", 3}, MECHANISM_ALL}, {{"include", 7}, MECHANISM_INCLUDE},
+    {{"a", 1}, MECHANISM_A},     {{"mx", 2}, MECHANISM_MX},
+    {{"ptr", 3}, MECHANISM_PTR}, {{"ip4", 3}, MECHANISM_IP4},
+    {{"ip6", 3}, MECHANISM_IP6}, {{"exists", 6}, MECHANISM_EXISTS},
 };
 
 enum { MECHANISM_COUNT = sizeof(mechanisms) / sizeof(mechanisms[0]) };
@@ -250,7 +250,7 @@ static int parse_directive(struct parser *p, struct onward_str text)
         name_len++;
     for (i = 0; i < MECHANISM_COUNT; i++) {
         if (onward_core__str_ieq(onward_core__sub(body, 0, name_len),
-                                 onward_str_of(mechanisms[i].name)))
+                                 mechanisms[i].name))
             break;
     }
     if (i == MECHANISM_COUNT)

@@ -50,6 +50,20 @@ ONWARD_USE_RESULT int onward_spf__parse(struct onward_arena *arena,
                                         struct onward_spf__record *record,
                                         struct onward_spf_fault *fault);
 
+/*
+ * A parsed policy. Counted, as it may be kept with the DNS answer and used by
+ * several checks of the resolver's thread.
+ */
+struct onward_spf__kept {
+    struct onward_dns__memo memo;
+    struct onward_ctx *ctx;
+    size_t refs;
+    struct onward_arena arena; /* the text and its terms */
+    struct onward_spf__record record;
+};
+
+void onward_spf__kept_release(struct onward_spf__kept *kept); /* may be NULL */
+
 /* Where a macro-string is used: c, r and t are for explanations only. */
 enum onward_spf__macro_use { MACRO_DOMAIN, MACRO_EXPLANATION };
 
