@@ -18,8 +18,8 @@
 #include "pump.h"
 
 #define NAME ONWARD_STR("mx.example.net")
-
 static int next_hop_port, out; /* out: the socket to the next hop */
+static struct onward_ctx *ctx;
 static struct onward_desk *desk;
 static struct onward_resolver *resolver;
 static struct onward_ruleset *rules;
@@ -184,9 +184,9 @@ int main(int argc, char **argv)
 {
     const struct onward_resolver_opts o = {sizeof(o), .allow_only_loaded = 1};
     struct load_fault fault = {.text = "usage: minimal RULES DNS PORT"};
-    struct onward_ctx *ctx = host_ctx_new(NULL);
 
-    if (argc != 4 || onward_desk_new(ctx, NULL, &desk) != 0 ||
+    if (argc != 4 || (ctx = host_ctx_new(NULL)) == NULL ||
+        onward_desk_new(ctx, NULL, &desk) != 0 ||
         onward_resolver_new(desk, &o, NULL, &resolver) != 0 ||
         (rules = load_rules(ctx, argv[1], &fault)) == NULL ||
         load_records(resolver, argv[2], &fault) != 0) {
