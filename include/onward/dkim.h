@@ -358,7 +358,7 @@ struct onward_dkim_signer_opts {
     uint64_t log_id;          /**< 0: the desk's */
 };
 
-/** Who waits for the field. */
+/** Who waits for the field, or for all fields. */
 struct onward_dkim_signer_host {
     size_t size;
     void *user;
@@ -394,6 +394,28 @@ onward_dkim_signer_new(struct onward_signer *key,
                        const struct onward_dkim_signer_opts *opts,
                        const struct onward_dkim_signer_host *host,
                        struct onward_dkim_signer **signer);
+
+/**
+ * One signature more from the same reading of the message: an Ed25519 one
+ * beside that of RSA (RFC 8463 section 5), or another domain's. A form of the
+ * body that several have is hashed once, the keys are asked together, and no
+ * signature covers another's field. If one fails, there are none.
+ *
+ * @param key   of the same desk; kept alive.
+ * @param opts  borrowed for this call; log_id must be 0.
+ * @return 0, or
+ *         ONWARD_EINVAL   as onward_dkim_signer_new(); a key of another desk
+ *         ONWARD_EVERSION a field of opts this release does not know
+ *         ONWARD_ESTATE   a part of the message was fed; desk freed
+ *         ONWARD_ELIMIT   there are 8
+ *         ONWARD_ENOMEM   out of memory
+ *         After any of them the signer makes the signatures it had.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_dkim_signer_add(struct onward_dkim_signer *signer,
+                       struct onward_signer *key,
+                       const struct onward_dkim_signer_opts *opts);
 
 /**
  * Take the next octets of the message, cut anywhere.
@@ -437,7 +459,8 @@ onward_dkim_signer_fault(const struct onward_dkim_signer *signer);
 
 /**
  * The field to put on top of the message, "DKIM-Signature: ..." with its folds
- * and final CRLF.
+ * and final CRLF; with onward_dkim_signer_add() the fields, in the order in
+ * which they were asked for.
  *
  * @return borrowed until onward_dkim_signer_free(); empty before done or when
  *         its status was not 0.
