@@ -73,11 +73,16 @@ static int is_trusted_forwarder(struct onward_verifier *v)
     if (err != 0)
         return err == ONWARD_ENOMEM ? err : 0;
     for (size_t i = 0; i < onward_authres_count(results); i++) {
-        says_pass =
-            says_pass || (onward_core__str_eq(onward_authres_method(results, i),
-                                              ONWARD_STR("dmarc")) &&
-                          onward_core__str_eq(onward_authres_result(results, i),
-                                              ONWARD_STR("pass")));
+        struct onward_str from = onward_authres_value(
+            results, i, ONWARD_STR("header"), ONWARD_STR("from"));
+
+        /* A pass of another author's domain says nothing of this one. */
+        if (onward_core__str_eq(onward_authres_method(results, i),
+                                ONWARD_STR("dmarc")) &&
+            onward_core__str_eq(onward_authres_result(results, i),
+                                ONWARD_STR("pass")) &&
+            from.len != 0 && onward_core__str_ieq(from, v->author_domain))
+            says_pass = true;
     }
     onward_authres_free(results);
     return says_pass;

@@ -330,6 +330,9 @@ static void test_others_are_not(void **state)
                ONWARD_DMARC_POLICY_REJECT);
     check_seal("dmarc=fail header.from=a.example", "seal.example",
                ONWARD_DMARC_POLICY_REJECT);
+    check_seal("dmarc=pass header.from=b.example", "seal.example",
+               ONWARD_DMARC_POLICY_REJECT);
+    check_seal("dmarc=pass", "seal.example", ONWARD_DMARC_POLICY_REJECT);
     check_seal("spf=pass (dmarc=pass) smtp.mailfrom=x", "seal.example",
                ONWARD_DMARC_POLICY_REJECT);
 }
