@@ -322,4 +322,57 @@ row("srs reverse, one of two",
     b"user@example.com\n",
     err='onward srs reverse: "user@fwd.example.net" is not rewritten, '
         "expected an address that begins with SRS0 or SRS1\n")
+
+# ---- keygen ---------------------------------------------------------------
+
+# The record verifies what the key signs, and the linter likes it.
+for kind in ("rsa", "ed25519"):
+    NEW = ["--domain", "example.com", "--selector", kind]
+    made = folder.run(["keygen", *NEW, "--type", kind, "--out", kind + ".key"])
+    (folder.path / "new.zone").write_bytes(made.stdout)
+    row(f"keygen {kind}, lint", ["lint", "dkim", "example.com", "--selector",
+        kind, "--dns", "new.zone", "--check"], 0,
+        f"{kind}._domainkey.example.com: no fault\n".encode())
+    signed = folder.run(["sign", *NEW, "--key", kind + ".key", "message.eml"])
+    row(f"keygen {kind}, sign and verify", ["verify", "--dns", "new.zone",
+        *ID], 0, data=signed.stdout, holds=[b"dkim=pass"])
+    mode = (folder.path / (kind + ".key")).stat().st_mode & 0o777
+    count.check(f"keygen {kind}, whose file", [] if mode == 0o600 else [mode])
+before = (folder.path / "rsa.key").read_bytes()
+row("keygen does not write over a key", ["keygen", *NEW, "--out", "rsa.key"],
+    3, b"", err="onward keygen: rsa.key: File exists, expected a name for a "
+                "new file\n")
+count.check("keygen leaves the key", [] if before == (
+    folder.path / "rsa.key").read_bytes() else ["changed"])
+made = folder.run(["keygen", *NEW, "--bits", "4096", "--out", "long.key"])
+count.check("keygen --bits", [] if made.stdout.count(b'"') == 6 else
+            [made.stdout])
+row("keygen --test", ["keygen", *NEW, "--type", "ed25519", "--test", "--out",
+                      "test.key"], 0,
+    holds=[b'TXT "v=DKIM1; k=ed25519; t=y; p='])
+
+# ---- lint -----------------------------------------------------------------
+
+row("lint spf", ["lint", "spf", *ZONE, "example.com", "--check"], 0,
+    b"example.com: no fault\n")
+row("lint spf, a fault", ["lint", "spf", "-", "--check"], 1,
+    b"-: octet 7: unknown mechanism\n  v=spf1 ipv4:192.0.2.1 -all\n"
+    b"         ^\n", data=b"v=spf1 ipv4:192.0.2.1 -all\n")
+row("lint spf, no record", ["lint", "spf", *ZONE, "nowhere.example", "--check"],
+    1, b"nowhere.example: none there, expected one SPF record\n")
+(folder.path / "two.zone").write_text(
+    'a.example. TXT "v=spf1 -all"\na.example. TXT "x"\n'
+    'a.example. TXT "v=spf1 ~all"\n')
+row("lint spf, two records", ["lint", "spf", "--dns", "two.zone", "a.example"],
+    0, b"a.example: no fault\na.example: no fault\n"
+       b"a.example: more than one, expected one SPF record\n")
+row("lint dkim, strings of a zone file", ["lint", "dkim", "-", "--json"], 0,
+    [{"v": 1, "name": "-", "record": "v=DKIM1; k=dsa; p=AA",
+      "fault": {"offset": 11, "text": "k= is not known", "void": True}}],
+    data=b'"v=DKIM1; k=dsa;" " p=AA"\n')
+row("lint dmarc, what is not void", ["lint", "dmarc", "-"], 0,
+    holds=[b"-: octet 12: ", b" (the rest holds)\n  v=DMARC1; p=rejct\n"],
+    data=b"v=DMARC1; p=rejct")
+row("lint, not such a record", ["lint", "dmarc", "-"], 0,
+    b"-: expected a DMARC record\n", data=b"v=spf1 -all\n")
 count.finish()
