@@ -124,6 +124,22 @@ static inline bool onward_ascii_is_wsp(unsigned char c)
     return c == ' ' || c == '\t';
 }
 
+/*
+ * Are the eight octets at p all of `low` to "~"? For loops over text that is
+ * plain as a rule; low is at least 1.
+ */
+static inline bool onward_ascii_is_plain8(const void *p, unsigned char low)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word, del;
+
+    memcpy(&word, p, sizeof(word));
+    del = word ^ (ones * 0x7f);
+    /* Bit 7: set in the word itself, or borrowed by what is below low, or by
+     * DEL made 0. A borrow that runs on only says no once too often. */
+    return ((word | (word - ones * low) | (del - ones)) & (ones << 7)) == 0;
+}
+
 /* ---- Slices ------------------------------------------------------------ */
 
 static inline struct onward_str onward_core__str(const void *data, size_t len)

@@ -33,6 +33,19 @@ static size_t skip_fws(struct onward_str s, size_t at)
     return at;
 }
 
+/* Past the value octets from `at` on. */
+static size_t skip_value(struct onward_str s, size_t at)
+{
+    size_t end =
+        at + onward_core__str_find(onward_core__sub(s, at, s.len), ';');
+
+    while (end - at >= 8 && onward_ascii_is_plain8(s.data + at, '!'))
+        at += 8;
+    while (at < end && is_value_octet((unsigned char)s.data[at]))
+        at++;
+    return at;
+}
+
 /* One tag-spec from *at up to its semicolon or the end of the text. */
 static int parse_one(struct onward_str s, size_t *at,
                      struct onward_dkim__tag *tag)
@@ -57,9 +70,7 @@ static int parse_one(struct onward_str s, size_t *at,
     tag->raw.data = s.data + pos;
     from = value_end = skip_fws(s, pos);
     for (pos = from; pos < s.len && s.data[pos] != ';';) {
-        while (pos < s.len && is_value_octet((unsigned char)s.data[pos]))
-            pos++;
-        value_end = pos;
+        value_end = pos = skip_value(s, pos);
         if (pos == s.len || s.data[pos] == ';')
             break;
         *at = pos;
@@ -155,8 +166,13 @@ size_t onward_dkim__strip_fws(char *out, struct onward_str text)
     size_t len = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_blank((unsigned char)text.data[i]))
+        if (text.len - i >= 8 && onward_ascii_is_plain8(text.data + i, '!')) {
+            memcpy(out + len, text.data + i, 8);
+            len += 8;
+            i += 7;
+        } else if (!is_blank((unsigned char)text.data[i])) {
             out[len++] = text.data[i];
+        }
     }
     return len;
 }

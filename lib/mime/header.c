@@ -94,19 +94,6 @@ static int note(struct onward_header *h, int code, size_t offset, size_t item)
     return 0;
 }
 
-/* Are eight octets all of SP to "~"? Most lines have no others. */
-static bool is_plain8(const char *p)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t word, del;
-
-    memcpy(&word, p, sizeof(word));
-    del = word ^ (ones * 0x7f);
-    /* Bit 7: set in the word itself, or borrowed by what is below SP, or by
-     * DEL made 0. A borrow that runs on only says no once too often. */
-    return ((word | (word - ones * ' ') | (del - ones)) & (ones << 7)) == 0;
-}
-
 /* Each kind is noted once a line: its first octet says enough. */
 static int note_octets(struct onward_header *h, struct onward_str line,
                        size_t offset, size_t item)
@@ -119,7 +106,7 @@ static int note_octets(struct onward_header *h, struct onward_str line,
         int code;
         int err;
 
-        if (line.len - i >= 8 && is_plain8(line.data + i)) {
+        if (line.len - i >= 8 && onward_ascii_is_plain8(line.data + i, ' ')) {
             i += 7;
             continue;
         }
