@@ -12,10 +12,11 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-    &command_verify,     &command_sign,        &command_seal,
-    &command_keygen,     &command_lint_spf,    &command_lint_dkim,
-    &command_lint_dmarc, &command_spf_check,   &command_dmarc_check,
-    &command_route,      &command_srs_forward, &command_srs_reverse,
+    &command_verify,      &command_explain,    &command_sign,
+    &command_seal,        &command_keygen,     &command_lint_spf,
+    &command_lint_dkim,   &command_lint_dmarc, &command_spf_check,
+    &command_dmarc_check, &command_route,      &command_srs_forward,
+    &command_srs_reverse,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

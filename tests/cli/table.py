@@ -2,6 +2,8 @@
 """table.py ONWARD: command lines, and what they print and end with. Objects
 are compared whole: their field names are what scripts build on."""
 import json
+import pathlib
+import re
 import sys
 
 from cli import Count, Folder
@@ -375,4 +377,39 @@ row("lint dmarc, what is not void", ["lint", "dmarc", "-"], 0,
     data=b"v=DMARC1; p=rejct")
 row("lint, not such a record", ["lint", "dmarc", "-"], 0,
     b"-: expected a DMARC record\n", data=b"v=spf1 -all\n")
+
+# ---- explain --------------------------------------------------------------
+
+row("explain, pass", ["explain", *ZONE, "signed.eml"], 0,
+    b"SPF: not checked\n    It needs the client's address: --ip, --helo and "
+    b"--mail-from.\nDKIM of example.com, selector sel: pass\nARC: none\n"
+    b"DMARC of example.com: pass\n"
+    b"    What passed is of the author's domain.\n")
+row("explain, a changed body", ["explain", *ZONE], 0, data=SIGNED + b"more\n",
+    holds=[b"sel: fail (body hash did not verify)\n    The body was changed ",
+           b"DMARC of example.com: fail\n", b"asks for: reject\n"])
+row("explain, no key", ["explain", "--dns", "/dev/null", "signed.eml"], 0,
+    holds=[b"permerror (no key for signature)\n    There is no key at the "])
+row("explain, SPF", ["explain", *ZONE, "--ip", "192.0.2.9", "--mail-from",
+                     "a@example.com", "message.eml"], 0,
+    holds=[b"SPF of the envelope sender: fail\n    The record ",
+           b"DKIM: none\n    The message is not signed. "])
+row("explain, SPF passes", ["explain", *ZONE, "--ip", "192.0.2.1",
+                            "--mail-from", "a@example.com", "message.eml"], 0,
+    holds=[b"SPF of the envelope sender: pass\nSPF of "])
+done = folder.run(["explain", *ZONE, "--json", "signed.eml"])
+count.check("explain --json", [] if json.loads(done.stdout)["authenticated"]
+            is True else [done.stdout])
+# Each reason that a peer can cause has its advice.
+TOP = pathlib.Path(__file__).resolve().parents[2]
+said = (TOP / "examples/cli/cmd_explain.c").read_text()
+for module in ("dkim", "spf", "dmarc"):
+    header = (TOP / f"include/onward/{module}.h").read_text()
+    reasons = set(re.findall(rf"\b(ONWARD_{module.upper()}_REASON_\w+) =",
+                             header))
+    count.check(f"explain knows all reasons of {module}",
+                [] if len(reasons) > 8 else ["none found"])
+    count.check(f"explain has advice, {module}", sorted(
+        r for r in reasons if not re.search(rf"\{{{r}\b", said)
+        and not r.endswith(("_NONE", "_MEMORY"))))
 count.finish()
