@@ -1,0 +1,371 @@
+#ifndef ONWARD_RELAY_H
+#define ONWARD_RELAY_H
+
+#include <onward/dns.h>
+#include <onward/key.h>
+#include <onward/mime.h>
+#include <onward/ruleset.h>
+#include <onward/smtp_common.h>
+#include <onward/srs.h>
+#include <onward/store.h>
+#include <onward/verify.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @file
+ * One message on its way through: the rules and the verdicts make deliveries of
+ * it, and their outcomes make the one final reply.
+ *
+ * A relay serves one SMTP transaction. Made at MAIL, it answers each RCPT by
+ * the rules; when the message is whole and verified, it refuses it by policy,
+ * or rewrites the sender, puts the trace and authentication fields on top,
+ * seals, asks the host for each delivery, and says how to answer the sender.
+ * 2yz means that nothing is left to do.
+ *
+ * A relay belongs to one thread at a time, that of its desk. deliver and done
+ * run inside onward_desk_run() only.
+ */
+
+/** One SMTP transaction. Opaque. */
+struct onward_relay;
+
+/** What to relay by: filled once, used for all messages. A 0 is the default. */
+struct onward_relay_opts {
+    size_t size;
+    /** Asked whether a copy would gain alignment; kept alive. Required. */
+    struct onward_resolver *resolver;
+    /** Counted. Required. */
+    struct onward_ruleset *ruleset;
+    /** What the host knows of destinations; copied, its user must outlive the
+     * relay. NULL: the rules' word alone. */
+    const struct onward_ruleset_facts *facts;
+    /** Counted. NULL: senders are not rewritten, and no bounces come back. */
+    struct onward_srs *srs;
+    /** Where the ledger of deliveries is; kept alive. NULL: none, and a retry
+     * doubles what was delivered. */
+    struct onward_store *store;
+    /** Seals; kept alive. NULL: no ARC set is added. */
+    struct onward_signer *signer;
+    /** Ours, as the next hop hears it in EHLO. Required. */
+    struct onward_str hostname;
+    /** As given to the verifier. Required. */
+    struct onward_str authserv_id;
+    /** Of rewritten senders. Required with srs. */
+    struct onward_str srs_domain;
+    struct onward_str seal_domain;   /**< d=; A-labels; required with signer */
+    struct onward_str seal_selector; /**< s=; required with signer */
+    size_t max_rcpts;     /**< accepted ones of a message; default 100 */
+    size_t max_received;  /**< Received fields; default 100 */
+    size_t ledger_life_s; /**< how long a sender may retry; default 432000 */
+    /** How long the host may take for its deliveries. What is not answered then
+     * is cancelled, and the sender told 451. Below the 10 minutes that senders
+     * wait for us (RFC 5321 section 4.5.3.2.6); default 540000. */
+    size_t delivery_timeout_ms;
+    /** 1: take mail that neither SPF nor DKIM authenticates. */
+    size_t allow_unauthenticated;
+    /** 1: take mail although the verifier's DMARC disposition is REJECT. */
+    size_t allow_dmarc_reject;
+    /** 1: take mail whose header readers may read differently. */
+    size_t allow_malformed;
+    uint64_t log_id; /**< 0: the desk's */
+};
+
+/** What MAIL said. */
+struct onward_relay_envelope {
+    size_t size;
+    struct onward_str reverse_path; /**< no brackets; empty: the null path */
+    size_t smtputf8;                /**< 1: with the SMTPUTF8 parameter */
+    size_t body;                    /**< enum onward_smtp_body */
+};
+
+/**
+ * What a relay asks and tells its host. All may free the relay, and call all of
+ * its functions.
+ */
+struct onward_relay_host {
+    size_t size;
+    void *user;
+    /**
+     * Bring the message to one destination: onward_relay_delivery_at() has the
+     * facts. Called for each destination, one after the other, inside
+     * onward_desk_run(). Answer by onward_relay_delivery_answer(), now or
+     * later. Return 0, or a negative number when it cannot be tried now: that
+     * is answered as 451. Required.
+     */
+    int (*deliver)(void *user, uint64_t token, struct onward_relay *relay,
+                   size_t index);
+    /**
+     * Nobody waits for that delivery any more; an answer is stale. Runs inside
+     * onward_desk_run() (time-out) and inside onward_relay_free(); not once the
+     * desk was freed. After onward_relay_free() the message cannot be read any
+     * more, so whatever reads it must be stopped in here or before. May be
+     * NULL.
+     */
+    void (*cancel)(void *user, uint64_t token);
+    /** All is settled: onward_relay_reply() has the answer. Once, inside
+     * onward_desk_run(). Required. */
+    void (*done)(void *user, struct onward_relay *relay);
+};
+
+/**
+ * Begin a transaction.
+ *
+ * @param desk      kept alive by the relay; that of resolver, store, signer.
+ * @param opts      borrowed for this call; text is copied.
+ * @param envelope  borrowed for this call; text is copied.
+ * @param host      borrowed for this call; its user must live until
+ *                  onward_relay_free() has returned.
+ * @param relay     out: free with onward_relay_free().
+ * @return 0, or
+ *         ONWARD_EINVAL    something required is missing, is no domain name, or
+ *                          is of another desk
+ *         ONWARD_ESYNTAX   reverse_path is no mailbox
+ *         ONWARD_EVERSION  a field this release does not know is not 0
+ *         ONWARD_ESTATE    the desk was freed
+ *         ONWARD_ENOMEM    out of memory: answer MAIL with 451
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_new(struct onward_desk *desk,
+                                const struct onward_relay_opts *opts,
+                                const struct onward_relay_envelope *envelope,
+                                const struct onward_relay_host *host,
+                                struct onward_relay **relay);
+
+/**
+ * End it at any time: deliveries under way are cancelled, no callback but
+ * cancel runs any more. Allowed inside any callback.
+ *
+ * @param relay  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void onward_relay_free(struct onward_relay *relay);
+
+/* ---- Recipients -------------------------------------------------------- */
+
+/**
+ * Answer RCPT by the rules.
+ *
+ * The first recipient that is accepted decides where the message goes; one that
+ * goes elsewhere is told 452 4.5.3, so that the sender brings it in a
+ * transaction of its own: one reply can then be true for all. A rewritten
+ * sender of ours (opts.srs_domain) is taken with the null path only, and leads
+ * back to the original sender. `Postmaster` without a domain (RFC 5321 section
+ * 4.5.1) is the postmaster of opts.hostname; it is for the rules to have one.
+ *
+ *     250 2.1.5  accepted, now or before
+ *     451 4.3.0  the destination cannot be checked now
+ *     451 4.3.5  a handler is to take it, and there is none here
+ *     452 4.5.3  goes elsewhere, or too many
+ *     501 5.1.3  no address
+ *     550 5.1.1  no such address
+ *     550 5.2.1  a destination is not verified
+ *     550 5.4.6  a rule forwards the address to itself
+ *     550 5.7.1  not a zone of ours, or a rewritten sender that is forged, too
+ *                old, or written to with a sender
+ *     as a rule with the action reject has it
+ *
+ * @param address  without brackets, as onward_smtp_server_rcpt_address() has
+ *                 it.
+ * @param reply    out: size set by the caller; texts are borrowed until
+ *                 onward_relay_free().
+ * @return 1 accepted, 0 refused, or, and then reply is untouched,
+ *         ONWARD_EINVAL  reply->size is too small
+ *         ONWARD_ESTATE  after onward_relay_start(), or the desk was freed
+ *         ONWARD_ENOMEM  out of memory: answer 451
+ * @note Calls opts.facts.
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_rcpt(struct onward_relay *relay,
+                                 struct onward_str address,
+                                 struct onward_smtp_reply *reply);
+
+/** @return recipients accepted so far. @since 0.1 */
+ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
+
+/* ---- The message ------------------------------------------------------- */
+
+/**
+ * The message is whole and verified: decide, and deliver. done comes inside
+ * onward_desk_run().
+ *
+ * In this order, the first that holds decides:
+ *
+ *     550 5.6.0   the header is malformed (opts.allow_malformed)
+ *     550 5.7.1   the verifier's disposition is REJECT: for p=reject that is
+ *                 its opts.dmarc_reject_policy (opts.allow_dmarc_reject)
+ *     451 4.7.1   the same, but SPF, DKIM or ARC is not known and might pass;
+ *                 or DMARC is not known, and nothing authenticates the domain
+ *                 in From (with opts.allow_dmarc_reject: nothing at all)
+ *     451 4.7.26  SPF or DKIM is not known, and nothing authenticates it
+ *     550 5.7.26  nothing authenticates it (opts.allow_unauthenticated; bounces
+ *                 to a rewritten sender need nothing: who writes there was
+ *                 written to)
+ *     554 5.4.6   too many Received fields, or a Delivered-To field of ours for
+ *                 one of the recipients: a loop
+ *     550 5.1.7   the sender cannot be rewritten
+ *     550 5.7.1   it did not pass DMARC, and the copy would, by our name or the
+ *                 rewritten sender's; 451 4.7.1 when that is not known
+ *     250 2.0.0   the rule says drop
+ *     451 4.3.0   the ledger cannot be read, the message cannot be read, the
+ *                 key does not sign, no memory
+ *     451 4.4.3   the ARC chain fails for lack of a DNS answer, and a seal
+ *                 would make that final
+ *
+ * Then the edited message goes out. From the top: the ARC set; our
+ * Authentication-Results; Delivered-To for up to 10 recipients; received; then
+ * the message as it came, without those Authentication-Results and Received-SPF
+ * fields that claim to be ours (RFC 8601 section 5). No seal is added to a message that
+ * cannot have one: a chain that had failed before (RFC 8617 section 5.1), one
+ * of 50 sets, a malformed header.
+ *
+ * What a destination takes is entered in the ledger before done, so that it is
+ * skipped when the sender has to try again. Last, the reply: the temporary
+ * failure of a destination if there is one, else the permanent one if there is
+ * one, else 250.
+ *
+ * @param verifier  of this message; done, and it must outlive the relay.
+ * @param source    the message as it came; copied, its user must outlive the
+ *                  relay.
+ * @param received  the whole Received field for this hop, with its CRLF, as
+ *                  onward_smtp_server_received() gives it; copied.
+ * @return 0: done will come; or, and the relay can only be freed,
+ *         ONWARD_EINVAL   not such a source or field, or the verifier has
+ *                         another authserv_id
+ *         ONWARD_ESTATE   no recipient, the verifier is not done, called
+ *                         before, or the desk was freed
+ *         ONWARD_EVERSION a field this release does not know is not 0
+ *         ONWARD_ENOMEM   out of memory: answer 451
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_start(struct onward_relay *relay,
+                                  const struct onward_verifier *verifier,
+                                  const struct onward_source *source,
+                                  struct onward_str received);
+
+/* ---- Deliveries -------------------------------------------------------- */
+
+/** What became of a delivery. @since 0.1 */
+enum onward_relay_fate {
+    ONWARD_RELAY_FATE_PENDING = 0,
+    ONWARD_RELAY_FATE_DELIVERED = 1, /**< the next hop has taken it */
+    ONWARD_RELAY_FATE_BEFORE = 2, /**< it had, when the sender tried before */
+    ONWARD_RELAY_FATE_TEMPORARY = 3,
+    ONWARD_RELAY_FATE_PERMANENT = 4
+};
+
+/** One delivery. The caller sets size. Texts are borrowed until
+ * onward_relay_free(). */
+struct onward_relay_delivery {
+    size_t size;
+    struct onward_str reverse_path; /**< no brackets; empty: the null path */
+    struct onward_str recipient;    /**< no brackets; its domain in A-labels */
+    /** Where it goes: lower-case A-labels, or an address literal with its
+     * brackets. */
+    struct onward_str domain;
+    /** The message as it leaves; NULL before deliver. Borrowed until
+     * onward_relay_free(). All deliveries may read it at once. */
+    const struct onward_source *source;
+    size_t smtputf8; /**< 1: needs SMTPUTF8, or came with it */
+    size_t body;     /**< enum onward_smtp_body, as it came */
+    size_t fate;     /**< enum onward_relay_fate */
+    /** What the next hop said; 0 and empty before it did. */
+    size_t reply_code;
+    struct onward_str reply_enhanced;
+    struct onward_str reply_text;
+};
+
+/**
+ * How many destinations the message has; 0 for one that is dropped. Those of
+ * the ledger count too.
+ *
+ * @since 0.1
+ */
+ONWARD_API size_t onward_relay_delivery_count(const struct onward_relay *relay);
+
+/**
+ * One delivery.
+ *
+ * @param index  below onward_relay_delivery_count().
+ * @param out    size set by the caller; at most that many octets are written.
+ * @return 0, ONWARD_ENOENT or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_delivery_at(const struct onward_relay *relay,
+                                        size_t index,
+                                        struct onward_relay_delivery *out);
+
+/**
+ * What the next hop said to a delivery: the reply to its final dot, or the one
+ * before that ended it. Without a reply make one: 451 4.4.1, for example.
+ *
+ * @param reply  2yz, 4yz or 5yz; borrowed for this call. Without memory for its
+ *               text the outcome counts all the same.
+ * @return 0, or
+ *         ONWARD_ESTALE    no such delivery is open; nothing was done
+ *         ONWARD_EINVAL    no such reply; the delivery is still open
+ *         ONWARD_EVERSION  reply has a field that this release does not know
+ * @note Calls no callback; allowed inside deliver.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_relay_delivery_answer(struct onward_desk *desk, uint64_t token,
+                             const struct onward_smtp_reply *reply);
+
+/* ---- The end ----------------------------------------------------------- */
+
+/** What decided. @since 0.1 */
+enum onward_relay_reason {
+    ONWARD_RELAY_REASON_NONE = 0,      /**< nothing yet */
+    ONWARD_RELAY_REASON_DELIVERED = 1, /**< every destination has it */
+    ONWARD_RELAY_REASON_NEXT_HOP = 2,  /**< one of them has not */
+    ONWARD_RELAY_REASON_DROP = 3,      /**< the rule says so */
+    ONWARD_RELAY_REASON_MALFORMED = 4,
+    ONWARD_RELAY_REASON_DMARC = 5,
+    ONWARD_RELAY_REASON_DMARC_UNKNOWN = 6,
+    ONWARD_RELAY_REASON_UNAUTHENTICATED = 7,
+    ONWARD_RELAY_REASON_AUTH_UNKNOWN = 8,
+    ONWARD_RELAY_REASON_HOPS = 9,       /**< too many Received fields */
+    ONWARD_RELAY_REASON_LOOP = 10,      /**< our Delivered-To is there */
+    ONWARD_RELAY_REASON_SENDER = 11,    /**< cannot be rewritten */
+    ONWARD_RELAY_REASON_ALIGNMENT = 12, /**< the copy would gain it */
+    ONWARD_RELAY_REASON_ALIGNMENT_UNKNOWN = 13,
+    ONWARD_RELAY_REASON_LEDGER = 14,
+    ONWARD_RELAY_REASON_SEAL = 15,  /**< the key does not sign */
+    ONWARD_RELAY_REASON_CHAIN = 16, /**< ARC, for lack of an answer */
+    ONWARD_RELAY_REASON_MEMORY = 17
+};
+
+/**
+ * The answer to the message.
+ *
+ * @param out  size set by the caller; texts are borrowed until
+ *             onward_relay_free().
+ * @return 0, ONWARD_ESTATE (before done) or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_reply(const struct onward_relay *relay,
+                                  struct onward_smtp_reply *out);
+
+/** @return enum onward_relay_reason. @since 0.1 */
+ONWARD_API int onward_relay_reason(const struct onward_relay *relay);
+
+/**
+ * A stable lower-case word for a reason, "dmarc-unknown", for logs.
+ *
+ * @return static text ending in NUL, never NULL, "unknown" for a foreign
+ *         number.
+ * @since 0.1
+ */
+ONWARD_API const char *onward_relay_reason_name(int reason);
+
+/** A stable lower-case word for a fate, "delivered"; as above. @since 0.1 */
+ONWARD_API const char *onward_relay_fate_name(int fate);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
