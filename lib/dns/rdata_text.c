@@ -54,14 +54,6 @@ static int put_name(struct onward_dns__line *line)
     return put(line, name.octets, name.len);
 }
 
-static int hex_digit(unsigned char c)
-{
-    if (onward_ascii_is_digit(c))
-        return c - '0';
-    c = onward_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Hexadecimal up to the end of the line, which blanks may divide anywhere. */
 static int put_hex(struct onward_dns__line *line)
 {
@@ -73,7 +65,7 @@ static int put_hex(struct onward_dns__line *line)
         if (word.len == 0)
             break;
         for (size_t i = 0; i < word.len; i++) {
-            int digit = hex_digit((unsigned char)word.data[i]);
+            int digit = onward_ascii_hex((unsigned char)word.data[i]);
             uint8_t octet;
             int r;
 
