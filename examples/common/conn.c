@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "conn.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -10,33 +9,23 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "pump.h"
 
 static int read_socket(void *user, void *buf, size_t cap, size_t *got)
 {
     static const int on = 1;
     struct conn *conn = user;
-    ssize_t n = recv(conn->watch.fd, buf, cap, 0);
+    int ret = socket_read(conn->watch.fd, buf, cap, got);
 
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? ONWARD_AGAIN
-                                                 : ONWARD_ECALLBACK;
     /* For the read to come alone: the kernel forgets it. */
-    if (conn->acks_at_once)
+    if (ret == 0 && conn->acks_at_once)
         setsockopt(conn->watch.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-    *got = (size_t)n;
-    return 0;
+    return ret;
 }
 
 static int write_socket(void *user, const void *data, size_t len, size_t *put)
 {
-    struct conn *conn = user;
-    ssize_t n = send(conn->watch.fd, data, len, MSG_NOSIGNAL);
-
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? ONWARD_AGAIN
-                                                 : ONWARD_ECALLBACK;
-    *put = (size_t)n;
-    return 0;
+    return socket_write(((struct conn *)user)->watch.fd, data, len, put);
 }
 
 static void end(struct conn *conn)

@@ -52,9 +52,9 @@ int host_connect(unsigned port)
     return fd;
 }
 
-static int receive(void *user, void *buf, size_t cap, size_t *got)
+int socket_read(int fd, void *buf, size_t cap, size_t *got)
 {
-    ssize_t n = recv(*(int *)user, buf, cap, MSG_DONTWAIT);
+    ssize_t n = recv(fd, buf, cap, MSG_DONTWAIT);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? ONWARD_AGAIN
@@ -63,15 +63,25 @@ static int receive(void *user, void *buf, size_t cap, size_t *got)
     return 0;
 }
 
-static int transmit(void *user, const void *data, size_t len, size_t *put)
+int socket_write(int fd, const void *data, size_t len, size_t *put)
 {
-    ssize_t n = send(*(int *)user, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? ONWARD_AGAIN
                                                  : ONWARD_ECALLBACK;
     *put = (size_t)n;
     return 0;
+}
+
+static int receive(void *user, void *buf, size_t cap, size_t *got)
+{
+    return socket_read(*(int *)user, buf, cap, got);
+}
+
+static int transmit(void *user, const void *data, size_t len, size_t *put)
+{
+    return socket_write(*(int *)user, data, len, put);
 }
 
 int pump_socket(int fd, struct onward_channel *channel)

@@ -292,29 +292,10 @@ static void connected(struct loop_watch *watch, uint32_t events)
     }
 }
 
-static socklen_t endpoint(const struct onward_egress_attempt *a,
-                          struct sockaddr_storage *sa)
-{
-    struct sockaddr_in *in = (struct sockaddr_in *)sa;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
-
-    memset(sa, 0, sizeof(*sa));
-    if (a->ip->family == 4) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)a->port);
-        memcpy(&in->sin_addr, a->ip->octets, 4);
-        return sizeof(*in);
-    }
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons((uint16_t)a->port);
-    memcpy(&in6->sin6_addr, a->ip->octets, 16);
-    return sizeof(*in6);
-}
-
 static int begin_connect(struct delivery *d)
 {
     struct sockaddr_storage sa;
-    socklen_t len = endpoint(&d->attempt, &sa);
+    socklen_t len = to_sockaddr(d->attempt.ip, d->attempt.port, &sa);
     int fd =
         socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error;

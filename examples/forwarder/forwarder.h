@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include <onward.h>
 
@@ -116,6 +117,9 @@ void listen_time(struct forwarder *fwd, int64_t now_ms);
 void listen_close(struct forwarder *fwd);
 /* "192.0.2.1:25", "[2001:db8::1]:25" to an address; false: it is none. */
 bool parse_endpoint(const char *text, struct onward_ip *ip, size_t *port);
+/* An address and port as the system has them; the length of what is in sa. */
+socklen_t to_sockaddr(const struct onward_ip *ip, size_t port,
+                      struct sockaddr_storage *sa);
 
 /* ---- session.c --------------------------------------------------------- */
 

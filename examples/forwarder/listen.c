@@ -57,8 +57,8 @@ static void write_endpoint(const struct onward_ip *ip, size_t port, char *text,
     snprintf(text, cap, ip->family == 6 ? "[%s]:%zu" : "%s:%zu", address, port);
 }
 
-static socklen_t to_sockaddr(const struct onward_ip *ip, size_t port,
-                             struct sockaddr_storage *sa)
+socklen_t to_sockaddr(const struct onward_ip *ip, size_t port,
+                      struct sockaddr_storage *sa)
 {
     struct sockaddr_in *in = (struct sockaddr_in *)sa;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
