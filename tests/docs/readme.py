@@ -39,7 +39,7 @@ def check_program(program):
 
 
 def check_links():
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("doc/*.md")]:
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("doc/**/*.md")]:
         text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.M | re.S)
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
             if "://" not in link and not (path.parent / link).exists():
