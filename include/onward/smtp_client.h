@@ -67,7 +67,8 @@ enum onward_smtp_phase {
                                          decided, the server may have taken the
                                          message: a retry may double it, but
                                          nothing is lost (RFC 1047) */
-    ONWARD_SMTP_PHASE_QUIT = 12
+    ONWARD_SMTP_PHASE_QUIT = 12,
+    ONWARD_SMTP_PHASE_AUTH = 13 /**< logging in */
 };
 
 /**

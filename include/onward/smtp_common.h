@@ -66,6 +66,31 @@ enum onward_smtp_body {
     ONWARD_SMTP_BODY_BINARYMIME = 3
 };
 
+/**
+ * The NOTIFY parameter of RCPT, a set (RFC 3461 section 4.1). NEVER stands
+ * alone; 0: there was none, so it is the receiver's choice.
+ *
+ * @since 0.1
+ */
+enum onward_smtp_notify {
+    ONWARD_SMTP_NOTIFY_NEVER = 1,
+    ONWARD_SMTP_NOTIFY_SUCCESS = 2,
+    ONWARD_SMTP_NOTIFY_FAILURE = 4,
+    ONWARD_SMTP_NOTIFY_DELAY = 8
+};
+
+/**
+ * The RET parameter of MAIL (RFC 3461 section 4.3): how much of the message
+ * comes back in a failure report.
+ *
+ * @since 0.1
+ */
+enum onward_smtp_ret {
+    ONWARD_SMTP_RET_UNSTATED = 0, /**< no RET parameter */
+    ONWARD_SMTP_RET_FULL = 1,
+    ONWARD_SMTP_RET_HDRS = 2
+};
+
 #ifdef __cplusplus
 }
 #endif

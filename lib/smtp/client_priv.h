@@ -2,8 +2,9 @@
  * The rooms of the client session. client.c is its life and the host's calls;
  * client_session.c moves it from greeting to QUIT and is the channel's engine;
  * client_mail.c takes one message through MAIL, RCPT and DATA; client_ahead.c
- * reads a message before; client_tls.c does STARTTLS, and
- * client_outcome.c keeps what is to be told.
+ * reads a message before; client_tls.c does STARTTLS, client_setup.c what comes
+ * between the last EHLO and the first message, and client_outcome.c keeps what
+ * is to be told.
  * client_command.c writes commands, client_content.c message octets, and
  * client_ehlo.c knows what the server offers; these three know no session.
  */
@@ -131,6 +132,7 @@ enum onward_smtp__client_state {
     ONWARD_CLIENT_HELO,
     ONWARD_CLIENT_STARTTLS,
     ONWARD_CLIENT_HANDSHAKE,
+    ONWARD_CLIENT_SETUP, /* steps of client_setup.c */
     ONWARD_CLIENT_IDLE,
     ONWARD_CLIENT_ENVELOPE, /* RSET to DATA */
     ONWARD_CLIENT_CONTENT,
@@ -162,6 +164,8 @@ struct onward_smtp_client {
     struct onward_smtp__mail mail;
     struct onward_smtp__outcome outcome; /* of the session */
     struct onward_smtp__news news;
+    size_t setup_at; /* the step in client_setup.c */
+    bool setup_due;  /* it waits for a reply */
     bool needs_rset; /* the server may hold half a transaction */
     bool wants_quit;
     bool is_secured;     /* TLS is up */
@@ -245,6 +249,46 @@ int onward_smtp__tls_secured(void *engine, int status);
 /* enum onward_tls_failure for an end in the handshake, else 0. */
 int onward_smtp__tls_failure(const struct onward_smtp_client *c,
                              enum onward_smtp_cause cause);
+
+/* ---- Set-up steps (client_setup.c) ------------------------------------- */
+
+/*
+ * To add a step (AUTH): write its two functions in a file of its own and put
+ * them into the table of client_setup.c. begin is called after EHLO (after the
+ * last one: TLS is up as demanded), reply for each reply but 421 while the step
+ * waits for one; c->reply is the reply, c->offers what is offered. Either
+ * writes what it has to with onward_smtp__write_...() or onward_channel__write()
+ * and says how it goes on. A step that gives the session up calls
+ * onward_smtp__client_refuse...() and returns ONWARD_SETUP_OVER when that was 0,
+ * else the error. The step's own state goes into struct onward_smtp_client.
+ */
+enum onward_smtp__setup_result {
+    ONWARD_SETUP_DONE = 0, /* nothing (more) to say: on with the next step */
+    ONWARD_SETUP_REPLY,    /* a line was written, and a reply to it is due */
+    ONWARD_SETUP_HOST,     /* the host was asked; _setup_resume() when it has
+                              answered. What the server says meanwhile is
+                              unasked and ends the session. */
+    ONWARD_SETUP_HELLO,    /* the server has forgotten what it offered: EHLO,
+                              then the next step */
+    ONWARD_SETUP_OVER      /* the session is being ended */
+};
+
+struct onward_smtp__setup_step {
+    enum onward_smtp_phase phase; /* of outcomes */
+    /* enum onward_smtp__setup_result or an error. */
+    int (*begin)(struct onward_smtp_client *c);
+    int (*reply)(struct onward_smtp_client *c);
+};
+
+/* EHLO or HELO was answered, and there will be no (more) TLS. 0 or an error. */
+ONWARD_USE_RESULT int onward_smtp__setup_begin(struct onward_smtp_client *c);
+ONWARD_USE_RESULT int onward_smtp__setup_on_reply(struct onward_smtp_client *c);
+/* After ONWARD_SETUP_HOST; inside the client's task. An error ends the session.
+ */
+void onward_smtp__setup_resume(struct onward_smtp_client *c, int result);
+bool onward_smtp__setup_expects(const struct onward_smtp_client *c);
+enum onward_smtp_phase
+onward_smtp__setup_phase(const struct onward_smtp_client *c);
 
 /* client_ahead.c: state CHECKING; what is left comes again by the task. */
 void onward_smtp__mail_look_ahead(struct onward_smtp_client *c);

@@ -27,6 +27,7 @@ onward_smtp__client_phase(const struct onward_smtp_client *c)
         [ONWARD_CLIENT_HELO] = ONWARD_SMTP_PHASE_EHLO,
         [ONWARD_CLIENT_STARTTLS] = ONWARD_SMTP_PHASE_STARTTLS,
         [ONWARD_CLIENT_HANDSHAKE] = ONWARD_SMTP_PHASE_TLS,
+        [ONWARD_CLIENT_SETUP] = ONWARD_SMTP_PHASE_EHLO, /* see below */
         [ONWARD_CLIENT_IDLE] = ONWARD_SMTP_PHASE_IDLE,
         [ONWARD_CLIENT_ENVELOPE] = ONWARD_SMTP_PHASE_DATA,
         [ONWARD_CLIENT_CONTENT] = ONWARD_SMTP_PHASE_CONTENT,
@@ -36,6 +37,8 @@ onward_smtp__client_phase(const struct onward_smtp_client *c)
         [ONWARD_CLIENT_ENDED] = ONWARD_SMTP_PHASE_QUIT,
     };
 
+    if (c->state == ONWARD_CLIENT_SETUP)
+        return onward_smtp__setup_phase(c);
     if (c->state != ONWARD_CLIENT_ENVELOPE)
         return phases[c->state];
     if (c->mail.answered == ONWARD_STEP_RSET)
@@ -87,6 +90,7 @@ static bool is_in_mail(const struct onward_smtp_client *c)
     case ONWARD_CLIENT_HELO:
     case ONWARD_CLIENT_STARTTLS:
     case ONWARD_CLIENT_HANDSHAKE:
+    case ONWARD_CLIENT_SETUP:
     case ONWARD_CLIENT_IDLE:
     case ONWARD_CLIENT_QUIT:
     case ONWARD_CLIENT_ENDED:
@@ -249,7 +253,7 @@ static int on_ehlo(struct onward_smtp_client *c)
 
 static int on_helo(struct onward_smtp_client *c)
 {
-    return c->reply.code / 100 == 2 ? onward_smtp__client_idle(c)
+    return c->reply.code / 100 == 2 ? onward_smtp__setup_begin(c)
                                     : onward_smtp__client_refuse_by_reply(c);
 }
 
@@ -293,6 +297,8 @@ static int on_reply(struct onward_smtp_client *c)
         return on_helo(c);
     case ONWARD_CLIENT_STARTTLS:
         return onward_smtp__tls_on_reply(c);
+    case ONWARD_CLIENT_SETUP:
+        return onward_smtp__setup_on_reply(c);
     case ONWARD_CLIENT_ENVELOPE:
     case ONWARD_CLIENT_FINAL:
         return onward_smtp__mail_reply(c);
@@ -321,6 +327,8 @@ static bool expects_reply(const struct onward_smtp_client *c)
     case ONWARD_CLIENT_STARTTLS:
     case ONWARD_CLIENT_FINAL:
         return !onward_channel__is_unseen(&c->channel);
+    case ONWARD_CLIENT_SETUP:
+        return onward_smtp__setup_expects(c);
     case ONWARD_CLIENT_ENVELOPE:
         return onward_smtp__mail_expects(c);
     case ONWARD_CLIENT_IDLE:

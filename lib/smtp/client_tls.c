@@ -91,10 +91,10 @@ int onward_smtp__tls_after_ehlo(struct onward_smtp_client *c)
     int err;
 
     if (c->is_secured || c->demand.level == ONWARD_TLS_NONE)
-        return onward_smtp__client_idle(c);
+        return onward_smtp__setup_begin(c);
     if ((c->offers.set & ONWARD_SMTP_EXT_STARTTLS) == 0) {
         if (may_go_plain(c))
-            return onward_smtp__client_idle(c);
+            return onward_smtp__setup_begin(c);
         return refuse_no_tls(c, ONWARD_TLS_NOT_OFFERED);
     }
     err = onward_smtp__write_verb(c, "STARTTLS");
@@ -124,7 +124,7 @@ int onward_smtp__tls_on_reply(struct onward_smtp_client *c)
         return start_handshake(c);
     /* RFC 3207 section 4: go on without it, or not at all. */
     if (may_go_plain(c))
-        return onward_smtp__client_idle(c);
+        return onward_smtp__setup_begin(c);
     onward_smtp__outcome_reply(&why, c, ONWARD_SMTP_PHASE_STARTTLS, &c->arena,
                                NULL);
     why.fate = ONWARD_SMTP_FATE_TEMPORARY;
