@@ -136,7 +136,24 @@ enum onward_smtp_server_flag {
     /** Nothing but EHLO, NOOP, STARTTLS and QUIT before TLS (RFC 3207). */
     ONWARD_SMTP_SERVER_REQUIRE_TLS = 4,
     /** The host does TLS by itself: starttls_ready is called. */
-    ONWARD_SMTP_SERVER_HOST_TLS = 8
+    ONWARD_SMTP_SERVER_HOST_TLS = 8,
+    /** No MAIL and no VRFY before AUTH (RFC 4954); submission needs no flag for
+     * that. */
+    ONWARD_SMTP_SERVER_REQUIRE_AUTH = 16,
+    /** Submission also without AUTH: the host knows its clients by other means
+     * (RFC 6409 section 4.3). */
+    ONWARD_SMTP_SERVER_ALLOW_UNAUTHENTICATED = 32
+};
+
+/**
+ * What the session is to its clients.
+ *
+ * @since 0.1
+ */
+enum onward_smtp_server_mode {
+    ONWARD_SMTP_SERVER_MODE_SMTP = 0,
+    ONWARD_SMTP_SERVER_MODE_LMTP = 1,      /**< RFC 2033: LHLO, no EHLO */
+    ONWARD_SMTP_SERVER_MODE_SUBMISSION = 2 /**< RFC 6409: AUTH before MAIL */
 };
 
 struct onward_smtp_server_opts {
@@ -171,7 +188,7 @@ struct onward_smtp_server_opts {
     /** For the host's answer, default 300000; twice that for message_end. Then
      * the client is told 451 4.3.0 and the token is stale. */
     size_t answer_ms;
-    size_t reserved; /**< 0 */
+    size_t mode; /**< enum onward_smtp_server_mode */
 };
 
 /* ---- Life -------------------------------------------------------------- */

@@ -10,7 +10,7 @@ _Static_assert(offsetof(struct onward_smtp_server_host, closed) +
                        sizeof(((struct onward_smtp_server_host *)0)->closed) ==
                    sizeof(struct onward_smtp_server_host),
                "no tail padding");
-_Static_assert(offsetof(struct onward_smtp_server_opts, reserved) +
+_Static_assert(offsetof(struct onward_smtp_server_opts, mode) +
                        sizeof(size_t) ==
                    sizeof(struct onward_smtp_server_opts),
                "no tail padding");
@@ -18,7 +18,9 @@ _Static_assert(offsetof(struct onward_smtp_server_opts, reserved) +
 enum {
     ALL_FLAGS = ONWARD_SMTP_SERVER_ALLOW_BARE_LF |
                 ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8 |
-                ONWARD_SMTP_SERVER_REQUIRE_TLS | ONWARD_SMTP_SERVER_HOST_TLS
+                ONWARD_SMTP_SERVER_REQUIRE_TLS | ONWARD_SMTP_SERVER_HOST_TLS |
+                ONWARD_SMTP_SERVER_REQUIRE_AUTH |
+                ONWARD_SMTP_SERVER_ALLOW_UNAUTHENTICATED
 };
 
 /* ---- Options ----------------------------------------------------------- */
@@ -56,7 +58,8 @@ static int check_opts(const struct onward_smtp_server_opts *o,
     if (host->rcpt == NULL || host->message_data == NULL ||
         host->message_end == NULL)
         return ONWARD_EINVAL;
-    if ((o->flags & ~(size_t)ALL_FLAGS) != 0 || o->reserved != 0)
+    if ((o->flags & ~(size_t)ALL_FLAGS) != 0 ||
+        o->mode > ONWARD_SMTP_SERVER_MODE_SUBMISSION)
         return ONWARD_EINVAL;
     if (o->hostname.len == 0 || !is_name(o->hostname) ||
         !is_name(o->client_name) || !is_printable(o->banner) ||
@@ -140,6 +143,7 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
     s->desk = desk;
     s->host = *host;
     s->flags = o->flags;
+    s->mode = (enum onward_smtp_server_mode)o->mode;
     s->log_id = o->log_id != 0 ? o->log_id : onward_core__desk_log_id(desk);
     s->hostname = keep(&tail, o->hostname);
     s->banner =
@@ -153,7 +157,7 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
     onward_channel__init(&s->channel, s->ctx, desk, &server_channel_ops, s,
                          NULL);
     onward_core__task_init(&s->task, desk, run_task);
-    onward_core__buf_init(&s->line, s->ctx, s->limits.line_bytes);
+    onward_core__buf_init(&s->line, s->ctx, ONWARD_LIMIT_NONE);
     onward_core__buf_init(&s->scratch, s->ctx, ONWARD_LIMIT_NONE);
     onward_core__arena_init(&s->txn.arena, s->ctx,
                             onward_core__limit(o->session_bytes, 262144));
@@ -208,9 +212,11 @@ static void destroy(struct onward_smtp_server *s)
     struct onward_ctx *ctx = s->ctx;
 
     server_questions_drop(s);
+    server_exchange_end(s);
+    server_line_drop(s);
+    server_login_set(s, onward_core__str(NULL, 0));
     onward_channel__clear(&s->channel);
     onward_core__task_clear(&s->task);
-    onward_core__buf_clear(&s->line);
     onward_core__buf_clear(&s->scratch);
     onward_core__arena_clear(&s->txn.arena);
     onward_core__free(ctx, s->txn.rcpts);
@@ -264,6 +270,7 @@ void server_end(struct onward_smtp_server *s, int status)
     s->state = SERVER_CLOSED;
     s->wait = SERVER_WAIT_NOTHING;
     server_questions_drop(s);
+    server_exchange_end(s);
     onward_channel__set_timeout(&s->channel, SERVER_CLOSE_MS);
     onward_channel__close(&s->channel);
     server_txn_drop(s, ONWARD_SMTP_RESET_CLOSED);
@@ -280,6 +287,25 @@ void server_forget(struct onward_smtp_server *s)
     onward_core__free(s->ctx, (void *)(uintptr_t)s->helo.data);
     s->helo = onward_core__str(NULL, 0);
     s->is_esmtp = false;
+    server_login_set(s, onward_core__str(NULL, 0));
+}
+
+void server_login_set(struct onward_smtp_server *s, struct onward_str who)
+{
+    char *copy = NULL;
+
+    if (who.len > 0) {
+        copy = onward_core__alloc(s->ctx, who.len);
+        if (copy == NULL) {
+            if (s->error == 0)
+                s->error = ONWARD_ENOMEM;
+            return;
+        }
+        memcpy(copy, who.data, who.len);
+    }
+    onward_core__free(s->ctx, (void *)(uintptr_t)s->login.data);
+    s->login = onward_core__str(copy, who.len);
+    s->is_authenticated = who.data != NULL;
 }
 
 /* ---- Pause and shutdown ------------------------------------------------ */

@@ -157,6 +157,12 @@ int server_cmd_ehlo(struct onward_smtp_server *s, struct onward_str args)
     return hello(s, args, true);
 }
 
+/* RFC 2033 section 4.1: EHLO by another name. */
+int server_cmd_lhlo(struct onward_smtp_server *s, struct onward_str args)
+{
+    return hello(s, args, true);
+}
+
 int server_cmd_helo(struct onward_smtp_server *s, struct onward_str args)
 {
     return hello(s, args, false);

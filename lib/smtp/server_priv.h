@@ -1,7 +1,8 @@
 /*
  * The rooms of the server session. server.c is its life and the calls from
- * outside; server_engine.c the loop and the table of commands;
- * server_question.c what waits for the host; each command has its own file.
+ * outside; server_engine.c the loop, server_line.c what becomes of a line,
+ * server_table.c the commands; server_question.c what waits for the host; each
+ * command has its own file.
  *
  * No function here may run after the session is over (server_is_over): every
  * host callback may have freed it, or ended it by an answer. The memory stays
@@ -19,10 +20,11 @@
 #include "smtp/smtp_shared.h"
 
 enum {
-    SERVER_OVERLAP_MAX = 32,       /* RCPT that wait at once */
-    SERVER_LINE_ALLOWANCE = 32768, /* of a line that is too long */
-    SERVER_CLOSE_MS = 30000,       /* for our last words */
-    SERVER_HELO_MAX = 255          /* RFC 5321 section 4.5.3.1.2 */
+    SERVER_OVERLAP_MAX = 32,          /* RCPT that wait at once */
+    SERVER_LINE_ALLOWANCE = 32768,    /* of a line that is too long */
+    SERVER_EXCHANGE_LINE_MAX = 12288, /* RFC 4954 section 4, with CRLF */
+    SERVER_CLOSE_MS = 30000,          /* for our last words */
+    SERVER_HELO_MAX = 255             /* RFC 5321 section 4.5.3.1.2 */
 };
 
 enum server_state {
@@ -59,6 +61,56 @@ enum {
 };
 
 struct onward_tls__filter;
+
+/* ---- Commands ---------------------------------------------------------- */
+
+/* One line of the table (server_table.c). */
+struct server_command {
+    const char *verb;
+    /* args: behind the verb and one space, white space at the end taken off. */
+    int (*run)(struct onward_smtp_server *s, struct onward_str args);
+    unsigned modes;  /* 1 << enum onward_smtp_server_mode; else not known */
+    bool overlaps;   /* may be asked while questions before it wait */
+    bool is_junk;    /* leads nowhere: counted */
+    bool before_tls; /* RFC 3207 section 4: also where TLS is required */
+    bool needs_auth; /* 530 where AUTH is required and was not done */
+};
+
+/*
+ * A command that talks on, as AUTH does: the next lines are no commands but go
+ * to `line`, until the command ends the exchange. Its shape:
+ *
+ *     static int auth_line(struct onward_smtp_server *s, struct onward_str l)
+ *     {
+ *         if (l.len == 1 && l.data[0] == '*') {
+ *             server_exchange_end(s);
+ *             return server_say(s, 501, "5.7.0", "Cancelled");
+ *         }
+ *         ... open a question, or say 334 again, or end it and say 235
+ *         return SERVER_DONE;
+ *     }
+ *     static const struct server_exchange auth_exchange = {
+ *         .line = auth_line, .ended = auth_ended
+ *     };
+ *     int server_cmd_auth(struct onward_smtp_server *s, struct onward_str args)
+ *     {
+ *         ...
+ *         server_exchange_begin(s, &auth_exchange);
+ *         return server_say(s, 334, "", "");
+ *     }
+ *
+ * A line comes without its CRLF, has at most SERVER_EXCHANGE_LINE_MAX octets
+ * with it, and no control characters: too long a line is answered with 500
+ * 5.5.6 and ends the exchange, a control with 501 5.5.2. No line comes while a
+ * question is open; its `answered` may say 334, or end the exchange and say
+ * the result. `ended` runs once for each begin, whatever ends it, the session's
+ * end and free included: wipe and free there, say nothing. Lines are wiped when
+ * they have been taken.
+ */
+struct server_exchange {
+    int (*line)(struct onward_smtp_server *s, struct onward_str line);
+    void (*ended)(struct onward_smtp_server *s);
+};
 
 /* ---- Questions --------------------------------------------------------- */
 
@@ -154,11 +206,13 @@ struct onward_smtp_server {
     struct onward_str hostname, banner, client_name;
     struct onward_ip client_ip;
 
+    enum onward_smtp_server_mode mode;
     enum server_state state;
     enum server_wait wait;
     int error; /* out of memory somewhere: ends the session */
     bool is_esmtp;
     bool is_tls;
+    bool is_authenticated; /* by AUTH; server_login_set() */
     bool is_host_paused;
     bool is_shutdown;
     bool has_progress; /* the timeout starts anew */
@@ -170,13 +224,14 @@ struct onward_smtp_server {
     bool is_held;
     unsigned char last_octet;
 
-    struct onward_str helo;              /* heap */
-    struct onward_str new_helo;          /* heap; being asked about */
-    struct onward_tls__filter *filter;   /* the channel's; NULL: none */
-    struct onward_tls_facts *host_facts; /* heap */
+    const struct server_exchange *exchange; /* that lines belong to, or NULL */
+    struct onward_str login;                /* heap; who was authenticated */
+    struct onward_str helo;                 /* heap */
+    struct onward_str new_helo;             /* heap; being asked about */
+    struct onward_tls__filter *filter;      /* the channel's; NULL: none */
+    struct onward_tls_facts *host_facts;    /* heap */
     size_t error_count, junk_count;
 
-    struct server_question question; /* for all that cannot overlap */
     struct server_question *first, *last;
     size_t question_count;
 
@@ -203,6 +258,9 @@ void server_end(struct onward_smtp_server *s, int status);
 void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why);
 /* RFC 3207 section 4.2: nothing heard before TLS counts. */
 void server_forget(struct onward_smtp_server *s);
+/* The client is who now; data NULL: nobody. Ends with s->error set when there
+ * is no memory. */
+void server_login_set(struct onward_smtp_server *s, struct onward_str who);
 
 /* ---- server_reply.c ---------------------------------------------------- */
 
@@ -258,14 +316,46 @@ extern const struct onward_channel_ops server_channel_ops;
 void server_go(struct onward_smtp_server *s);
 /* Pause and timeout alone. */
 void server_update(struct onward_smtp_server *s);
+/* ---- server_greet.c ---------------------------------------------------- */
+
 /* Ask `connect`, or greet. */
 void server_greet(struct onward_smtp_server *s);
 
+/* ---- server_line.c ----------------------------------------------------- */
+
+/* Take up to one line; returns the octets taken. */
+size_t server_line_feed(struct onward_smtp_server *s, const unsigned char *data,
+                        size_t len);
+/* Run a whole line, without its CRLF: SERVER_DONE or SERVER_HOLD. */
+int server_line_run(struct onward_smtp_server *s, struct onward_str line);
+/* The line that was held is done. */
+void server_line_drop(struct onward_smtp_server *s);
+/* Log the event, say the last reply, end. Returns SERVER_DONE. */
+int server_end_with(struct onward_smtp_server *s, int status, size_t code,
+                    const char *enhanced, const char *text, const char *event,
+                    struct onward_str detail);
+
+/* ---- server_table.c ---------------------------------------------------- */
+
+/* The command of that verb in this mode; NULL: there is none. */
+const struct server_command *
+server_command_of(const struct onward_smtp_server *s, struct onward_str verb);
+/* Is that the first word of another protocol? */
+bool server_is_foreign(struct onward_str verb);
+
+/* ---- server_exchange.c ------------------------------------------------- */
+
+/* The lines that follow belong to exchange; one that is open ends. */
+void server_exchange_begin(struct onward_smtp_server *s,
+                           const struct server_exchange *exchange);
+/* Lines are commands again. Harmless without an exchange. */
+void server_exchange_end(struct onward_smtp_server *s);
+
 /* ---- Commands, one file each ------------------------------------------- */
 
-/* args: behind the verb and one space, white space at the end taken off. */
 int server_cmd_ehlo(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_helo(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_lhlo(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_starttls(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_mail(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_rcpt(struct onward_smtp_server *s, struct onward_str args);

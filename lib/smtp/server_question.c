@@ -23,19 +23,15 @@ static void release(struct onward_smtp_server *s, struct server_question *q)
 {
     onward_core__ask_close(&q->ask);
     onward_core__free(s->ctx, q->text);
-    q->text = NULL;
-    if (q != &s->question)
-        onward_core__free(s->ctx, q);
+    onward_core__free(s->ctx, q);
 }
 
 struct server_question *server_question_open(struct onward_smtp_server *s,
                                              const struct server_asker *asker)
 {
-    struct server_question *q = &s->question;
+    struct server_question *q = onward_core__alloc(s->ctx, sizeof(*q));
     int err;
 
-    if (asker->overlaps)
-        q = onward_core__alloc(s->ctx, sizeof(*q));
     if (q == NULL) {
         s->error = ONWARD_ENOMEM;
         return NULL;

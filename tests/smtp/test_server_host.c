@@ -753,10 +753,10 @@ static void test_options(void **state)
     f.t.opts.banner = ONWARD_STR("a\r\nb");
     assert_int_equal(t_server_start(&f.t), ONWARD_EINVAL);
     f.t.opts.banner = ONWARD_STR("");
-    f.t.opts.flags = 64;
+    f.t.opts.flags = (size_t)1 << 31;
     assert_int_equal(t_server_start(&f.t), ONWARD_EINVAL);
     f.t.opts.flags = 0;
-    f.t.opts.reserved = 1;
+    f.t.opts.mode = 3;
     assert_int_equal(t_server_start(&f.t), ONWARD_EINVAL);
     end();
 }

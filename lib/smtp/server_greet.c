@@ -1,0 +1,61 @@
+/*
+ * The greeting: may this client talk to us?
+ */
+#include "smtp/server_priv.h"
+
+static bool fits_greeting(size_t code)
+{
+    return code == 220 || code / 100 == 4 || code / 100 == 5;
+}
+
+/* 220 is followed by our name and what the host says (RFC 5321 section
+ * 4.3.1); a refusal too, since it closes. */
+static void greeting_answered(struct onward_smtp_server *s,
+                              struct server_question *q)
+{
+    struct onward_smtp_reply reply = q->reply;
+    struct onward_buf text;
+
+    onward_core__buf_init(&text, s->ctx,
+                          ONWARD_SMTP__REPLY_TEXT_MAX + SERVER_HELO_MAX + 1);
+    onward_core__buf_add_str(&text, s->hostname);
+    onward_core__buf_add_byte(&text, ' ');
+    if (reply.text.len > 0)
+        onward_core__buf_add_str(&text, reply.text);
+    else if (reply.code == 220)
+        onward_core__buf_add_str(&text, s->banner);
+    else
+        onward_core__buf_add_text(&text, onward_smtp__stock_text(reply.code));
+    if (text.err < 0 && s->error == 0)
+        s->error = text.err;
+    reply.text = onward_core__buf_str(&text);
+    if (s->error == 0)
+        server_say_reply(s, &reply, ONWARD_SMTP__REPLY_PLAIN);
+    onward_core__buf_clear(&text);
+    if (server_is_over(s))
+        return;
+    if (reply.code == 220)
+        s->state = SERVER_COMMAND;
+    else
+        server_end(s, 0);
+}
+
+static const struct server_asker greeting_asker = {
+    .fits = fits_greeting,
+    .usual = SERVER_REPLY(220, "", ""),
+    .failure = SERVER_REPLY(421, "4.3.0", ""),
+    .answered = greeting_answered,
+};
+
+void server_greet(struct onward_smtp_server *s)
+{
+    struct server_question *q = server_question_open(s, &greeting_asker);
+    int handling = ONWARD_SMTP_DEFAULT;
+
+    if (q == NULL)
+        return;
+    s->state = SERVER_GREETING;
+    if (s->host.connect != NULL)
+        handling = s->host.connect(s->host.user, q->ask.token);
+    server_question_asked(s, q, handling);
+}
