@@ -28,6 +28,24 @@ static int write_socket(void *user, const void *data, size_t len, size_t *put)
     return socket_write(((struct conn *)user)->watch.fd, data, len, put);
 }
 
+static void set_busy(struct conn *conn, bool is_busy)
+{
+    if (is_busy == (conn->prev != NULL))
+        return;
+    if (is_busy) {
+        conn->next = conn->list->busy;
+        conn->prev = &conn->list->busy;
+        if (conn->next != NULL)
+            conn->next->prev = &conn->next;
+        conn->list->busy = conn;
+        return;
+    }
+    *conn->prev = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    conn->prev = NULL;
+}
+
 static void end(struct conn *conn)
 {
     conn_close(conn);
@@ -39,7 +57,8 @@ void conn_service(struct conn *conn)
     const struct onward_channel_io io = {.size = sizeof(io),
                                          .user = conn,
                                          .read = read_socket,
-                                         .write = write_socket};
+                                         .write = write_socket,
+                                         .is_short_last = 1};
     int64_t now = host_now_ms();
     uint32_t events = EPOLLRDHUP;
     int wants, ret;
@@ -54,7 +73,7 @@ void conn_service(struct conn *conn)
     if (ret == ONWARD_ECANCELED)
         return; /* the engine was freed inside, and conn with it */
     /* Its share was done; the others come first. */
-    conn->has_more = ret == 1;
+    set_busy(conn, ret == 1);
     wants = onward_channel_wants(conn->channel);
     if (wants & ONWARD_WANT_CLOSE) {
         end(conn);
@@ -93,21 +112,17 @@ int conn_open(struct conn *conn, struct conn_list *list, struct loop *loop,
               void (*closed)(struct conn *conn))
 {
     *conn = (struct conn){.watch = {.fd = fd, .ready = ready},
+                          .list = list,
                           .loop = loop,
                           .channel = channel,
                           .closed = closed};
-    if (loop_add(loop, &conn->watch, EPOLLIN | EPOLLRDHUP) != 0) {
-        conn->is_closed = true;
-        close(fd);
-        return -1;
-    }
-    conn->list = list;
-    conn->next = list->first;
-    conn->prev = &list->first;
-    if (list->first != NULL)
-        list->first->prev = &conn->next;
-    list->first = conn;
-    return 0;
+    if (loop_add(loop, &conn->watch, EPOLLIN | EPOLLRDHUP) == 0 &&
+        onward_channel_set_add(list->set, channel, conn) == 0)
+        return 0;
+    conn->is_closed = true;
+    loop_remove(loop, &conn->watch);
+    close(fd);
+    return -1;
 }
 
 void conn_close(struct conn *conn)
@@ -115,59 +130,44 @@ void conn_close(struct conn *conn)
     if (conn->is_closed)
         return;
     conn->is_closed = true;
+    set_busy(conn, false);
+    onward_channel_set_remove(conn->list->set, conn->channel);
     loop_remove(conn->loop, &conn->watch);
     close(conn->watch.fd);
-    *conn->prev = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
-    conn->list->is_changed = true;
 }
 
-static bool needs_service(const struct conn *conn, int64_t now_ms)
+int conn_list_open(struct conn_list *list, struct onward_desk *desk)
 {
-    int wants = onward_channel_wants(conn->channel);
-
-    if (conn->has_more)
-        return true;
-    if (wants & (ONWARD_WANT_WRITE | ONWARD_WANT_CLOSE))
-        return true;
-    if ((wants & ONWARD_WANT_READ) && !(conn->watch.events & EPOLLIN))
-        return true;
-    return onward_channel_deadline(conn->channel) <= now_ms;
+    list->busy = NULL;
+    return onward_channel_set_new(desk, &list->set) == 0 ? 0 : -1;
 }
 
-void conn_list_refresh(struct conn_list *list, int64_t now_ms)
+void conn_list_close(struct conn_list *list)
 {
-    struct conn *conn;
-
-    list->turn++;
-    do {
-        list->is_changed = false;
-        for (conn = list->first; conn != NULL && !list->is_changed;) {
-            /* Serviced, a connection may be gone, and others with it: then
-             * begin anew with those that were not looked at. */
-            struct conn *next = conn->next;
-
-            if (conn->turn != list->turn) {
-                conn->turn = list->turn;
-                if (needs_service(conn, now_ms))
-                    conn_service(conn);
-            }
-            conn = next;
-        }
-    } while (list->is_changed);
+    onward_channel_set_free(list->set);
+    list->set = NULL;
 }
 
-int64_t conn_list_deadline(const struct conn_list *list)
+void conn_list_refresh(struct conn_list *list)
 {
-    int64_t least = ONWARD_NEVER;
+    struct conn *busy = list->busy;
+    void *user;
 
-    for (const struct conn *c = list->first; c != NULL; c = c->next) {
-        int64_t at =
-            c->has_more ? INT64_MIN : onward_channel_deadline(c->channel);
+    while (onward_channel_set_next(list->set, &user) == 1)
+        conn_service(user);
+    /* One share each: those that are busy still stand in a new list. */
+    list->busy = NULL;
+    if (busy != NULL)
+        busy->prev = &busy;
+    while (busy != NULL) {
+        struct conn *conn = busy;
 
-        if (at < least)
-            least = at;
+        set_busy(conn, false);
+        conn_service(conn);
     }
-    return least;
+}
+
+bool conn_list_is_busy(const struct conn_list *list)
+{
+    return list->busy != NULL;
 }

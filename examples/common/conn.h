@@ -11,22 +11,19 @@
 
 #include "loop.h"
 
-/* All connections of a loop. Zero-filled is empty. */
+/* The connections of a loop, and which of them to look at. */
 struct conn_list {
-    struct conn *first;
-    unsigned turn;
-    bool is_changed;
+    struct onward_channel_set *set;
+    struct conn *busy; /* those that could move more at once */
 };
 
 struct conn {
-    struct conn *next, **prev; /* in its list */
+    struct conn *next, **prev; /* in busy; prev NULL: not there */
     struct conn_list *list;
     struct loop_watch watch;
     struct loop *loop;
     struct onward_channel *channel;
-    unsigned turn; /* of the list, when it was looked at last */
     bool is_closed;
-    bool has_more;  /* could be moved at once */
     bool peer_gone; /* it sends no more: seen without reading */
     /* Acknowledge what comes without delay. A server that answers pipelined
      * commands one by one waits for that (Nagle), and we have nothing to send
@@ -36,6 +33,11 @@ struct conn {
     void (*closed)(struct conn *conn);
 };
 
+/* 0 or -1. */
+int conn_list_open(struct conn_list *list, struct onward_desk *desk);
+/* All connections are closed. */
+void conn_list_close(struct conn_list *list);
+
 /* The socket must not block; it belongs to conn from now on. 0 or -1. */
 int conn_open(struct conn *conn, struct conn_list *list, struct loop *loop,
               int fd, struct onward_channel *channel,
@@ -43,13 +45,12 @@ int conn_open(struct conn *conn, struct conn_list *list, struct loop *loop,
 /* Move octets now, a fair share. May call closed. */
 void conn_service(struct conn *conn);
 /*
- * Service those that need it: their deadline has come, or the desk has changed
- * what their channels want. Looks at each, but asks the system of none that is
- * idle.
+ * Service those that need it: their deadline has come, the desk has changed
+ * what their channels want, or they had more to move than their share.
  */
-void conn_list_refresh(struct conn_list *list, int64_t now_ms);
-/* The earliest deadline of all; in the past when there is more to move. */
-int64_t conn_list_deadline(const struct conn_list *list);
+void conn_list_refresh(struct conn_list *list);
+/* Is there more to move at once? Other deadlines are the desk's. */
+bool conn_list_is_busy(const struct conn_list *list);
 /* Close now, without `closed`. Harmless when closed already. */
 void conn_close(struct conn *conn);
 

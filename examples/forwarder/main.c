@@ -130,11 +130,10 @@ static int catch_signals(struct signals *s, struct forwarder *fwd)
 static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
 {
     int64_t at = onward_desk_deadline(fwd->desk);
-    int64_t other = conn_list_deadline(&fwd->conns);
+    int64_t other = delivery_deadline(fwd);
 
-    if (other < at)
-        at = other;
-    other = delivery_deadline(fwd);
+    if (conn_list_is_busy(&fwd->conns))
+        return 0;
     if (other < at)
         at = other;
     if (give_up < at)
@@ -160,7 +159,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
      * wake the desk: until both are quiet. */
     do {
         onward_desk_run(fwd->desk, now);
-        conn_list_refresh(&fwd->conns, now);
+        conn_list_refresh(&fwd->conns);
     } while (onward_desk_deadline(fwd->desk) <= now);
 }
 
@@ -223,6 +222,7 @@ static int set_up(struct forwarder *fwd)
 {
     const struct onward_log log = {
         .size = sizeof(log), .user = fwd, .event = library_log};
+    int err;
 
     /* Not the same ids after a restart, nor after a reboot. */
     fwd->next_id = (uint64_t)time(NULL) << 20;
@@ -231,7 +231,10 @@ static int set_up(struct forwarder *fwd)
     fwd->ctx = host_ctx_new(&log);
     if (fwd->loop == NULL || fwd->ctx == NULL)
         return -1;
-    return onward_desk_new(fwd->ctx, NULL, &fwd->desk);
+    err = onward_desk_new(fwd->ctx, NULL, &fwd->desk);
+    if (err == 0 && conn_list_open(&fwd->conns, fwd->desk) != 0)
+        err = ONWARD_ENOMEM;
+    return err;
 }
 
 /* What was delivered, so that a retry does not double it. In memory: a restart
@@ -256,6 +259,7 @@ static void tear_down(struct forwarder *fwd)
     setup_free(fwd->setup);
     onward_store_free(fwd->store);
     onward_memstore_free(fwd->mem);
+    conn_list_close(&fwd->conns);
     if (fwd->desk != NULL)
         onward_desk_free(fwd->desk);
     onward_ctx_free(fwd->ctx);

@@ -46,6 +46,8 @@ void onward_channel__clear(struct onward_channel *ch)
     if (ch->filter_ops != NULL)
         ch->filter_ops->free(ch->filter);
     ch->filter_ops = NULL;
+    if (ch->member != NULL)
+        onward_channel__member_free(ch->member);
     onward_core__buf_clear(&ch->out);
     onward_core__buf_clear(&ch->held);
     onward_core__buf_clear(&ch->plain);
@@ -54,6 +56,8 @@ void onward_channel__clear(struct onward_channel *ch)
 bool onward_channel__free_begin(struct onward_channel *ch)
 {
     ch->guard.is_dead = true;
+    if (ch->member != NULL)
+        onward_channel__member_free(ch->member);
     return ch->guard.depth == 0;
 }
 
@@ -70,10 +74,20 @@ bool onward_channel__leave(struct onward_channel *ch)
     return true;
 }
 
-/* The end of a host's call that entered. */
-static int leave_with(struct onward_channel *ch, int ret)
+void onward_channel__call_enter(struct onward_channel *ch)
 {
-    return onward_channel__leave(ch) ? ONWARD_ECANCELED : ret;
+    ch->is_in_call = true;
+    onward_channel__enter(ch);
+}
+
+int onward_channel__call_leave(struct onward_channel *ch, int ret)
+{
+    ch->is_in_call = false;
+    if (onward_channel__leave(ch))
+        return ONWARD_ECANCELED;
+    if (ch->member != NULL)
+        onward_channel__member_update(ch->member);
+    return ret;
 }
 
 int onward_channel_feed(struct onward_channel *ch, const void *data, size_t len,
@@ -84,9 +98,9 @@ int onward_channel_feed(struct onward_channel *ch, const void *data, size_t len,
     *taken = 0;
     if (onward_channel__is_busy(ch))
         return ONWARD_ESTATE;
-    onward_channel__enter(ch);
+    onward_channel__call_enter(ch);
     ret = onward_channel__run(ch, data, len, taken);
-    return leave_with(ch, ret);
+    return onward_channel__call_leave(ch, ret);
 }
 
 struct onward_str onward_channel_peek(struct onward_channel *ch)
@@ -105,11 +119,11 @@ int onward_channel_drain(struct onward_channel *ch, size_t n)
         return ONWARD_ESTATE;
     if (n > onward_channel__out_len(ch))
         return ONWARD_EINVAL;
-    onward_channel__enter(ch);
+    onward_channel__call_enter(ch);
     ret = onward_channel__written(ch, n);
     if (ret == 0)
         ret = onward_channel__run(ch, NULL, 0, &none);
-    return leave_with(ch, ret);
+    return onward_channel__call_leave(ch, ret);
 }
 
 int onward_channel_wants(const struct onward_channel *ch)
@@ -147,7 +161,7 @@ int onward_channel_tick(struct onward_channel *ch, int64_t now_ms)
     now_ms = onward_channel__now(ch);
     if (ch->timeout_ms != ONWARD_NEVER)
         onward_channel__set_timeout(ch, ch->timeout_ms);
-    onward_channel__enter(ch);
+    onward_channel__call_enter(ch);
     if (ch->deadline_ms != ONWARD_NEVER && ch->deadline_ms <= now_ms) {
         ch->deadline_ms = ONWARD_NEVER;
         /* A peer that does not take our last words is not waited for. */
@@ -160,7 +174,7 @@ int onward_channel_tick(struct onward_channel *ch, int64_t now_ms)
     }
     if (ret == 0)
         ret = onward_channel__run(ch, NULL, 0, &none);
-    return leave_with(ch, ret);
+    return onward_channel__call_leave(ch, ret);
 }
 
 int onward_channel_eof(struct onward_channel *ch, int kind)
@@ -171,9 +185,9 @@ int onward_channel_eof(struct onward_channel *ch, int kind)
         return ONWARD_EINVAL;
     if (onward_channel__is_busy(ch))
         return ONWARD_ESTATE;
-    onward_channel__enter(ch);
+    onward_channel__call_enter(ch);
     ret = onward_channel__end_input(ch, (enum onward_eof)kind);
-    return leave_with(ch, ret);
+    return onward_channel__call_leave(ch, ret);
 }
 
 int64_t onward_channel__now(const struct onward_channel *ch)
@@ -198,6 +212,7 @@ void onward_channel__set_timeout(struct onward_channel *ch, int64_t timeout_ms)
 {
     int64_t now_ms = onward_channel__now(ch);
 
+    onward_channel__touch(ch);
     ch->timeout_ms = ONWARD_NEVER;
     ch->deadline_ms = ONWARD_NEVER;
     if (timeout_ms == ONWARD_NEVER)
@@ -210,6 +225,7 @@ void onward_channel__set_timeout(struct onward_channel *ch, int64_t timeout_ms)
 
 void onward_channel__set_deadline(struct onward_channel *ch, int64_t at_ms)
 {
+    onward_channel__touch(ch);
     ch->timeout_ms = ONWARD_NEVER;
     ch->deadline_ms = at_ms;
 }

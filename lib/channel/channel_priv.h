@@ -1,12 +1,17 @@
 /*
  * What the rooms of the channel share: input in input.c, output in output.c,
- * the host's calls in channel.c, the pump in pump.c. All of these run between
- * enter and leave.
+ * the host's calls in channel.c, the pump in pump.c, sets in set.c. Input,
+ * output and pump run between enter and leave.
  */
 #ifndef ONWARD_CHANNEL_PRIV_H
 #define ONWARD_CHANNEL_PRIV_H
 
 #include "channel/channel_shared.h"
+
+/* Around a call of the host. leave: ret, or ONWARD_ECANCELED when the engine
+ * was freed inside. */
+void onward_channel__call_enter(struct onward_channel *ch);
+int onward_channel__call_leave(struct onward_channel *ch, int ret);
 
 /* Give the engine what is held here, then data. *taken is always set. */
 int onward_channel__run(struct onward_channel *ch, const void *data, size_t len,
@@ -25,5 +30,16 @@ int onward_channel__written(struct onward_channel *ch, size_t n);
 
 /* The engine is at its end because of error, which is returned. */
 int onward_channel__fail(struct onward_channel *ch, int error);
+
+/* What the host waits for may have changed. */
+void onward_channel__member_touch(struct onward_channel__member *member);
+static inline void onward_channel__touch(struct onward_channel *ch)
+{
+    if (ch->member != NULL && !ch->is_in_call)
+        onward_channel__member_touch(ch->member);
+}
+/* Its deadline may come earlier now. */
+void onward_channel__member_update(struct onward_channel__member *member);
+void onward_channel__member_free(struct onward_channel__member *member);
 
 #endif

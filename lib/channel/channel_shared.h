@@ -136,6 +136,7 @@ struct onward_channel {
 
     const struct onward_channel_filter_ops *filter_ops; /* NULL: none */
     void *filter;
+    struct onward_channel__member *member; /* of a set; NULL: in none */
 
     int64_t now_ms;
     int64_t timeout_ms;  /* for a clock that is not known yet */
@@ -152,6 +153,7 @@ struct onward_channel {
     bool was_high;     /* __write returned 1, drained not called yet */
     bool filter_ended; /* failed, or the peer said goodbye */
     bool filter_ready; /* its step may give more without new input */
+    bool is_in_call;   /* of the host, who looks at it afterwards */
 };
 
 /* bounds NULL: all defaults. Takes no memory and cannot fail. The channel

@@ -26,11 +26,13 @@ bool onward_channel__is_ready(const struct onward_channel *ch)
 
 void onward_channel__pause(struct onward_channel *ch)
 {
+    onward_channel__touch(ch);
     ch->is_paused = true;
 }
 
 void onward_channel__resume(struct onward_channel *ch)
 {
+    onward_channel__touch(ch);
     ch->is_paused = false;
 }
 
@@ -51,6 +53,7 @@ int onward_channel__plug(struct onward_channel *ch,
         ops->free(filter);
         return ret;
     }
+    onward_channel__touch(ch);
     ch->filter_ops = ops;
     ch->filter = filter;
     ch->is_early = ch->is_unseen;

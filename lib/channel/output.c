@@ -37,6 +37,7 @@ int onward_channel__put(struct onward_channel *ch, const void *data, size_t len)
     ret = onward_core__buf_add(&ch->out, data, len);
     if (ret == 0)
         ch->is_unseen = true;
+    onward_channel__touch(ch);
     return ret;
 }
 
@@ -106,10 +107,12 @@ void onward_channel__close(struct onward_channel *ch)
     /* What is held is let go in onward_channel__run(): the engine may be
      * reading it right now. */
     ch->is_closing = true;
+    onward_channel__touch(ch);
 }
 
 void onward_channel__abort(struct onward_channel *ch)
 {
+    onward_channel__touch(ch);
     ch->is_closing = true;
     onward_core__buf_clear(&ch->out);
     ch->out_start = 0;

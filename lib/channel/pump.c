@@ -38,14 +38,17 @@ static int pump_out(struct onward_channel *ch,
     return onward_channel__written(ch, put);
 }
 
+/* *moved: octets came in, and more may be there. */
 static int pump_in(struct onward_channel *ch,
-                   const struct onward_channel_io *io, bool *moved)
+                   const struct onward_channel_io *io, bool *moved,
+                   bool *is_dry)
 {
     unsigned char buf[READ_CHUNK];
     size_t got = 0, taken;
     int ret;
 
-    if ((onward_channel_wants(ch) & ONWARD_WANT_READ) == 0 || ch->held.len > 0)
+    if ((onward_channel_wants(ch) & ONWARD_WANT_READ) == 0 || ch->held.len > 0 ||
+        *is_dry)
         return 0;
     ret = io->read(io->user, buf, sizeof(buf), &got);
     if (ch->guard.is_dead || ret == ONWARD_AGAIN)
@@ -57,6 +60,7 @@ static int pump_in(struct onward_channel *ch,
     *moved = true;
     if (got == 0)
         return onward_channel__end_input(ch, ONWARD_EOF_CLEAN);
+    *is_dry = io->is_short_last != 0 && got < sizeof(buf);
     ret = onward_channel__run(ch, buf, got, &taken);
     if (ret == 0 && taken < got) {
         ret = onward_core__buf_add(&ch->held, buf + taken, got - taken);
@@ -70,7 +74,7 @@ int onward_channel_pump(struct onward_channel *ch,
                         const struct onward_channel_io *io)
 {
     struct onward_channel_io own;
-    bool moved = true;
+    bool moved = true, is_dry = false;
     size_t none;
     int ret;
 
@@ -83,7 +87,7 @@ int onward_channel_pump(struct onward_channel *ch,
         return ret;
     if (own.read == NULL || own.write == NULL)
         return ONWARD_EINVAL;
-    onward_channel__enter(ch);
+    onward_channel__call_enter(ch);
     ret = onward_channel__run(ch, NULL, 0, &none);
     for (int round = 0; round < ROUNDS && ret == 0 && moved; round++) {
         moved = false;
@@ -91,11 +95,11 @@ int onward_channel_pump(struct onward_channel *ch,
         if (ret == 0 && !ch->guard.is_dead)
             ret = onward_channel__run(ch, NULL, 0, &none);
         if (ret == 0 && !ch->guard.is_dead)
-            ret = pump_in(ch, &own, &moved);
+            ret = pump_in(ch, &own, &moved, &is_dry);
         if (ch->guard.is_dead)
             break;
     }
-    if (onward_channel__leave(ch))
-        return ONWARD_ECANCELED;
-    return ret == 0 && moved ? 1 : ret;
+    if (ret == 0 && moved)
+        ret = 1;
+    return onward_channel__call_leave(ch, ret);
 }
