@@ -5,6 +5,8 @@
 #include "core/domain_shared.h"
 
 #include <idn2.h>
+#include <unictype.h>
+#include <unistr.h>
 
 #include "core/text_shared.h"
 
@@ -110,6 +112,37 @@ static int lookup(const char *text, uint8_t **ascii)
 }
 
 /*
+ * What libidn2 lets pass in a decoded name: signs that are ASCII with a stroke
+ * on it (disallowed by RFC 5892 section 2.6 and by STD 3), and both kinds of
+ * digits in one right-to-left label (RFC 5893 section 2, condition 4).
+ */
+static bool is_sound_unicode(struct onward_str name)
+{
+    bool has_right = false, has_european = false, has_arabic = false;
+
+    for (size_t at = 0; at < name.len;) {
+        ucs4_t code;
+        int len =
+            u8_mbtoucr(&code, (const uint8_t *)name.data + at, name.len - at);
+        int bidi = len > 0 ? uc_bidi_class(code) : UC_BIDI_B;
+
+        if (len <= 0 || code == 0x2260 || code == 0x226e || code == 0x226f)
+            return false;
+        at += (size_t)len;
+        if (code == '.') {
+            has_right = has_european = has_arabic = false;
+            continue;
+        }
+        has_right = has_right || bidi == UC_BIDI_R || bidi == UC_BIDI_AL;
+        has_european = has_european || bidi == UC_BIDI_EN;
+        has_arabic = has_arabic || bidi == UC_BIDI_AN;
+        if (has_right && has_european && has_arabic)
+            return false;
+    }
+    return true;
+}
+
+/*
  * Each A-label must decode to something that is not ASCII and encodes back to
  * it: else it is another spelling of a name, or of none. ascii is lower case
  * and ends in NUL.
@@ -132,6 +165,8 @@ static int check_a_labels(const char *ascii)
             is_a_label(label))
             ret = ONWARD_ESYNTAX;
     }
+    if (ret == 0 && !is_sound_unicode(decoded))
+        ret = ONWARD_ESYNTAX;
     if (ret == 0)
         ret = lookup(unicode, &again);
     if (ret == 0 && strcmp((const char *)again, ascii) != 0)
@@ -157,6 +192,15 @@ static int store_lower(struct onward_arena *arena, struct onward_str name,
     return 0;
 }
 
+/* Of a name that ended in one of the other full stops (RFC 3490). */
+static void drop_final_dot(char *name)
+{
+    size_t len = strlen(name);
+
+    if (len > 1 && name[len - 1] == '.')
+        name[len - 1] = '\0';
+}
+
 static int idn_to_ascii(struct onward_arena *arena, struct onward_str name,
                         struct onward_str *ascii)
 {
@@ -173,6 +217,8 @@ static int idn_to_ascii(struct onward_arena *arena, struct onward_str name,
     /* The result is looked at, not the name: mapping drops invisible
      * characters, so a label may come out as an A-label that did not go in as
      * one. */
+    if (ret == 0)
+        drop_final_dot((char *)found);
     if (ret == 0 && has_a_label(onward_str_of((const char *)found)))
         ret = check_a_labels((const char *)found);
     if (ret == 0)
@@ -185,10 +231,11 @@ int onward_core__domain_to_ascii(struct onward_arena *arena,
                                  struct onward_str name,
                                  struct onward_str *ascii)
 {
-    if (name.len > 1 && name.data[name.len - 1] == '.')
-        name.len--;
-    if (onward_core__is_ascii(name) && !has_a_label(name))
+    if (onward_core__is_ascii(name) && !has_a_label(name)) {
+        if (name.len > 1 && name.data[name.len - 1] == '.')
+            name.len--;
         return store_lower(arena, name, ascii);
+    }
     return idn_to_ascii(arena, name, ascii);
 }
 

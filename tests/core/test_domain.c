@@ -72,6 +72,23 @@ static const struct ascii_row {
      T("a\xe3\x80\x82"
        "example"),
      "a.example"},
+    {"ideographic full stop at the end", T("m\xc3\xbcller.example\xe3\x80\x82"),
+     "xn--mller-kva.example"},
+    {"two full stops at the end", T("a.example.\xe3\x80\x82"), NULL},
+    {"not equal",
+     T("a\xe2\x89\xa0"
+       "b.example"),
+     NULL},
+    {"A-label of not equal", T("xn--1ch.example"), NULL},
+    {"less, with a stroke of its own", T("<\xcc\xb8.example"), NULL},
+    {"two kinds of digits, right to left",
+     T("\xd7\x90"
+       "0\xd9\xa0.example"),
+     NULL},
+    {"in two labels",
+     T("\xd7\x90"
+       "0.\xd7\x90\xd9\xa0.example"),
+     "xn--0-zhc.xn--4db20a.example"},
     {"decomposed", T("mu\xcc\x88ller.example"), "xn--mller-kva.example"},
     {"A-label", T("XN--MLLER-KVA.example"), "xn--mller-kva.example"},
     {"A-label and U-label", T("xn--mller-kva.m\xc3\xbcller"),
