@@ -155,10 +155,107 @@ static void run_org_domain(void **state)
     world_clear(&x);
 }
 
+/* By public suffix list, where the vectors say that it differs; tests of the
+ * list itself are in test_suffix.c. */
+static void run_legacy_org_domain(void **state)
+{
+    const struct onward_json *t = *state;
+    struct onward_dmarc_opts o = {.size = sizeof(o),
+                                  .author_domain = t_member(t, "domain"),
+                                  .discovery = ONWARD_DMARC_DISCOVERY_RFC7489};
+    struct onward_dmarc_check *c = NULL;
+    struct onward_str want = t_member(t, "rfc7489_psl");
+    struct world x;
+
+    world_init(&x, onward_json__get(t, "records"), NULL, t_member(t, "domain"));
+    assert_int_equal(onward_dmarc_check_new(x.resolver, &o, NULL, &c), 0);
+    assert_int_equal(onward_dmarc_check_finish(c, 0), 0);
+    while (onward_desk_run(x.desk, 0) == 1)
+        continue;
+    t_assert_str_n(onward_dmarc_check_org_domain(c), want.data, want.len);
+    onward_dmarc_check_free(c);
+    world_clear(&x);
+}
+
+/* ---- The questions of the walk ----------------------------------------- */
+
+struct asked {
+    char names[16][300];
+    size_t count;
+};
+
+static int note_question(void *user, uint64_t token, const char *name,
+                         size_t name_len, uint32_t type)
+{
+    struct asked *a = user;
+
+    (void)token;
+    assert_int_equal(type, ONWARD_DNS_TXT);
+    assert_true(a->count < 16);
+    snprintf(a->names[a->count++], sizeof(a->names[0]), "%.*s", (int)name_len,
+             name);
+    return 0;
+}
+
+/* All at once, so also those that a walk one by one would not come to. */
+static void run_questions(void **state)
+{
+    const struct onward_json *t = *state;
+    struct onward_dmarc_opts o = {.size = sizeof(o),
+                                  .author_domain = t_member(t, "domain")};
+    struct asked asked = {.count = 0};
+    struct onward_resolver_host host = {
+        .size = sizeof(host), .user = &asked, .query = note_question};
+    struct onward_resolver *resolver = NULL;
+    struct onward_dmarc_check *c = NULL;
+    struct onward_desk *desk = NULL;
+    struct t_world w;
+    size_t i = 0;
+
+    t_world_init(&w);
+    assert_int_equal(onward_desk_new(w.ctx, NULL, &desk), 0);
+    assert_int_equal(onward_resolver_new(desk, NULL, &host, &resolver), 0);
+    assert_int_equal(onward_dmarc_check_new(resolver, &o, NULL, &c), 0);
+    while (onward_desk_run(desk, 0) == 1)
+        continue;
+    assert_true(asked.count <= 8);
+    for (const struct onward_json *q = onward_json__get(t, "queries")->first;
+         q != NULL; q = q->next, i++)
+        t_assert_str(q->text, asked.names[i]);
+    onward_dmarc_check_free(c);
+    onward_resolver_free(resolver);
+    onward_desk_free(desk);
+    t_world_clear(&w);
+}
+
 static bool is_pass(const struct onward_json *v)
 {
     return v != NULL && v->type == ONWARD_JSON_OBJECT &&
            onward_core__str_eq(t_member(v, "result"), ONWARD_STR("pass"));
+}
+
+static void add_identifiers(struct onward_dmarc_check *c,
+                            const struct onward_json *t)
+{
+    const struct onward_json *spf = onward_json__get(t, "spf");
+
+    if (is_pass(spf))
+        assert_int_equal(onward_dmarc_check_add_spf(c, t_member(spf, "domain")),
+                         0);
+    for (const struct onward_json *d = onward_json__get(t, "dkim")->first;
+         d != NULL; d = d->next) {
+        if (is_pass(d))
+            assert_int_equal(onward_dmarc_check_add_dkim(c, t_member(d, "d")),
+                             0);
+    }
+}
+
+/* A member of the first that has it. */
+static struct onward_str newer(const struct onward_json *differs,
+                               const struct onward_json *want, const char *name)
+{
+    return t_member(onward_json__get(differs, name) != NULL ? differs : want,
+                    name);
 }
 
 static bool matches(const struct onward_json *want,
@@ -181,7 +278,6 @@ static void run_evaluation(void **state)
 {
     const struct onward_json *t = *state;
     const struct onward_json *want = onward_json__get(t, "expect");
-    const struct onward_json *spf = onward_json__get(t, "spf");
     const struct onward_json *also = onward_json__get(t, "also_accept");
     struct onward_dmarc_opts o = {
         .size = sizeof(o), .author_domain = t_member(t, "author_domain")};
@@ -192,15 +288,7 @@ static void run_evaluation(void **state)
     world_init(&x, onward_json__get(t, "records"),
                onward_json__get(t, "nonexistent"), o.author_domain);
     assert_int_equal(onward_dmarc_check_new(x.resolver, &o, NULL, &c), 0);
-    if (is_pass(spf))
-        assert_int_equal(onward_dmarc_check_add_spf(c, t_member(spf, "domain")),
-                         0);
-    for (const struct onward_json *d = onward_json__get(t, "dkim")->first;
-         d != NULL; d = d->next) {
-        if (is_pass(d))
-            assert_int_equal(onward_dmarc_check_add_dkim(c, t_member(d, "d")),
-                             0);
-    }
+    add_identifiers(c, t);
     assert_int_equal(onward_dmarc_check_finish(c, 0), 0);
     while (onward_desk_run(x.desk, 0) == 1)
         continue;
@@ -227,25 +315,75 @@ static void run_evaluation(void **state)
     world_clear(&x);
 }
 
-static int run_file(const char *name, void (*run)(void **state))
+/* The older RFC, where it differs; what its member does not say stays. */
+static void run_legacy_evaluation(void **state)
 {
-    static struct CMUnitTest tests[128];
+    const struct onward_json *t = *state;
+    const struct onward_json *want = onward_json__get(t, "expect");
+    const struct onward_json *differs = onward_json__get(t, "rfc7489");
+    struct onward_dmarc_opts o = {.size = sizeof(o),
+                                  .author_domain = t_member(t, "author_domain"),
+                                  .discovery = ONWARD_DMARC_DISCOVERY_RFC7489};
+    struct onward_dmarc_check *c = NULL;
+    const char *result;
+    struct world x;
+
+    world_init(&x, onward_json__get(t, "records"),
+               onward_json__get(t, "nonexistent"), o.author_domain);
+    assert_int_equal(onward_dmarc_check_new(x.resolver, &o, NULL, &c), 0);
+    add_identifiers(c, t);
+    assert_int_equal(onward_dmarc_check_finish(c, 0), 0);
+    while (onward_desk_run(x.desk, 0) == 1)
+        continue;
+    result = onward_dmarc_result_name(onward_dmarc_check_result(c));
+    t_assert_str(newer(differs, want, "result"), result);
+    if (strcmp(result, "none") != 0) {
+        t_assert_str(newer(differs, want, "policy"),
+                     onward_dmarc_policy_name(onward_dmarc_check_policy(c)));
+        assert_true(onward_core__str_eq(newer(differs, want, "policy_domain"),
+                                        onward_dmarc_check_policy_domain(c)));
+        assert_int_equal(onward_dmarc_check_is_spf_aligned(c),
+                         t_is_true(differs, "spf_aligned") ||
+                             t_is_true(want, "spf_aligned"));
+    }
+    onward_dmarc_check_free(c);
+    world_clear(&x);
+}
+
+/* All cases of a file, or those with a member of that name; `want` of them. */
+static int run_file(const char *name, const char *member, size_t want,
+                    void (*run)(void **state))
+{
+    static struct CMUnitTest all[128], tests[128];
     struct t_vectors v;
-    size_t count;
+    size_t count, chosen = 0;
     int failed;
 
     if (!t_vectors_open(&v, name))
         return 0;
     count =
-        t_add_cases(&v, tests, 0, 128, onward_json__get(v.root, "tests"), run);
-    failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+        t_add_cases(&v, all, 0, 128, onward_json__get(v.root, "tests"), run);
+    for (size_t i = 0; i < count; i++) {
+        if (member == NULL ||
+            onward_json__get(all[i].initial_state, member) != NULL)
+            tests[chosen++] = all[i];
+    }
+    failed = _cmocka_run_group_tests(name, tests, chosen, NULL, NULL);
     t_vectors_close(&v);
-    return failed;
+    if (chosen != want)
+        print_message("%s: %zu cases, not %zu\n", name, chosen, want);
+    return failed + (chosen != want);
 }
 
 int main(void)
 {
-    return run_file("dmarc/records.json", run_record) +
-           run_file("dmarc/orgdomain.json", run_org_domain) +
-           run_file("dmarc/evaluate.json", run_evaluation);
+    const char *const org = "dmarc/orgdomain.json";
+    const char *const all = "dmarc/evaluate.json";
+
+    return run_file("dmarc/records.json", NULL, 53, run_record) +
+           run_file(org, NULL, 23, run_org_domain) +
+           run_file(org, "queries", 23, run_questions) +
+           run_file(org, "rfc7489_psl", 7, run_legacy_org_domain) +
+           run_file(all, NULL, 49, run_evaluation) +
+           run_file(all, "rfc7489", 5, run_legacy_evaluation);
 }

@@ -153,6 +153,8 @@ static void run_case(void **state)
     t_world_clear(&w);
 }
 
+enum { CASES = 203 };
+
 int main(void)
 {
     static struct CMUnitTest tests[256];
@@ -169,5 +171,7 @@ int main(void)
                             run_case);
     failed = _cmocka_run_group_tests("SPF suite", tests, count, NULL, NULL);
     t_vectors_close(&v);
-    return failed;
+    if (count != CASES)
+        print_message("%zu cases, not %d\n", count, CASES);
+    return failed + (count != CASES);
 }
