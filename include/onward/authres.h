@@ -15,6 +15,8 @@
 extern "C" {
 #endif
 
+struct onward_header; /* <onward/mime.h> */
+
 /* ---- Writing ----------------------------------------------------------- */
 
 /** Collects the results of one field. */
@@ -263,6 +265,34 @@ ONWARD_API int onward_authres_property(const struct onward_authres *authres,
 ONWARD_API struct onward_str
 onward_authres_value(const struct onward_authres *authres, size_t i,
                      struct onward_str ptype, struct onward_str property);
+
+/**
+ * What our own border found of a message: the topmost Authentication-Results
+ * field of this authserv-id, read.
+ *
+ * A border puts its field on top and removes those that claim its name (RFC
+ * 8601 section 5), so any other, above or below, was written by somebody else.
+ * Nothing is taken from lower ones, from other names, or from
+ * ARC-Authentication-Results. If the topmost that could be taken for ours
+ * cannot be read, there is none. That the message came through the border is
+ * for the caller to know.
+ *
+ * @param header       read to its end; see <onward/mime.h>.
+ * @param authserv_id  as the border writes it; compared as
+ *                     a domain, in any case and as A- or U-labels.
+ * @param authres      out: free with onward_authres_free(); keeps nothing of
+ *                     header. Untouched on failure.
+ * @return 0, or
+ *         ONWARD_ENOENT  there is none to trust: treat the message as unchecked
+ *         ONWARD_ELIMIT  it has more than 1000 items
+ *         ONWARD_EINVAL  header or authres is NULL, or no authserv_id
+ *         ONWARD_ENOMEM  out of memory
+ * @note Calls no callback but the allocator.
+ * @since 0.1
+ */
+ONWARD_API int onward_authres_trusted(const struct onward_header *header,
+                                      struct onward_str authserv_id,
+                                      struct onward_authres **authres);
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,31 @@ enum onward_verifier_iprev {
 };
 
 /**
+ * What goes into Authentication-Results beside the usual. By default it is what
+ * forwarding services write, in their order:
+ *
+ *     dkim=pass header.d=a.example header.s=sel header.b=dGhlc2Vh;
+ *     dmarc=pass header.from=a.example policy.dmarc=reject;
+ *     spf=none (mx.b.example: no SPF records found for
+ *      postmaster@mail.a.example) smtp.helo=mail.a.example;
+ *     spf=pass (mx.b.example: domain of u@a.example designates 192.0.2.9 as
+ *      permitted sender) smtp.mailfrom=u@a.example;
+ *     arc=none smtp.remote-ip=192.0.2.9
+ *
+ * One result a DKIM signature, none without one: who did not sign is told from
+ * who was not checked by the other results, which are always there. Some of
+ * those services write dmarc=none for mail that failed a policy of none. We
+ * write dmarc=fail: RFC 8601 section 2.7.1 has none for no policy at all, and
+ * a receiver that reads it loses what it could learn of a forgery.
+ */
+enum onward_verifier_results {
+    /** dkim=none for a message without signatures (RFC 8601 section 2.7.1). */
+    ONWARD_VERIFIER_RESULTS_DKIM_NONE = 1,
+    /** header.a and header.i of each signature. */
+    ONWARD_VERIFIER_RESULTS_DKIM_DETAIL = 2
+};
+
+/**
  * What is known of the connection, and the policy: what is refused, what is
  * written down. All 0 is the careful choice.
  */
@@ -63,10 +88,12 @@ struct onward_verifier_opts {
     /** 1: a message without a readable author, or with too many, is not asked
      * to be rejected. DMARC does not pass for it in any case. */
     size_t allow_no_author;
-    /** 1: write no smtp.remote-ip and no iprev into Authentication-Results. */
+    /** 1: write no smtp.remote-ip and no iprev into Authentication-Results, and
+     * no address into the comments of SPF. */
     size_t omit_remote_ip;
     size_t iprev;                 /**< enum onward_verifier_iprev */
     struct onward_str iprev_name; /**< the name that was found; may be empty */
+    size_t results;               /**< bits of enum onward_verifier_results */
 };
 
 struct onward_verifier_host {
@@ -280,6 +307,24 @@ onward_verifier_authres(const struct onward_verifier *verifier);
  */
 ONWARD_API struct onward_str
 onward_verifier_body_hash(const struct onward_verifier *verifier);
+
+/**
+ * What an ARC sealer has to know of the message: sets chain_result,
+ * chain_instances, authserv_id, results and body_hash of opts. That is for a
+ * message whose body leaves as it came; empty body_hash for another, and feed
+ * the sealer the body. onward_arc_state_write() takes it to another process.
+ *
+ * @param opts  size set by the caller, to all that this release knows; what
+ *              else it holds stays. Texts are borrowed from the verifier.
+ * @return 0, or, and then opts is untouched,
+ *         ONWARD_AGAIN   the chain fails only because DNS gave no answer. A
+ *                        seal would break it for good: defer the message
+ *         ONWARD_ESTATE  before `done`
+ *         ONWARD_EINVAL  opts is NULL or its size too small
+ * @since 0.1
+ */
+ONWARD_API int onward_verifier_sealing(const struct onward_verifier *verifier,
+                                       struct onward_arc_sealer_opts *opts);
 
 /**
  * Why each part came out as it did, as one JSON object in one line:

@@ -37,7 +37,9 @@ struct onward_arc_sealer {
     enum onward_arc_result chain_result;
     size_t chain_instances;
     size_t instance; /* of the new set */
-    int64_t time_s;
+    int64_t time_s, expire_s;
+    size_t listing;
+    bool omits_seal_time;
     uint64_t log_id;
     struct onward_buf aar;
     struct field ams, seal;
@@ -103,6 +105,8 @@ static bool is_fields(struct onward_str list)
 
 static int check_opts(const struct onward_arc_sealer_opts *o)
 {
+    const int64_t last = INT64_C(999999999999); /* 12 digits */
+
     if (o->reserved != 0 || o->chain_result < ONWARD_ARC_NONE ||
         o->chain_result > ONWARD_ARC_FAIL ||
         !onward_core__domain_is_dns_name(o->domain, 2) ||
@@ -118,7 +122,10 @@ static int check_opts(const struct onward_arc_sealer_opts *o)
         return ONWARD_EINVAL;
     if (o->body_hash.len != 0 && o->body_hash.len != ONWARD_DKIM__HASH_SIZE)
         return ONWARD_EINVAL;
-    if (o->time_s < 0 || o->time_s > INT64_C(999999999999))
+    if (o->time_s < 0 || o->time_s > last || o->expire_s < 0 ||
+        o->expire_s > last - o->time_s)
+        return ONWARD_EINVAL;
+    if (o->listing > ONWARD_DKIM_LISTING_SERVICE)
         return ONWARD_EINVAL;
     return 0;
 }
@@ -146,6 +153,9 @@ static int copy_opts(struct onward_arc_sealer *s,
     s->chain_result = (enum onward_arc_result)o->chain_result;
     s->chain_instances = o->chain_instances;
     s->time_s = o->time_s != 0 ? o->time_s : onward_core__now_s(s->ctx);
+    s->expire_s = o->expire_s;
+    s->listing = o->listing;
+    s->omits_seal_time = o->omit_seal_time != 0;
     s->log_id = o->log_id != 0
                     ? o->log_id
                     : onward_core__desk_log_id(onward_key__signer_desk(s->key));
@@ -317,6 +327,8 @@ static void write_ams(struct onward_arc_sealer *s, struct onward_str fields)
     onward_dkim__write_tag_int(&w, "i", (int64_t)s->instance);
     onward_dkim__write_tag(&w, "s", s->selector);
     onward_dkim__write_tag_int(&w, "t", s->time_s);
+    if (s->expire_s > 0)
+        onward_dkim__write_tag_int(&w, "x", s->time_s + s->expire_s);
 }
 
 static void write_seal(struct onward_arc_sealer *s)
@@ -329,7 +341,8 @@ static void write_seal(struct onward_arc_sealer *s)
     onward_dkim__write_tag(&w, "d", s->domain);
     onward_dkim__write_tag_int(&w, "i", (int64_t)s->instance);
     onward_dkim__write_tag(&w, "s", s->selector);
-    onward_dkim__write_tag_int(&w, "t", s->time_s);
+    if (!s->omits_seal_time)
+        onward_dkim__write_tag_int(&w, "t", s->time_s);
 }
 
 /* Put the signature that came into its place. */
@@ -347,18 +360,6 @@ static int fill_hole(struct onward_arc_sealer *s, struct field *f)
     return whole.err;
 }
 
-/* The fields that the message signature lists by default. */
-static int list_fields(struct onward_arc_sealer *s, struct onward_buf *out)
-{
-    size_t count = onward_header_count_named(&s->intake.header,
-                                             ONWARD_STR("DKIM-Signature"));
-    int err = onward_dkim__list_default(&s->intake.header, out);
-
-    for (; count > 0 && err == 0; count--)
-        err = onward_core__buf_add_text(out, ":dkim-signature");
-    return err;
-}
-
 /* ---- Signing ----------------------------------------------------------- */
 
 static int sign_message(struct onward_arc_sealer *s)
@@ -371,7 +372,7 @@ static int sign_message(struct onward_arc_sealer *s)
 
     onward_core__buf_init(&list, s->ctx, FIELD_MAX);
     if (fields.len == 0) {
-        err = list_fields(s, &list);
+        err = onward_dkim__list(&s->intake.header, s->listing, true, &list);
         fields = onward_core__buf_str(&list);
     }
     if (err == 0) {

@@ -173,9 +173,9 @@ struct onward_dkim__key {
     struct onward_pubkey *pub;           /* counted; NULL when not read */
     size_t bits;                         /* of a key whose size is refused */
     size_t fault_at; /* offset in the record, when refused */
-    bool is_record;                      /* a key record, good or bad */
-    bool is_test;                        /* t=y */
-    bool is_strict;                      /* t=s */
+    bool is_record;  /* a key record, good or bad */
+    bool is_test;    /* t=y */
+    bool is_strict;  /* t=s */
 };
 
 /*
@@ -192,11 +192,9 @@ void onward_dkim__key_clear(struct onward_dkim__key *key);
  * *key is borrowed from the answer, or is room, which the caller clears in any
  * case. 0 or ONWARD_ENOMEM.
  */
-ONWARD_USE_RESULT int
-onward_dkim__key_of(struct onward_ctx *ctx,
-                    const struct onward_dns__answer *answer, size_t i,
-                    struct onward_dkim__key *room,
-                    const struct onward_dkim__key **key);
+ONWARD_USE_RESULT int onward_dkim__key_of(
+    struct onward_ctx *ctx, const struct onward_dns__answer *answer, size_t i,
+    struct onward_dkim__key *room, const struct onward_dkim__key **key);
 
 /* ---- Signature fields -------------------------------------------------- */
 
@@ -388,13 +386,13 @@ void onward_dkim__write_tag_list(struct onward_dkim__writer *w, const char *tag,
 struct onward_str onward_dkim__algorithm_name(uint32_t type);
 
 /*
- * Append the names that our signatures list: those of a second of which could
- * change the message once more than they occur. 0, ONWARD_ELIMIT (a message
- * made of a thousand To fields) or ONWARD_ENOMEM.
+ * Append the names that our signatures list, by enum onward_dkim_listing; of
+ * an ARC-Message-Signature with is_ams. 0, ONWARD_ELIMIT (a message made of a
+ * thousand To fields) or ONWARD_ENOMEM.
  */
-ONWARD_USE_RESULT int
-onward_dkim__list_default(const struct onward_header *header,
-                          struct onward_buf *out);
+ONWARD_USE_RESULT int onward_dkim__list(const struct onward_header *header,
+                                        size_t listing, bool is_ams,
+                                        struct onward_buf *out);
 /* Field names parted by colons, `required` (unless empty) among them? */
 bool onward_dkim__is_list(struct onward_str list, struct onward_str required);
 

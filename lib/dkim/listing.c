@@ -46,10 +46,82 @@ static const struct rule {
     {"tls-report-submitter", IF_THERE},
 };
 
-/* 0, ONWARD_ELIMIT (a message made of a thousand To fields) or ONWARD_ENOMEM.
- */
-int onward_dkim__list_default(const struct onward_header *header,
-                              struct onward_buf *out)
+/* What forwarding services list. Without Message-ID, MIME-Version and
+ * Content-Type, and From no more often than it occurs. */
+static const struct service_name {
+    const char *name;
+    bool is_in_ams; /* listed by ARC-Message-Signature too */
+} service_names[] = {
+    {"to", true},
+    {"subject", true},
+    {"from", true},
+    {"date", true},
+    {"feedback-id", false},
+    {"reply-to", true},
+    {"cc", true},
+    {"resent-date", true},
+    {"resent-from", true},
+    {"resent-to", true},
+    {"resent-cc", true},
+    {"in-reply-to", true},
+    {"references", true},
+    {"list-id", true},
+    {"list-help", true},
+    {"list-unsubscribe", false},
+    {"list-unsubscribe-post", false},
+    {"list-subscribe", true},
+    {"list-post", true},
+    {"list-owner", true},
+    {"list-archive", true},
+};
+
+static int list_name(struct onward_buf *out, struct onward_str name)
+{
+    if (out->len > 0)
+        onward_core__buf_add_byte(out, ':');
+    return onward_core__buf_add_str(out, name);
+}
+
+static bool is_service_name(struct onward_str name, bool is_ams)
+{
+    for (size_t i = 0; i < sizeof(service_names) / sizeof(service_names[0]);
+         i++) {
+        if (onward_core__str_ieq(name, onward_str_of(service_names[i].name)))
+            return service_names[i].is_in_ams || !is_ams;
+    }
+    return false;
+}
+
+/* What is there as it stands in the message, then what is not there, so that
+ * none can be added. */
+static int list_service(const struct onward_header *header, bool is_ams,
+                        struct onward_buf *out)
+{
+    size_t listed = 0;
+
+    for (size_t i = 0; i < header->count; i++) {
+        struct onward_str name = onward_mime__name(header, i);
+
+        if (!is_service_name(name, is_ams))
+            continue;
+        if (++listed >
+            LISTED_MAX - sizeof(service_names) / sizeof(*service_names))
+            return ONWARD_ELIMIT;
+        list_name(out, name);
+    }
+    for (size_t i = 0; i < sizeof(service_names) / sizeof(service_names[0]);
+         i++) {
+        struct onward_str name = onward_str_of(service_names[i].name);
+
+        if (is_service_name(name, is_ams) &&
+            onward_header_count_named(header, name) == 0)
+            list_name(out, name);
+    }
+    return out->err;
+}
+
+static int list_guarded(const struct onward_header *header,
+                        struct onward_buf *out)
 {
     size_t listed = 0;
 
@@ -63,13 +135,25 @@ int onward_dkim__list_default(const struct onward_header *header,
         listed += count;
         if (listed > LISTED_MAX)
             return ONWARD_ELIMIT;
-        for (; count > 0; count--) {
-            if (out->len > 0)
-                onward_core__buf_add_byte(out, ':');
-            onward_core__buf_add_text(out, rules[i].name);
-        }
+        for (; count > 0; count--)
+            list_name(out, onward_str_of(rules[i].name));
     }
     return out->err;
+}
+
+int onward_dkim__list(const struct onward_header *header, size_t listing,
+                      bool is_ams, struct onward_buf *out)
+{
+    size_t count =
+        onward_header_count_named(header, ONWARD_STR("DKIM-Signature"));
+    int err;
+
+    if (listing == ONWARD_DKIM_LISTING_SERVICE)
+        return list_service(header, is_ams, out);
+    err = list_guarded(header, out);
+    for (; is_ams && count > 0 && err == 0; count--)
+        err = list_name(out, ONWARD_STR("dkim-signature"));
+    return err;
 }
 
 bool onward_dkim__is_list(struct onward_str list, struct onward_str required)

@@ -21,7 +21,10 @@ struct part {
     struct onward_buf field;
     struct onward_str domain, selector, identity, fields;
     enum onward_dkim__canon header_canon, body_canon;
-    size_t body_index;
+    size_t body_index; /* unless the hash was given */
+    bool has_body_hash;
+    unsigned char body_hash[ONWARD_DKIM__HASH_SIZE];
+    size_t listing;
     int64_t time_s, expire_s;
 };
 
@@ -67,8 +70,13 @@ static int check_opts(const struct onward_dkim_signer_opts *o)
 {
     const int64_t last = INT64_C(999999999999); /* 12 digits */
 
-    if (o->reserved != 0 || !onward_core__domain_is_dns_name(o->domain, 2) ||
+    if (!onward_core__domain_is_dns_name(o->domain, 2) ||
         !onward_core__domain_is_dns_name(o->selector, 1))
+        return ONWARD_EINVAL;
+    if (o->listing > ONWARD_DKIM_LISTING_SERVICE)
+        return ONWARD_EINVAL;
+    if (o->body_hash.len != 0 &&
+        (o->body_hash.len != ONWARD_DKIM__HASH_SIZE || o->use_simple_body))
         return ONWARD_EINVAL;
     if (o->domain.len + o->selector.len + sizeof("._domainkey.") - 1 >
         ONWARD_DOMAIN_MAX)
@@ -100,6 +108,10 @@ static int copy_opts(struct onward_dkim_signer *s, struct part *part,
         o->use_simple_body ? ONWARD_DKIM__SIMPLE : ONWARD_DKIM__RELAXED;
     part->time_s = o->time_s != 0 ? o->time_s : onward_core__now_s(s->ctx);
     part->expire_s = o->expire_s;
+    part->listing = o->listing;
+    part->has_body_hash = o->body_hash.len != 0;
+    if (part->has_body_hash)
+        memcpy(part->body_hash, o->body_hash.data, sizeof(part->body_hash));
     return err;
 }
 
@@ -145,7 +157,7 @@ static int add_part(struct onward_dkim_signer *s, struct onward_signer *key,
     part->key = onward_key__signer_hold(key);
     onward_core__buf_init(&part->field, s->ctx, FIELD_MAX);
     err = copy_opts(s, part, opts);
-    if (err == 0)
+    if (err == 0 && !part->has_body_hash)
         err = onward_dkim__body_want(&s->intake.body, part->body_canon, false,
                                      0, &part->body_index);
     if (err != 0) {
@@ -248,6 +260,9 @@ static int write_field(struct part *part, const struct onward_dkim__body *body,
 {
     static const char *const forms[] = {"simple/simple", "simple/relaxed",
                                         "relaxed/simple", "relaxed/relaxed"};
+    const unsigned char *body_hash =
+        part->has_body_hash ? part->body_hash
+                            : onward_dkim__body_digest(body, part->body_index);
     struct onward_dkim__writer w = {.out = &part->field};
     uint32_t type = onward_pubkey_type(onward_signer_public(part->key));
 
@@ -266,9 +281,7 @@ static int write_field(struct part *part, const struct onward_dkim__body *body,
     if (part->expire_s > 0)
         onward_dkim__write_tag_int(&w, "x", part->time_s + part->expire_s);
     onward_dkim__write_tag_list(&w, "h", fields);
-    onward_dkim__write_tag_base64(
-        &w, "bh", onward_dkim__body_digest(body, part->body_index),
-        ONWARD_DKIM__HASH_SIZE);
+    onward_dkim__write_tag_base64(&w, "bh", body_hash, ONWARD_DKIM__HASH_SIZE);
     /* b= begins a line of its own, and fills the lines after it. */
     onward_core__buf_add_text(&part->field, ";\r\n b=");
     return part->field.err;
@@ -326,7 +339,7 @@ static int sign(struct onward_dkim_signer *s, struct part *part)
 
     onward_core__buf_init(&list, s->ctx, FIELD_MAX);
     if (fields.len == 0) {
-        err = onward_dkim__list_default(&s->intake.header, &list);
+        err = onward_dkim__list(&s->intake.header, part->listing, false, &list);
         fields = onward_core__buf_str(&list);
     }
     if (err == 0)

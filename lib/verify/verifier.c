@@ -11,8 +11,8 @@ enum {
     DEFAULT_TIMEOUT_MS = 30000
 };
 
-_Static_assert(offsetof(struct onward_verifier_opts, iprev_name) +
-                       sizeof(struct onward_str) ==
+_Static_assert(offsetof(struct onward_verifier_opts, results) +
+                       sizeof(size_t) ==
                    sizeof(struct onward_verifier_opts),
                "no tail padding");
 
@@ -180,7 +180,9 @@ int onward_verifier_new(struct onward_resolver *resolver,
         o.dmarc_reject_policy > ONWARD_DMARC_REJECT_NEVER ||
         o.dmarc_discovery > ONWARD_DMARC_DISCOVERY_RFC7489 ||
         o.max_authors > ONWARD_VERIFIER_AUTHORS_MAX ||
-        o.iprev > ONWARD_VERIFIER_IPREV_PERMERROR)
+        o.iprev > ONWARD_VERIFIER_IPREV_PERMERROR ||
+        o.results > (ONWARD_VERIFIER_RESULTS_DKIM_NONE |
+                     ONWARD_VERIFIER_RESULTS_DKIM_DETAIL))
         return ONWARD_EINVAL;
     desk = onward_dns__desk(resolver);
     if (onward_core__desk_is_dead(desk))
@@ -198,6 +200,7 @@ int onward_verifier_new(struct onward_resolver *resolver,
     v->max_authors = onward_core__limit(o.max_authors, 1);
     v->dmarc_reject_policy = o.dmarc_reject_policy;
     v->dmarc_discovery = o.dmarc_discovery;
+    v->results = o.results;
     v->allow_no_author = o.allow_no_author != 0;
     v->omit_remote_ip = o.omit_remote_ip != 0;
     v->iprev = o.iprev;

@@ -29,7 +29,7 @@ struct onward_verifier {
     struct onward_str authserv_id, mail_from, helo;
     struct onward_ip client_ip;
     size_t max_signatures, timeout_ms, max_authors;
-    size_t dmarc_reject_policy, dmarc_discovery, iprev;
+    size_t dmarc_reject_policy, dmarc_discovery, iprev, results;
     struct onward_str iprev_name;
     bool has_client, allow_no_author, omit_remote_ip, is_suspect;
     bool is_trusted_forwarder;

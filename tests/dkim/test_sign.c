@@ -417,7 +417,7 @@ static void test_bad_options_are_refused(void **state)
         else if (i == 10)
             o.expire_s = -1;
         else
-            o.reserved = 1;
+            o.listing = 2;
         assert_int_equal(make_signer(&x, &o), ONWARD_EINVAL);
     }
     o = plain_opts();

@@ -45,7 +45,8 @@ def forwards(program):
                           b"ARC-Authentication-Results",
                           b"Authentication-Results", b"Delivered-To",
                           b"Received"])
-        holds(text, b"spf=pass smtp.mailfrom=ann@sender.example")
+        holds(text, b" spf=pass (mx.zone.example: domain of ann@sender.example "
+              b"designates")
         assert until(lambda: hop.ends == ["quit"]), hop.ends
         line = last(f)
         for key, value in {"client": "127.0.0.1", "tls": None,

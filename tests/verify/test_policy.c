@@ -194,6 +194,12 @@ static void test_options_out_of_range(void **state)
 
 /* ---- What is written --------------------------------------------------- */
 
+#define DMARC " dmarc=pass header.from=a.example policy.dmarc=reject;\r\n"
+#define MAIL_FROM                                                              \
+    " spf=pass (mx.b.example: domain of u@a.example designates 192.0.2.9 "     \
+    "as\r\n"                                                                   \
+    " permitted sender) smtp.mailfrom=u@a.example;\r\n"
+
 static const struct written_row {
     const char *name, *mail_from, *helo;
     size_t omit_remote_ip, iprev;
@@ -201,52 +207,98 @@ static const struct written_row {
 } written_rows[] = {
     {"two identities of SPF, and who brought it", "u@a.example",
      "mail.a.example", 0, 0, "",
-     "mx.b.example;\r\n"
-     " spf=pass smtp.mailfrom=u@a.example;\r\n"
-     " spf=pass smtp.helo=mail.a.example;\r\n"
-     " dkim=none;\r\n"
-     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
-     " dmarc=pass header.from=a.example policy.dmarc=reject"},
+     "mx.b.example;\r\n" DMARC
+     " spf=pass (mx.b.example: domain of postmaster@mail.a.example "
+     "designates\r\n 192.0.2.9 as permitted sender) "
+     "smtp.helo=mail.a.example;\r\n" MAIL_FROM
+     " arc=none smtp.remote-ip=192.0.2.9"},
     {"the null sender is postmaster at HELO", "", "mail.a.example", 0, 0, "",
-     "mx.b.example;\r\n"
-     " spf=pass smtp.helo=mail.a.example;\r\n"
-     " dkim=none;\r\n"
-     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
-     " dmarc=pass header.from=a.example policy.dmarc=reject"},
+     "mx.b.example;\r\n" DMARC
+     " spf=pass (mx.b.example: domain of postmaster@mail.a.example "
+     "designates\r\n 192.0.2.9 as permitted sender) "
+     "smtp.helo=mail.a.example;\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9"},
     {"of which nothing may be known", "", "mail.z.example", 0, 0, "",
      "mx.b.example;\r\n"
-     " spf=none smtp.helo=mail.z.example;\r\n"
-     " dkim=none;\r\n"
-     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
      " dmarc=fail reason=\"no aligned identifier passed\" "
      "header.from=a.example\r\n"
-     " policy.dmarc=reject"},
+     " policy.dmarc=reject;\r\n"
+     " spf=none (mx.b.example: no SPF records found for "
+     "postmaster@mail.z.example)\r\n smtp.helo=mail.z.example;\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9"},
     {"an address for a name has no policy", "", "[192.0.2.9]", 0, 0, "",
      "mx.b.example;\r\n"
-     " spf=none smtp.helo=\"[192.0.2.9]\";\r\n"
-     " dkim=none;\r\n"
-     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
      " dmarc=fail reason=\"no aligned identifier passed\" "
      "header.from=a.example\r\n"
-     " policy.dmarc=reject"},
+     " policy.dmarc=reject;\r\n"
+     " spf=none (mx.b.example: the identity has no usable domain)\r\n"
+     " smtp.helo=\"[192.0.2.9]\";\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9"},
     {"the reverse name", "u@a.example", "mail.z.example", 0,
      ONWARD_VERIFIER_IPREV_PASS, "mail.a.example",
      "mx.b.example;\r\n"
-     " iprev=pass (mail.a.example) policy.iprev=192.0.2.9;\r\n"
-     " spf=pass smtp.mailfrom=u@a.example;\r\n"
-     " spf=none smtp.helo=mail.z.example;\r\n"
-     " dkim=none;\r\n"
-     " arc=none smtp.remote-ip=192.0.2.9;\r\n"
-     " dmarc=pass header.from=a.example policy.dmarc=reject"},
+     " iprev=pass (mail.a.example) policy.iprev=192.0.2.9;\r\n" DMARC
+     " spf=none (mx.b.example: no SPF records found for "
+     "postmaster@mail.z.example)\r\n smtp.helo=mail.z.example;\r\n" MAIL_FROM
+     " arc=none smtp.remote-ip=192.0.2.9"},
     {"not the address", "u@a.example", "mail.z.example", 1,
      ONWARD_VERIFIER_IPREV_PASS, "mail.a.example",
-     "mx.b.example;\r\n"
-     " spf=pass smtp.mailfrom=u@a.example;\r\n"
-     " spf=none smtp.helo=mail.z.example;\r\n"
-     " dkim=none;\r\n"
-     " arc=none;\r\n"
-     " dmarc=pass header.from=a.example policy.dmarc=reject"},
+     "mx.b.example;\r\n" DMARC
+     " spf=none (mx.b.example: no SPF records found for "
+     "postmaster@mail.z.example)\r\n smtp.helo=mail.z.example;\r\n"
+     " spf=pass (mx.b.example: domain of u@a.example designates the client "
+     "as\r\n permitted sender) smtp.mailfrom=u@a.example;\r\n"
+     " arc=none"},
+    {"a comment ends where it ends", "\"a) spf=pass (\"@a.example",
+     "mail.z.example", 0, 0, "",
+     "mx.b.example;\r\n" DMARC
+     " spf=none (mx.b.example: no SPF records found for "
+     "postmaster@mail.z.example)\r\n smtp.helo=mail.z.example;\r\n"
+     " spf=pass (mx.b.example: domain of \"a\\) spf=pass \\(\"@a.example "
+     "designates\r\n 192.0.2.9 as permitted sender) "
+     "smtp.mailfrom=\"\\\"a) spf=pass (\\\"@a.example\";\r\n"
+     " arc=none smtp.remote-ip=192.0.2.9"},
 };
+
+/* The rest that can be asked for: dkim=none, and all of a signature. */
+static void test_more_results(void **state)
+{
+    struct onward_verifier_opts o = {.size = sizeof(o),
+                                     AUTHSERV,
+                                     .results =
+                                         ONWARD_VERIFIER_RESULTS_DKIM_NONE |
+                                         ONWARD_VERIFIER_RESULTS_DKIM_DETAIL};
+    struct world x;
+
+    (void)state;
+    begin(&x);
+    verify(&x, &o, "From: u@a.example\r\n\r\n");
+    t_assert_str(onward_verifier_authres(x.verifier),
+                 "mx.b.example;\r\n dkim=none;\r\n"
+                 " dmarc=fail reason=\"no aligned identifier passed\" "
+                 "header.from=a.example\r\n policy.dmarc=reject;\r\n"
+                 " arc=none");
+    end(&x);
+    begin(&x);
+    verify(&x, &o,
+           "DKIM-Signature: v=1; a=rsa-sha256; d=q.example; s=s;\r\n"
+           " i=u@q.example; b=AAAA\r\nFrom: u@a.example\r\n\r\n");
+    t_assert_str(onward_verifier_authres(x.verifier),
+                 "mx.b.example;\r\n"
+                 " dkim=permerror reason=\"bh= is missing\" "
+                 "header.d=q.example header.s=s\r\n"
+                 " header.b=AAAA header.a=rsa-sha256 "
+                 "header.i=u@q.example;\r\n"
+                 " dmarc=fail reason=\"no aligned identifier passed\" "
+                 "header.from=a.example\r\n policy.dmarc=reject;\r\n"
+                 " arc=none");
+    end(&x);
+    o.results = 4;
+    begin(&x);
+    assert_int_equal(onward_verifier_new(x.resolver, &o, NULL, &x.verifier),
+                     ONWARD_EINVAL);
+    end(&x);
+}
 
 static void test_written_row(void **state)
 {
@@ -411,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_reject_is_the_hosts_choice),
         cmocka_unit_test(test_no_author_may_be_let_in),
         cmocka_unit_test(test_options_out_of_range),
+        cmocka_unit_test(test_more_results),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_explain_is_bounded),
         cmocka_unit_test(test_25_mib_take_less_than_1_mib),

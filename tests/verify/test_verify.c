@@ -211,12 +211,14 @@ static void test_all_pass(void **state)
     assert_int_equal(onward_verifier_dkim(x.verifier, 0, &s), 0);
     snprintf(want, sizeof(want),
              "mx.b.example;\r\n"
-             " spf=pass smtp.mailfrom=ann@a.example;\r\n"
-             " spf=none smtp.helo=mail.a.example;\r\n"
-             " dkim=pass header.d=a.example header.s=s "
-             "header.a=ed25519-sha256\r\n header.b=%.*s;\r\n"
-             " arc=none smtp.remote-ip=192.0.2.9;\r\n"
-             " dmarc=pass header.from=a.example policy.dmarc=reject",
+             " dkim=pass header.d=a.example header.s=s header.b=%.*s;\r\n"
+             " dmarc=pass header.from=a.example policy.dmarc=reject;\r\n"
+             " spf=none (mx.b.example: no SPF records found for "
+             "postmaster@mail.a.example)\r\n smtp.helo=mail.a.example;\r\n"
+             " spf=pass (mx.b.example: domain of ann@a.example designates "
+             "192.0.2.9 as\r\n permitted sender) "
+             "smtp.mailfrom=ann@a.example;\r\n"
+             " arc=none smtp.remote-ip=192.0.2.9",
              (int)s.header_b.len, s.header_b.data);
     t_assert_str(onward_verifier_authres(x.verifier), want);
     world_clear(&x);
