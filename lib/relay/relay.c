@@ -8,7 +8,7 @@
 #include "dns/dns_shared.h"
 #include "key/key_shared.h"
 
-_Static_assert(offsetof(struct onward_relay_opts, log_id) + sizeof(uint64_t) ==
+_Static_assert(offsetof(struct onward_relay_opts, reserved) + sizeof(size_t) ==
                    sizeof(struct onward_relay_opts),
                "no tail padding");
 _Static_assert(offsetof(struct onward_relay_envelope, body) + sizeof(size_t) ==
@@ -20,7 +20,8 @@ enum {
     MAX_RCPTS = 100,               /* RFC 5321 section 4.5.3.1.8 */
     MAX_RECEIVED = 100,
     LEDGER_LIFE_S = 5 * 86400,
-    DELIVERY_TIMEOUT_MS = 540000
+    DELIVERY_TIMEOUT_MS = 540000,
+    SEAL_EXPIRE_MAX_S = 2000000000
 };
 
 /* ---- Options ----------------------------------------------------------- */
@@ -36,6 +37,9 @@ static int check_opts(const struct onward_relay_opts *o,
     if (o->signer != NULL &&
         (!onward_core__domain_is_dns_name(o->seal_domain, 2) ||
          !onward_core__domain_is_dns_name(o->seal_selector, 1)))
+        return ONWARD_EINVAL;
+    if (o->seal_listing > ONWARD_DKIM_LISTING_SERVICE || o->reserved != 0 ||
+        o->seal_expire_s > SEAL_EXPIRE_MAX_S)
         return ONWARD_EINVAL;
     if (onward_dns__desk(o->resolver) != desk ||
         (o->store != NULL && onward_store__desk(o->store) != desk) ||
@@ -208,6 +212,8 @@ static void detach(struct onward_relay *r)
     r->check = NULL;
     onward_arc_sealer_free(r->sealer);
     r->sealer = NULL;
+    onward_dkim_signer_free(r->dkim);
+    r->dkim = NULL;
 }
 
 void onward_relay_free(struct onward_relay *relay)
@@ -299,6 +305,9 @@ static bool step(struct onward_relay *r)
         break;
     case ONWARD_RELAY__SEAL:
         is_through = onward_relay__seal(r);
+        break;
+    case ONWARD_RELAY__SIGN:
+        is_through = onward_relay__sign(r);
         break;
     case ONWARD_RELAY__DELIVER:
         is_through = onward_relay__deliver(r);

@@ -1,8 +1,9 @@
 /*
  * One transaction, and what its files do with it: route.c answers RCPT,
  * policy.c decides about the message, edit.c puts fields on top, seal.c has
- * them sealed, ledger.c remembers what was delivered, deliver.c asks the host,
- * reply.c makes the answer. relay.c owns the object and calls them in order.
+ * them sealed and signed, ledger.c remembers what was delivered, deliver.c asks
+ * the host, reply.c makes the answer. relay.c owns the object and calls them in
+ * order.
  */
 #ifndef ONWARD_RELAY_PRIV_H
 #define ONWARD_RELAY_PRIV_H
@@ -27,6 +28,7 @@ enum onward_relay__stage {
     ONWARD_RELAY__ALIGN,   /* would a copy pass DMARC? */
     ONWARD_RELAY__LOOK_UP, /* which destinations have it already? */
     ONWARD_RELAY__SEAL,
+    ONWARD_RELAY__SIGN,
     ONWARD_RELAY__DELIVER, /* until the ledger has what was taken */
     ONWARD_RELAY__END
 };
@@ -91,6 +93,9 @@ struct onward_relay {
     struct onward_arc_sealer *sealer;
     int seal_status;
     bool is_seal_done;
+    struct onward_dkim_signer *dkim; /* NULL: the host wants no signature */
+    int sign_status;
+    bool is_signing, is_sign_done;
     int64_t deadline_ms;
 
     struct onward_smtp_reply reply; /* the final one */
@@ -135,6 +140,7 @@ bool onward_relay__check(struct onward_relay *r);
 bool onward_relay__align(struct onward_relay *r);
 bool onward_relay__look_up(struct onward_relay *r);
 bool onward_relay__seal(struct onward_relay *r);
+bool onward_relay__sign(struct onward_relay *r);
 bool onward_relay__deliver(struct onward_relay *r);
 /* All destinations are settled. */
 void onward_relay__conclude(struct onward_relay *r);

@@ -1,28 +1,14 @@
 /*
  * The message as it leaves, sealed: fields on top, then an ARC set over them
- * and the body. The body leaves as it came, so what the verifier has hashed of
- * it serves here.
+ * and the body, then the host's DKIM signatures, none of which covers another.
+ * The body leaves as it came, so what the verifier has hashed of it serves
+ * here.
  */
 #include "relay/relay_priv.h"
 
+#include "key/key_shared.h"
+
 /* ---- What to seal ------------------------------------------------------ */
-
-/* The results behind the authserv-id, which may be a quoted string. */
-static struct onward_str results_of(struct onward_str authres)
-{
-    bool is_quoted = false;
-
-    for (size_t i = 0; i < authres.len; i++) {
-        if (authres.data[i] == '"')
-            is_quoted = !is_quoted;
-        else if (is_quoted && authres.data[i] == '\\')
-            i++;
-        else if (!is_quoted && authres.data[i] == ';')
-            return onward_core__str_trim_crlf(
-                onward_core__sub(authres, i + 1, authres.len));
-    }
-    return onward_core__sub(authres, 0, 0);
-}
 
 static void sealed(void *user, struct onward_arc_sealer *sealer, int status)
 {
@@ -34,30 +20,40 @@ static void sealed(void *user, struct onward_arc_sealer *sealer, int status)
     onward_core__task_ready(&r->task);
 }
 
-static int begin(struct onward_relay *r, const struct onward_arc_verdict *chain)
+static int begin(struct onward_relay *r)
 {
     const struct onward_relay_opts *o = &r->opts;
-    struct onward_str results =
-        results_of(onward_verifier_authres(r->verifier));
-    const struct onward_str body_hash = onward_verifier_body_hash(r->verifier);
-    const struct onward_arc_sealer_opts opts = {.size = sizeof(opts),
-                                                .chain_result = chain->result,
-                                                .chain_instances =
-                                                    chain->instances,
-                                                .domain = o->seal_domain,
-                                                .selector = o->seal_selector,
-                                                .authserv_id = o->authserv_id,
-                                                .results = results,
-                                                .body_hash = body_hash,
-                                                .log_id = r->log_id};
+    struct onward_arc_sealer_opts opts = {.size = sizeof(opts),
+                                          .domain = o->seal_domain,
+                                          .selector = o->seal_selector,
+                                          .log_id = r->log_id,
+                                          .expire_s = (int64_t)o->seal_expire_s,
+                                          .listing = o->seal_listing,
+                                          .omit_seal_time = o->omit_seal_time};
     const struct onward_arc_sealer_host host = {
         .size = sizeof(host), .user = r, .done = sealed};
+    int err = onward_verifier_sealing(r->verifier, &opts);
 
-    return onward_arc_sealer_new(o->signer, &opts, &host, &r->sealer);
+    opts.authserv_id =
+        o->authserv_id; /* the same, written as the host has it */
+    return err != 0
+               ? err
+               : onward_arc_sealer_new(o->signer, &opts, &host, &r->sealer);
+}
+
+static int feed_sealer(struct onward_relay *r, struct onward_str text)
+{
+    return onward_arc_sealer_feed(r->sealer, text.data, text.len);
+}
+
+static int feed_signer(struct onward_relay *r, struct onward_str text)
+{
+    return onward_dkim_signer_feed(r->dkim, text.data, text.len);
 }
 
 /* The fields as they leave, and the empty line that ends them. */
-static int feed_header(struct onward_relay *r)
+static int feed_header(struct onward_relay *r,
+                       int (*feed)(struct onward_relay *, struct onward_str))
 {
     struct onward_mime__field field;
     size_t slot = onward_mime__edit_top(r->edit);
@@ -67,14 +63,14 @@ static int feed_header(struct onward_relay *r)
         int err;
 
         (void)onward_mime__edit_field(r->edit, slot, &field);
-        err = onward_arc_sealer_feed(r->sealer, field.raw.data, field.raw.len);
+        err = feed(r, field.raw);
         if (err != 0)
             return err;
     }
-    return onward_arc_sealer_feed(r->sealer, "\r\n", 2);
+    return feed(r, ONWARD_STR("\r\n"));
 }
 
-/* ---- The set on top ---------------------------------------------------- */
+/* ---- Fields on top ----------------------------------------------------- */
 
 /* Where the lowest field of text begins. */
 static size_t last_field(struct onward_str text)
@@ -88,9 +84,8 @@ static size_t last_field(struct onward_str text)
     return at;
 }
 
-static int put_set(struct onward_relay *r)
+static int put_fields(struct onward_relay *r, struct onward_str rest)
 {
-    struct onward_str rest = onward_arc_sealer_fields(r->sealer);
     int err = 0;
 
     while (rest.len > 2 && err == 0) {
@@ -124,35 +119,23 @@ static bool fail(struct onward_relay *r, int err)
     return false;
 }
 
-static bool finish(struct onward_relay *r)
-{
-    int err = onward_edit_source(r->edit, &r->edited);
-
-    return err == 0 ? true : fail(r, err);
-}
-
 /* The first step, up to the key. 0, ONWARD_ENOENT when no seal is wanted, or an
  * error. */
 static int prepare(struct onward_relay *r)
 {
-    struct onward_arc_verdict chain = {.size = sizeof(chain)};
     int err = onward_relay__write_fields(r);
 
     if (err != 0)
         return err == ONWARD_ENOMEM ? err : ONWARD_EINVAL;
     if (r->opts.signer == NULL)
         return ONWARD_ENOENT;
-    err = onward_verifier_arc(r->verifier, &chain);
-    if (err == 0 && chain.is_temporary) {
+    err = begin(r);
+    if (err == ONWARD_AGAIN)
         onward_relay__end(r, ONWARD_RELAY_REASON_CHAIN, 451,
                           ONWARD_STR("4.4.3"),
                           ONWARD_STR("ARC cannot be checked now"));
-        return ONWARD_AGAIN;
-    }
     if (err == 0)
-        err = begin(r, &chain);
-    if (err == 0)
-        err = feed_header(r);
+        err = feed_header(r, feed_sealer);
     return err == 0 ? onward_arc_sealer_finish(r->sealer) : err;
 }
 
@@ -165,12 +148,78 @@ bool onward_relay__seal(struct onward_relay *r)
     if (onward_relay__is_dead(r) || err == ONWARD_AGAIN)
         return false;
     if (is_unsealable(err))
-        return finish(r);
+        return true;
     if (err == 0 && !r->is_seal_done)
         return false;
     if (err == 0)
         err = r->seal_status;
     if (err == 0)
-        err = put_set(r);
-    return err == 0 ? finish(r) : fail(r, err);
+        err = put_fields(r, onward_arc_sealer_fields(r->sealer));
+    return err == 0 ? true : fail(r, err);
+}
+
+/* ---- DKIM -------------------------------------------------------------- */
+
+static void signed_all(void *user, struct onward_dkim_signer *signer,
+                       int status)
+{
+    struct onward_relay *r = user;
+
+    (void)signer;
+    r->sign_status = status;
+    r->is_sign_done = true;
+    onward_core__task_ready(&r->task);
+}
+
+int onward_relay_add_signature(struct onward_relay *relay,
+                               struct onward_signer *key,
+                               const struct onward_dkim_signer_opts *opts)
+{
+    const struct onward_dkim_signer_host host = {
+        .size = sizeof(host), .user = relay, .done = signed_all};
+    struct onward_dkim_signer_opts o;
+    int err;
+
+    if (key == NULL || opts == NULL)
+        return ONWARD_EINVAL;
+    err = onward_core__opts_load(&o, sizeof(o), opts);
+    if (err != 0)
+        return err;
+    if (o.use_simple_body || o.body_hash.len != 0 || o.log_id != 0 ||
+        onward_key__signer_desk(key) != relay->desk)
+        return ONWARD_EINVAL;
+    if (relay->stage != ONWARD_RELAY__CHECK || onward_relay__is_dead(relay))
+        return ONWARD_ESTATE;
+    o.body_hash = onward_verifier_body_hash(relay->verifier);
+    if (relay->dkim != NULL)
+        return onward_dkim_signer_add(relay->dkim, key, &o);
+    o.log_id = relay->log_id;
+    return onward_dkim_signer_new(key, &o, &host, &relay->dkim);
+}
+
+bool onward_relay__sign(struct onward_relay *r)
+{
+    int err = 0;
+
+    if (r->dkim != NULL && !r->is_signing) {
+        r->is_signing = true;
+        err = feed_header(r, feed_signer);
+        if (err == 0)
+            err = onward_dkim_signer_finish(r->dkim);
+        if (onward_relay__is_dead(r))
+            return false;
+        /* What cannot be signed goes without, as it came. */
+        r->is_sign_done = r->is_sign_done || is_unsealable(err);
+        if (is_unsealable(err))
+            err = 0;
+    }
+    if (err == 0 && r->dkim != NULL && !r->is_sign_done)
+        return false;
+    if (err == 0)
+        err = r->sign_status;
+    if (err == 0 && r->dkim != NULL)
+        err = put_fields(r, onward_dkim_signer_field(r->dkim));
+    if (err == 0)
+        err = onward_edit_source(r->edit, &r->edited);
+    return err == 0 ? true : fail(r, err);
 }
