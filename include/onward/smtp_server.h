@@ -123,6 +123,16 @@ struct onward_smtp_server_host {
      * wants to be closed. NULL: not told.
      */
     void (*closed)(void *user, int status);
+    /**
+     * Only with LMTP, instead of message_end: the message is whole; may
+     * recipient number index have it? Once for each recipient that was
+     * accepted, all before the first answer is due; replies leave in the order
+     * of the recipients (RFC 2033 section 4.2). Answers as for message_end.
+     * NULL: message_end is asked, and its answer goes out for each recipient.
+     *
+     * @since 0.1
+     */
+    int (*message_rcpt)(void *user, uint64_t token, size_t index);
 };
 
 /** Flags of struct onward_smtp_server_opts. */
@@ -142,7 +152,15 @@ enum onward_smtp_server_flag {
     ONWARD_SMTP_SERVER_REQUIRE_AUTH = 16,
     /** Submission also without AUTH: the host knows its clients by other means
      * (RFC 6409 section 4.3). */
-    ONWARD_SMTP_SERVER_ALLOW_UNAUTHENTICATED = 32
+    ONWARD_SMTP_SERVER_ALLOW_UNAUTHENTICATED = 32,
+    /** Offer and take BDAT (RFC 3030): messages of the same kind as by DATA,
+     * bare CR and LF refused all the same. `data` is asked before the first
+     * chunk; its 354 is not said. A chunk that is refused ends the
+     * transaction. */
+    ONWARD_SMTP_SERVER_ALLOW_CHUNKING = 64,
+    /** The same with BODY=BINARYMIME: such messages hold any octets and need
+     * not consist of lines. Send them on by BDAT, or not at all. */
+    ONWARD_SMTP_SERVER_ALLOW_BINARYMIME = 128
 };
 
 /**
@@ -451,6 +469,16 @@ onward_smtp_server_rcpt_accepted(const struct onward_smtp_server *session,
                                  size_t i);
 
 /**
+ * The code of the last reply to recipient i: that of RCPT, and with LMTP that
+ * to the message.
+ *
+ * @return 250 and so on; 0 before the first.
+ * @since 0.1
+ */
+ONWARD_API size_t onward_smtp_server_rcpt_code(
+    const struct onward_smtp_server *session, size_t i);
+
+/**
  * The mailbox of recipient i without brackets and source route, in the client's
  * letter case. "Postmaster" may stand without a domain.
  *
@@ -503,7 +531,7 @@ onward_smtp_server_message_size(const struct onward_smtp_server *session);
 
 /**
  * How the message was answered, whoever decided: the host, a limit, a time-out.
- * For the log.
+ * For the log. With LMTP it is the reply for the last recipient.
  *
  * @param reply  out: size set by the caller; at most that many octets are
  *               written. Texts are borrowed until `reset` has returned.

@@ -6,8 +6,8 @@
 
 #include "tls/tls_shared.h"
 
-_Static_assert(offsetof(struct onward_smtp_server_host, closed) +
-                       sizeof(((struct onward_smtp_server_host *)0)->closed) ==
+_Static_assert(offsetof(struct onward_smtp_server_host, message_rcpt) +
+                       sizeof(void *) ==
                    sizeof(struct onward_smtp_server_host),
                "no tail padding");
 _Static_assert(offsetof(struct onward_smtp_server_opts, mode) +
@@ -16,11 +16,12 @@ _Static_assert(offsetof(struct onward_smtp_server_opts, mode) +
                "no tail padding");
 
 enum {
-    ALL_FLAGS = ONWARD_SMTP_SERVER_ALLOW_BARE_LF |
-                ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8 |
-                ONWARD_SMTP_SERVER_REQUIRE_TLS | ONWARD_SMTP_SERVER_HOST_TLS |
-                ONWARD_SMTP_SERVER_REQUIRE_AUTH |
-                ONWARD_SMTP_SERVER_ALLOW_UNAUTHENTICATED
+    ALL_FLAGS =
+        ONWARD_SMTP_SERVER_ALLOW_BARE_LF | ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8 |
+        ONWARD_SMTP_SERVER_REQUIRE_TLS | ONWARD_SMTP_SERVER_HOST_TLS |
+        ONWARD_SMTP_SERVER_REQUIRE_AUTH |
+        ONWARD_SMTP_SERVER_ALLOW_UNAUTHENTICATED |
+        ONWARD_SMTP_SERVER_ALLOW_CHUNKING | ONWARD_SMTP_SERVER_ALLOW_BINARYMIME
 };
 
 /* ---- Options ----------------------------------------------------------- */
@@ -96,6 +97,7 @@ static void resolve_limits(struct onward_smtp_server *s,
     l->data_ms = resolve_ms(o->data_ms, 180000);
     l->tls_ms = resolve_ms(o->tls_ms, 120000);
     l->answer_ms = resolve_ms(o->answer_ms, 300000);
+    l->session_bytes = onward_core__limit(o->session_bytes, 262144);
     l->data_rate = onward_core__limit(o->data_rate, 256);
     if (l->data_rate == 0)
         l->data_rate = 1;
@@ -159,8 +161,6 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
     onward_core__task_init(&s->task, desk, run_task);
     onward_core__buf_init(&s->line, s->ctx, ONWARD_LIMIT_NONE);
     onward_core__buf_init(&s->scratch, s->ctx, ONWARD_LIMIT_NONE);
-    onward_core__arena_init(&s->txn.arena, s->ctx,
-                            onward_core__limit(o->session_bytes, 262144));
 }
 
 int onward_smtp_server_new(struct onward_desk *desk,
@@ -207,6 +207,16 @@ int onward_smtp_server_new(struct onward_desk *desk,
     return 0;
 }
 
+static void txn_free(struct onward_smtp_server *s)
+{
+    if (s->txn == NULL)
+        return;
+    onward_core__arena_clear(&s->txn->arena);
+    onward_core__free(s->ctx, s->txn->rcpts);
+    onward_core__free(s->ctx, s->txn);
+    s->txn = NULL;
+}
+
 static void destroy(struct onward_smtp_server *s)
 {
     struct onward_ctx *ctx = s->ctx;
@@ -218,8 +228,8 @@ static void destroy(struct onward_smtp_server *s)
     onward_channel__clear(&s->channel);
     onward_core__task_clear(&s->task);
     onward_core__buf_clear(&s->scratch);
-    onward_core__arena_clear(&s->txn.arena);
-    onward_core__free(ctx, s->txn.rcpts);
+    txn_free(s);
+    server_chunk_drop(s);
     onward_core__free(ctx, (void *)(uintptr_t)s->helo.data);
     onward_core__free(ctx, (void *)(uintptr_t)s->new_helo.data);
     onward_core__free(ctx, s->host_facts);
@@ -245,22 +255,31 @@ onward_smtp_server_channel(struct onward_smtp_server *session)
 
 /* ---- Ends -------------------------------------------------------------- */
 
+const struct server_txn server_no_txn = {.rcpts = NULL};
+
+int server_txn_begin(struct onward_smtp_server *s)
+{
+    s->txn = onward_core__zalloc(s->ctx, sizeof(*s->txn));
+    if (s->txn == NULL)
+        return ONWARD_ENOMEM;
+    onward_core__arena_init(&s->txn->arena, s->ctx, s->limits.session_bytes);
+    return 0;
+}
+
 void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why)
 {
-    struct server_txn *txn = &s->txn;
-    bool was_open = txn->is_open;
+    bool was_open = server_txn(s)->is_open;
 
-    txn->is_open = false;
+    if (s->txn == NULL)
+        return;
+    s->txn->is_open = false;
     if (was_open && s->host.reset != NULL &&
         !onward_core__desk_is_dead(s->desk)) {
         s->host.reset(s->host.user, (int)why);
         if (onward_channel__is_dead(&s->channel))
             return;
     }
-    onward_core__arena_clear(&txn->arena);
-    onward_core__free(s->ctx, txn->rcpts);
-    *txn = (struct server_txn){.arena = txn->arena};
-    s->doom = SERVER_DOOM_NONE;
+    txn_free(s);
 }
 
 void server_end(struct onward_smtp_server *s, int status)
@@ -271,6 +290,7 @@ void server_end(struct onward_smtp_server *s, int status)
     s->wait = SERVER_WAIT_NOTHING;
     server_questions_drop(s);
     server_exchange_end(s);
+    server_chunk_drop(s);
     onward_channel__set_timeout(&s->channel, SERVER_CLOSE_MS);
     onward_channel__close(&s->channel);
     server_txn_drop(s, ONWARD_SMTP_RESET_CLOSED);

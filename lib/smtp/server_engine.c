@@ -11,7 +11,8 @@ static bool takes_input(const struct onward_smtp_server *s)
 {
     return !server_is_over(s) && !s->is_held && !s->is_host_paused &&
            (s->first == NULL || s->last->asker->overlaps) &&
-           (s->state == SERVER_COMMAND || s->state == SERVER_MESSAGE);
+           (s->state == SERVER_COMMAND || s->state == SERVER_MESSAGE ||
+            s->state == SERVER_CHUNK);
 }
 
 static enum server_wait wait_of(const struct onward_smtp_server *s)
@@ -30,6 +31,7 @@ static enum server_wait wait_of(const struct onward_smtp_server *s)
     case SERVER_TLS:
         return SERVER_WAIT_TLS;
     case SERVER_MESSAGE:
+    case SERVER_CHUNK:
         return SERVER_WAIT_MESSAGE;
     }
     return SERVER_WAIT_NOTHING;
@@ -38,8 +40,12 @@ static enum server_wait wait_of(const struct onward_smtp_server *s)
 /* Octets may come slowly, but a message as a whole has to get on. */
 static int64_t message_timeout(const struct onward_smtp_server *s)
 {
-    int64_t passed = onward_channel__now(&s->channel) - s->message_start_ms;
-    uint64_t earned = s->txn.message_size * 1000 / s->limits.data_rate;
+    int64_t start =
+        s->chunk != NULL ? s->chunk->start_ms : server_txn(s)->start_ms;
+    uint64_t size = s->chunk != NULL ? s->chunk->size - s->chunk->left
+                                     : server_txn(s)->message_size;
+    int64_t passed = onward_channel__now(&s->channel) - start;
+    uint64_t earned = size * 1000 / s->limits.data_rate;
     int64_t left = s->limits.command_ms + (int64_t)earned - passed;
 
     if (left < 0)
@@ -143,7 +149,9 @@ static int engine_feed(void *engine, const unsigned char *data, size_t len,
         size_t n = 0;
 
         if (s->state == SERVER_MESSAGE)
-            server_message_feed(s, data + at, len - at, &n);
+            server_data_feed(s, data + at, len - at, &n);
+        else if (s->state == SERVER_CHUNK)
+            n = server_bdat_feed(s, data + at, len - at);
         else
             n = server_line_feed(s, data + at, len - at);
         at += n;

@@ -8,7 +8,7 @@
 static const struct server_rcpt *rcpt_at(const struct onward_smtp_server *s,
                                          size_t i)
 {
-    return i < s->txn.rcpt_count ? &s->txn.rcpts[i] : NULL;
+    return i < server_txn(s)->rcpt_count ? &server_txn(s)->rcpts[i] : NULL;
 }
 
 /* A-labels, or the address literal. */
@@ -52,51 +52,51 @@ void onward_smtp_server_client_ip(const struct onward_smtp_server *session,
 
 int onward_smtp_server_has_mail(const struct onward_smtp_server *session)
 {
-    return session->txn.is_open || session->txn.is_asked;
+    return server_txn(session)->is_open || server_txn(session)->is_asked;
 }
 
 struct onward_str
 onward_smtp_server_mail_address(const struct onward_smtp_server *session)
 {
-    return session->txn.path.address;
+    return server_txn(session)->path.address;
 }
 
 struct onward_str
 onward_smtp_server_mail_text(const struct onward_smtp_server *session)
 {
-    return session->txn.path.text;
+    return server_txn(session)->path.text;
 }
 
 struct onward_str
 onward_smtp_server_mail_local_part(const struct onward_smtp_server *session)
 {
-    return session->txn.path.mailbox.local_part;
+    return server_txn(session)->path.mailbox.local_part;
 }
 
 struct onward_str
 onward_smtp_server_mail_domain(const struct onward_smtp_server *session)
 {
-    return domain_of(&session->txn.path);
+    return domain_of(&server_txn(session)->path);
 }
 
 uint64_t onward_smtp_server_mail_size(const struct onward_smtp_server *session)
 {
-    return session->txn.size;
+    return server_txn(session)->size;
 }
 
 int onward_smtp_server_mail_body(const struct onward_smtp_server *session)
 {
-    return (int)session->txn.body;
+    return (int)server_txn(session)->body;
 }
 
 int onward_smtp_server_mail_smtputf8(const struct onward_smtp_server *session)
 {
-    return session->txn.is_smtputf8;
+    return server_txn(session)->is_smtputf8;
 }
 
 size_t onward_smtp_server_rcpt_count(const struct onward_smtp_server *session)
 {
-    return session->txn.rcpt_count;
+    return server_txn(session)->rcpt_count;
 }
 
 int onward_smtp_server_rcpt_accepted(const struct onward_smtp_server *session,
@@ -105,6 +105,14 @@ int onward_smtp_server_rcpt_accepted(const struct onward_smtp_server *session,
     const struct server_rcpt *rcpt = rcpt_at(session, i);
 
     return rcpt != NULL && rcpt->is_accepted;
+}
+
+size_t onward_smtp_server_rcpt_code(const struct onward_smtp_server *session,
+                                    size_t i)
+{
+    const struct server_rcpt *rcpt = rcpt_at(session, i);
+
+    return rcpt != NULL ? rcpt->code : 0;
 }
 
 struct onward_str
@@ -146,14 +154,15 @@ onward_smtp_server_rcpt_domain(const struct onward_smtp_server *session,
 uint64_t
 onward_smtp_server_message_size(const struct onward_smtp_server *session)
 {
-    return session->txn.message_size;
+    return server_txn(session)->message_size;
 }
 
 int onward_smtp_server_message_reply(const struct onward_smtp_server *session,
                                      struct onward_smtp_reply *reply)
 {
-    if (session->message_reply == NULL)
+    const struct onward_smtp_reply *answer = server_txn(session)->reply;
+
+    if (answer == NULL)
         return ONWARD_ESTATE;
-    return onward_core__out_store(reply, session->message_reply,
-                                  sizeof(*session->message_reply));
+    return onward_core__out_store(reply, answer, sizeof(*answer));
 }

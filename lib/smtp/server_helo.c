@@ -12,6 +12,11 @@ uint64_t server_extensions(const struct onward_smtp_server *s)
 
     if ((s->flags & ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8) != 0)
         offered |= ONWARD_SMTP_EXT_SMTPUTF8;
+    if ((s->flags & (ONWARD_SMTP_SERVER_ALLOW_CHUNKING |
+                     ONWARD_SMTP_SERVER_ALLOW_BINARYMIME)) != 0)
+        offered |= ONWARD_SMTP_EXT_CHUNKING;
+    if ((s->flags & ONWARD_SMTP_SERVER_ALLOW_BINARYMIME) != 0)
+        offered |= ONWARD_SMTP_EXT_BINARYMIME;
     if (!s->is_tls &&
         (s->tls != NULL || (s->flags & ONWARD_SMTP_SERVER_HOST_TLS) != 0))
         offered |= ONWARD_SMTP_EXT_STARTTLS;

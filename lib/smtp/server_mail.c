@@ -26,6 +26,9 @@ static int take_body(struct onward_str value, struct server_params *params)
         params->body = ONWARD_SMTP_BODY_7BIT;
     else if (onward_core__str_ieq(value, ONWARD_STR("8BITMIME")))
         params->body = ONWARD_SMTP_BODY_8BITMIME;
+    else if ((params->offered & ONWARD_SMTP_EXT_BINARYMIME) != 0 &&
+             onward_core__str_ieq(value, ONWARD_STR("BINARYMIME")))
+        params->body = ONWARD_SMTP_BODY_BINARYMIME;
     else
         return ONWARD_ESYNTAX;
     return 0;
@@ -51,9 +54,9 @@ static void mail_answered(struct onward_smtp_server *s,
                           struct server_question *q)
 {
     server_say_reply(s, &q->reply, 0);
-    s->txn.is_asked = false;
+    s->txn->is_asked = false;
     if (server_is_yes(&q->reply))
-        s->txn.is_open = true;
+        s->txn->is_open = true;
     else
         server_txn_drop(s, ONWARD_SMTP_RESET_REFUSED);
 }
@@ -74,7 +77,7 @@ static const struct server_asker mail_asker = {
 static void begin(struct onward_smtp_server *s, const struct server_path *path,
                   const struct server_params *params)
 {
-    struct server_txn *txn = &s->txn;
+    struct server_txn *txn = s->txn;
     struct server_question *q;
     int handling = ONWARD_SMTP_DEFAULT;
 
@@ -123,18 +126,23 @@ static const struct onward_smtp_reply *parse(struct onward_smtp_server *s,
 
 int server_cmd_mail(struct onward_smtp_server *s, struct onward_str args)
 {
-    struct server_params params = {.size = 0};
+    struct server_params params = {.offered = server_extensions(s)};
     const struct onward_smtp_reply *refusal;
     struct server_path path;
 
     if (s->helo.len == 0)
-        return server_say(s, 503, "5.5.1", "Send EHLO first");
-    if (s->txn.is_open)
+        return server_say(s, 503, "5.5.1",
+                          s->mode == ONWARD_SMTP_SERVER_MODE_LMTP
+                              ? "Send LHLO first"
+                              : "Send EHLO first");
+    if (server_txn(s)->is_open)
         return server_say(s, 503, "5.5.1", "Nested MAIL command");
+    if (server_txn_begin(s) < 0)
+        return server_say(s, 452, "4.3.0", "");
     refusal = parse(s, args, &path, &params);
     if (refusal != NULL) {
         server_say_reply(s, refusal, 0);
-        onward_core__arena_clear(&s->txn.arena);
+        server_txn_drop(s, ONWARD_SMTP_RESET_REFUSED);
     } else {
         begin(s, &path, &params);
     }

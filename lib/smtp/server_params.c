@@ -76,10 +76,10 @@ const struct onward_smtp_reply *server_path_parse(struct onward_smtp_server *s,
     if ((server_extensions(s) & ONWARD_SMTP_EXT_SMTPUTF8) != 0 && s->is_esmtp)
         flags |= (unsigned)ONWARD_ADDRESS_ALLOW_UTF8;
     /* The parts of the mailbox point into what was parsed. */
-    if (onward_core__arena_dup(&s->txn.arena, args, &args) < 0)
+    if (onward_core__arena_dup(&s->txn->arena, args, &args) < 0)
         return &no_room;
-    err = onward_address__parse_path(&s->txn.arena, args, flags, &path->mailbox,
-                                     &taken, &fault);
+    err = onward_address__parse_path(&s->txn->arena, args, flags,
+                                     &path->mailbox, &taken, &fault);
     if (err == ONWARD_ENOMEM)
         return &no_room;
     if (err < 0)
@@ -143,7 +143,7 @@ take_one(const struct onward_smtp_server *s, struct onward_str word,
         if (!onward_core__str_ieq(name, onward_str_of(table[i].keyword)))
             continue;
         /* What was not offered is not known (RFC 5321 section 4.1.1.11). */
-        if (!s->is_esmtp || (server_extensions(s) & table[i].extension) == 0)
+        if (!s->is_esmtp || (params->offered & table[i].extension) == 0)
             return &not_known;
         if ((*seen & (uint64_t)1 << i) != 0 || table[i].take(value, params) < 0)
             return &bad_syntax;

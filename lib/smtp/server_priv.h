@@ -24,6 +24,7 @@ enum {
     SERVER_LINE_ALLOWANCE = 32768,    /* of a line that is too long */
     SERVER_EXCHANGE_LINE_MAX = 12288, /* RFC 4954 section 4, with CRLF */
     SERVER_CLOSE_MS = 30000,          /* for our last words */
+    SERVER_CHUNK_SMALL = 256,         /* of BDAT, not the last: counted */
     SERVER_HELO_MAX = 255             /* RFC 5321 section 4.5.3.1.2 */
 };
 
@@ -33,6 +34,7 @@ enum server_state {
     SERVER_COMMAND,
     SERVER_TLS,     /* 220 to STARTTLS was said */
     SERVER_MESSAGE, /* 354 was said, octets come */
+    SERVER_CHUNK,   /* BDAT was said, octets come */
     SERVER_CLOSED
 };
 
@@ -148,22 +150,8 @@ struct server_path {
 
 struct server_rcpt {
     struct server_path path;
+    size_t code; /* of the last reply to it; 0: none yet */
     bool is_accepted;
-};
-
-/* What MAIL, RCPT and DATA have built up; all of it goes at once. */
-struct server_txn {
-    struct onward_arena arena;
-    struct server_rcpt *rcpts;
-    size_t rcpt_count, rcpt_cap;
-    size_t rcpt_accepted;
-    struct server_path path; /* of MAIL */
-    uint64_t size;           /* SIZE=; 0: not stated */
-    uint64_t message_size;
-    enum onward_smtp_body body;
-    bool is_smtputf8;
-    bool is_asked; /* the facts stand, MAIL is not answered yet */
-    bool is_open;
 };
 
 /* The message scanner: where in a line we are. */
@@ -184,9 +172,39 @@ enum server_doom {
     SERVER_DOOM_BARE
 };
 
+/* What MAIL, RCPT and DATA have built up; all of it goes at once. */
+struct server_txn {
+    struct onward_arena arena;
+    struct server_rcpt *rcpts;
+    size_t rcpt_count, rcpt_cap;
+    size_t rcpt_accepted;
+    struct server_path path; /* of MAIL */
+    uint64_t size;           /* SIZE=; 0: not stated */
+    uint64_t message_size;
+    enum onward_smtp_body body;
+    bool is_smtputf8;
+    enum server_scan scan;
+    enum server_doom doom;
+    int64_t start_ms;                      /* of the message */
+    const struct onward_smtp_reply *reply; /* while reset runs */
+    size_t delivered; /* LMTP: recipients that the message was taken for */
+    bool is_asked;    /* the facts stand, MAIL is not answered yet */
+    bool is_open;
+    bool is_chunked; /* BDAT was taken */
+};
+
+/* A chunk of BDAT that is being read. */
+struct server_chunk {
+    uint64_t size, left;
+    int64_t start_ms;
+    struct onward_smtp_reply refusal; /* code 0: it is taken */
+    char *text;                       /* heap; that refusal borrows, or NULL */
+    bool is_last;
+};
+
 /* Options, resolved. */
 struct server_limits {
-    size_t recipients, errors, junk, line_bytes;
+    size_t recipients, errors, junk, line_bytes, session_bytes;
     uint64_t message_bytes;
     int64_t command_ms, data_ms, tls_ms, answer_ms;
     uint64_t data_rate;
@@ -235,12 +253,9 @@ struct onward_smtp_server {
     struct server_question *first, *last;
     size_t question_count;
 
-    struct server_txn txn;
-    enum server_scan scan;
-    enum server_doom doom;
-    int64_t message_start_ms;
-    const struct onward_smtp_reply *message_reply; /* while reset runs */
-    struct onward_buf scratch; /* a reply on its way to the channel */
+    struct server_txn *txn;     /* heap; between MAIL and its end */
+    struct server_chunk *chunk; /* heap; in SERVER_CHUNK, or its question */
+    struct onward_buf scratch;  /* a reply on its way to the channel */
 };
 
 static inline bool server_is_over(const struct onward_smtp_server *s)
@@ -249,11 +264,22 @@ static inline bool server_is_over(const struct onward_smtp_server *s)
            onward_channel__is_dead(&s->channel);
 }
 
+extern const struct server_txn server_no_txn;
+
+/* To read of: the transaction, or an empty one. */
+static inline const struct server_txn *
+server_txn(const struct onward_smtp_server *s)
+{
+    return s->txn != NULL ? s->txn : &server_no_txn;
+}
+
 /* ---- server.c ---------------------------------------------------------- */
 
 /* The end of the session: everything open is dropped, the host is told. What
  * was said before is still written. */
 void server_end(struct onward_smtp_server *s, int status);
+/* A transaction for MAIL to fill. 0 or ONWARD_ENOMEM. */
+ONWARD_USE_RESULT int server_txn_begin(struct onward_smtp_server *s);
 /* All that is known of the transaction goes, and the host is told. */
 void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why);
 /* RFC 3207 section 4.2: nothing heard before TLS counts. */
@@ -360,6 +386,7 @@ int server_cmd_starttls(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_mail(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_rcpt(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_data(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_bdat(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_rset(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_noop(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_vrfy(struct onward_smtp_server *s, struct onward_str args);
@@ -370,9 +397,39 @@ int server_cmd_quit(struct onward_smtp_server *s, struct onward_str args);
 /* The extensions that are offered now. */
 uint64_t server_extensions(const struct onward_smtp_server *s);
 
-/* Octets after 354 (server_message.c); *taken up to and with the end mark. */
-void server_message_feed(struct onward_smtp_server *s,
-                         const unsigned char *data, size_t len, size_t *taken);
+/* ---- The message: server_message.c, server_data.c, server_bdat.c ------- */
+
+/* Octets after 354; *taken up to and with the end mark. */
+void server_data_feed(struct onward_smtp_server *s, const unsigned char *data,
+                      size_t len, size_t *taken);
+/* Octets after BDAT; returns those that belong to the chunk. */
+size_t server_bdat_feed(struct onward_smtp_server *s, const unsigned char *data,
+                        size_t len);
+/* Harmless without one. */
+void server_chunk_drop(struct onward_smtp_server *s);
+
+/* The first octet is next: what the scanner and the clock need. */
+void server_message_begin(struct onward_smtp_server *s);
+/* Refuse it once it has ended. The worst reason counts, so that the reply does
+ * not depend on the cuts. */
+void server_message_doom(struct onward_smtp_server *s, enum server_doom why);
+/* A bare CR or LF was in it: doom, unless the host allows that. */
+void server_message_bare(struct onward_smtp_server *s);
+/* A part of the message for the host. The limit holds on what came, whatever
+ * SIZE= said. */
+void server_message_give(struct onward_smtp_server *s,
+                         const unsigned char *data, size_t len);
+/* It is whole: refuse it, or ask. */
+void server_message_end(struct onward_smtp_server *s);
+/* What a doomed message is refused with. */
+const struct onward_smtp_reply *server_message_doomed(enum server_doom why);
+/* Say it, to each recipient where that is due, and drop the transaction. */
+void server_message_answer(struct onward_smtp_server *s,
+                           const struct onward_smtp_reply *reply);
+/* The same before its end: one reply, unless it is the last chunk. */
+void server_message_refuse(struct onward_smtp_server *s,
+                           const struct onward_smtp_reply *reply, bool is_last);
+bool server_fits_data(size_t code); /* 354, 4yz, 5yz */
 
 /* ---- server_params.c --------------------------------------------------- */
 
@@ -391,6 +448,7 @@ const struct onward_smtp_reply *server_path_parse(struct onward_smtp_server *s,
 
 /* What the parameters of MAIL and RCPT have said. */
 struct server_params {
+    uint64_t offered; /* what the client may use */
     uint64_t size;
     enum onward_smtp_body body;
     bool is_smtputf8;

@@ -12,12 +12,13 @@ static bool fits_rcpt(size_t code)
 static void rcpt_answered(struct onward_smtp_server *s,
                           struct server_question *q)
 {
-    struct server_rcpt *rcpt = &s->txn.rcpts[q->index];
+    struct server_rcpt *rcpt = &s->txn->rcpts[q->index];
 
     server_say_reply(s, &q->reply, 0);
+    rcpt->code = q->reply.code;
     rcpt->is_accepted = server_is_yes(&q->reply);
     if (rcpt->is_accepted)
-        s->txn.rcpt_accepted++;
+        s->txn->rcpt_accepted++;
 }
 
 static const struct server_asker rcpt_asker = {
@@ -31,7 +32,7 @@ static const struct server_asker rcpt_asker = {
 /* Room for one recipient more. */
 static int grow(struct onward_smtp_server *s)
 {
-    struct server_txn *txn = &s->txn;
+    struct server_txn *txn = s->txn;
     size_t cap = txn->rcpt_cap == 0 ? 4 : txn->rcpt_cap * 2;
     struct server_rcpt *grown;
 
@@ -52,8 +53,8 @@ static void ask(struct onward_smtp_server *s, const struct server_path *path)
 
     if (q == NULL)
         return;
-    q->index = s->txn.rcpt_count++;
-    s->txn.rcpts[q->index] = (struct server_rcpt){.path = *path};
+    q->index = s->txn->rcpt_count++;
+    s->txn->rcpts[q->index] = (struct server_rcpt){.path = *path};
     handling = s->host.rcpt(s->host.user, q->ask.token, q->index);
     server_question_asked(s, q, handling);
 }
@@ -65,6 +66,8 @@ static const struct onward_smtp_reply *parse(struct onward_smtp_server *s,
 {
     static const struct onward_smtp_reply no_mail =
         SERVER_REPLY(503, "5.5.1", "Need MAIL first");
+    static const struct onward_smtp_reply too_late =
+        SERVER_REPLY(503, "5.5.1", "The message has begun");
     static const struct onward_smtp_reply no_to =
         SERVER_REPLY(501, "5.5.4", "Syntax: RCPT TO:<address>");
     static const struct onward_smtp_reply no_smtputf8 =
@@ -72,22 +75,24 @@ static const struct onward_smtp_reply *parse(struct onward_smtp_server *s,
     /* 452, not 552 (RFC 5321 section 4.5.3.1.10); nothing is kept. */
     static const struct onward_smtp_reply too_many =
         SERVER_REPLY(452, "4.5.3", "Too many recipients");
-    struct server_params params = {.size = 0};
+    struct server_params params = {.offered = server_extensions(s)};
     const struct onward_smtp_reply *refusal;
     struct onward_str rest;
 
-    if (!s->txn.is_open)
+    if (!server_txn(s)->is_open)
         return &no_mail;
+    if (s->txn->is_chunked)
+        return &too_late;
     if (!onward_core__str_istarts(args, ONWARD_STR("TO:")))
         return &no_to;
     /* Refused ones count too: each has cost a question. */
-    if (s->txn.rcpt_count >= s->limits.recipients || grow(s) < 0)
+    if (server_txn(s)->rcpt_count >= s->limits.recipients || grow(s) < 0)
         return &too_many;
     args = onward_core__sub(args, 3, args.len);
     refusal = server_path_parse(s, args, SERVER_FORWARD_PATH, path, &rest);
     if (refusal == NULL)
         refusal = server_params_parse(s, rest, NULL, 0, &params);
-    if (refusal == NULL && path->mailbox.is_utf8 && !s->txn.is_smtputf8)
+    if (refusal == NULL && path->mailbox.is_utf8 && !server_txn(s)->is_smtputf8)
         refusal = &no_smtputf8;
     return refusal;
 }

@@ -12,7 +12,7 @@ enum { FIELD_MAX = 4096 };
 /* RFC 3848; UTF8 forms of RFC 6531 section 4.3. */
 static const char *with_keyword(const struct onward_smtp_server *s)
 {
-    if (s->txn.is_smtputf8)
+    if (server_txn(s)->is_smtputf8)
         return s->is_tls ? "UTF8SMTPS" : "UTF8SMTP";
     if (s->is_esmtp)
         return s->is_tls ? "ESMTPS" : "ESMTP";
@@ -87,13 +87,13 @@ static void add_tls(struct onward_buf *b, const struct onward_smtp_server *s)
 /* More than one recipient would be told of the others. */
 static void add_for(struct onward_buf *b, const struct onward_smtp_server *s)
 {
-    if (s->txn.rcpt_accepted != 1)
+    if (server_txn(s)->rcpt_accepted != 1)
         return;
-    for (size_t i = 0; i < s->txn.rcpt_count; i++) {
-        if (!s->txn.rcpts[i].is_accepted)
+    for (size_t i = 0; i < server_txn(s)->rcpt_count; i++) {
+        if (!server_txn(s)->rcpts[i].is_accepted)
             continue;
         onward_core__buf_add_text(b, "\r\n\tfor <");
-        onward_core__buf_add_str(b, s->txn.rcpts[i].path.address);
+        onward_core__buf_add_str(b, server_txn(s)->rcpts[i].path.address);
         onward_core__buf_add_byte(b, '>');
     }
 }
@@ -116,7 +116,7 @@ int onward_smtp_server_received(struct onward_smtp_server *session,
     struct onward_buf b;
     int err;
 
-    if (!session->txn.is_open)
+    if (!server_txn(session)->is_open)
         return ONWARD_ESTATE;
     if (!is_id(id))
         return ONWARD_EINVAL;
@@ -137,7 +137,7 @@ int onward_smtp_server_received(struct onward_smtp_server *session,
     onward_core__buf_add_text(&b, "\r\n");
     err = b.err;
     if (err == 0)
-        err = onward_core__arena_dup(&session->txn.arena,
+        err = onward_core__arena_dup(&session->txn->arena,
                                      onward_core__buf_str(&b), field);
     onward_core__buf_clear(&b);
     return err < 0 ? ONWARD_ENOMEM : 0;

@@ -21,6 +21,7 @@ static const struct server_command commands[] = {
     {"MAIL", server_cmd_mail, IN_ALL, .needs_auth = true},
     {"RCPT", server_cmd_rcpt, IN_ALL, .overlaps = true},
     {"DATA", server_cmd_data, IN_ALL},
+    {"BDAT", server_cmd_bdat, IN_ALL, .before_tls = true},
     {"RSET", server_cmd_rset, IN_ALL, .is_junk = true},
     {"NOOP", server_cmd_noop, IN_ALL, .is_junk = true, .before_tls = true},
     {"VRFY", server_cmd_vrfy, IN_ALL, .is_junk = true, .needs_auth = true},

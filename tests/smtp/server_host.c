@@ -163,6 +163,22 @@ static int host_message_end(void *user, uint64_t token)
     return decide(t, token, 0, "", "");
 }
 
+/* LMTP: by the local part once more, "quota" refuses only now. */
+static int host_message_rcpt(void *user, uint64_t token, size_t index)
+{
+    struct t_server *t = user;
+    struct onward_str who =
+        onward_smtp_server_rcpt_local_part(t->session, index);
+
+    note(t, "end %zu for %zu\n", t->message_len - t->message_start, index);
+    assert_int_equal(onward_smtp_server_rcpt_accepted(t->session, index), 1);
+    if (passes(t, T_MESSAGE_RCPT))
+        return 0;
+    if (who.len == 5 && memcmp(who.data, "quota", 5) == 0)
+        return decide(t, token, 452, "4.2.2", "Mailbox full");
+    return decide_by(t, token, who);
+}
+
 static int host_vrfy(void *user, uint64_t token, const char *text, size_t len)
 {
     struct t_server *t = user;
@@ -187,6 +203,8 @@ static void host_reset(void *user, int why)
                               : ONWARD_ESTATE);
     t->message_code = reply.code;
     t->reset_count++;
+    if (t->on_reset != NULL)
+        t->on_reset(t, why);
     t->message_start = t->message_len;
     note(t, "reset %d\n", why);
     passes(t, T_RESET);
@@ -244,6 +262,7 @@ int t_server_start(struct t_server *t)
         .starttls_ready = host_starttls_ready,
         .secured = host_secured,
         .closed = host_closed,
+        .message_rcpt = t->no_message_rcpt ? NULL : host_message_rcpt,
     };
     int err = 0;
 

@@ -25,7 +25,8 @@ enum t_callback {
     T_RESET,
     T_STARTTLS_READY,
     T_SECURED,
-    T_CLOSE
+    T_CLOSE,
+    T_MESSAGE_RCPT /* LMTP alone */
 };
 
 struct t_server {
@@ -34,7 +35,9 @@ struct t_server {
     struct onward_smtp_server *session;
     struct onward_channel *channel;
     struct onward_smtp_server_opts opts;
-    bool no_connect;  /* greet at once */
+    bool no_connect; /* greet at once */
+    bool no_message_rcpt;
+    void (*on_reset)(void *user, int why); /* called too; may be NULL */
     bool defers;      /* keep tokens, answer in t_server_settle() */
     bool answers_now; /* answer inside the callback, not by default */
     int free_in;      /* enum t_callback; frees there */

@@ -3,51 +3,9 @@
  * reads, what the host was told. Each runs whole, octet by octet and at every
  * cut, with answers inside the callbacks and deferred ones.
  */
-#include "smtp/server_host.h"
+#include "smtp/server_rows.h"
 
-#define GREET "220 mx.test ESMTP\r\n"
-#define HELLO                                                                  \
-    "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"       \
-    "250 ENHANCEDSTATUSCODES\r\n"
-#define HELLO_UTF8                                                             \
-    "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"       \
-    "250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8\r\n"
-#define BYE "221 2.0.0 Bye\r\n"
-#define SENDER "250 2.1.0 Sender OK\r\n"
-#define RCPT "250 2.1.5 Recipient OK\r\n"
-#define OK "250 2.0.0 OK\r\n"
-#define GO "354 End data with <CR><LF>.<CR><LF>\r\n"
-#define TAKEN "250 2.0.0 Message accepted\r\n"
-#define OPEN "EHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@mx.test>\r\n"
-#define OPEN2 "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@mx.test>\r\n"
-#define X100                                                                   \
-    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"                       \
-    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-#define X1000 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
-#define OPENED GREET HELLO SENDER RCPT
-#define EV_OPEN                                                                \
-    "connect\nehlo c.test\nmail [a@b.test] size 0 body 0 utf8 0\n"             \
-    "rcpt 0 [c@mx.test]\n"
-
-struct row {
-    const char *name;
-    struct onward_str in;
-    const char *out;
-    const char *events; /* NULL: not looked at */
-    struct onward_str message;
-    size_t flags;
-};
-
-#define IN(text)                                                               \
-    {                                                                          \
-        "" text "", sizeof(text) - 1                                           \
-    }
-#define NONE                                                                   \
-    {                                                                          \
-        NULL, 0                                                                \
-    }
-
-static const struct row rows[] = {
+static const struct t_row rows[] = {
     {"greeting alone", NONE, GREET, "connect\n", NONE, 0},
     {"QUIT", IN("QUIT\r\n"), GREET BYE, "connect\nclose ONWARD_OK\n", NONE, 0},
     {"nothing is run behind QUIT", IN("QUIT\r\nNOOP\r\n"), GREET BYE,
@@ -311,76 +269,7 @@ static const struct row rows[] = {
      NULL, NONE, ONWARD_SMTP_SERVER_REQUIRE_TLS | ONWARD_SMTP_SERVER_HOST_TLS},
 };
 
-struct run {
-    const struct row *row;
-    struct t_world w;
-    struct t_server t;
-    bool defers, answers_now;
-};
-
-static void run_begin(void *arg)
-{
-    struct run *run = arg;
-
-    memset(&run->t, 0, sizeof(run->t));
-    t_server_prepare(&run->t, &run->w);
-    run->t.defers = run->defers;
-    run->t.answers_now = run->answers_now;
-    run->t.opts.flags = run->row->flags;
-    run->t.opts.message_bytes = 1000;
-    assert_int_equal(t_server_start(&run->t), 0);
-    t_server_feed(&run->t, NULL, 0);
-}
-
-static void run_feed(void *arg, const void *data, size_t len)
-{
-    struct run *run = arg;
-
-    t_server_feed(&run->t, data, len);
-}
-
-static void run_end(void *arg)
-{
-    struct run *run = arg;
-    struct onward_str message = {run->t.message, run->t.message_len};
-
-    t_server_assert_out(&run->t, run->row->out);
-    if (run->row->events != NULL)
-        t_server_assert_events(&run->t, run->row->events);
-    /* How much of a doomed message came through depends on the cuts. */
-    if (strstr(run->row->out, "550 5.6.0") == NULL)
-        t_assert_str_n(message, run->row->message.data, run->row->message.len);
-    t_server_stop(&run->t);
-}
-
-static const struct t_cut cut = {run_begin, run_feed, run_end};
-
-static void test_row(void **state)
-{
-    static struct run run; /* big */
-
-    memset(&run, 0, sizeof(run));
-    run.row = *state;
-    t_world_init(&run.w);
-    t_cut_everywhere(&cut, &run, run.row->in.data, run.row->in.len);
-    run.answers_now = true;
-    t_cut_everywhere(&cut, &run, run.row->in.data, run.row->in.len);
-    run.defers = true;
-    t_cut_everywhere(&cut, &run, run.row->in.data, run.row->in.len);
-    t_world_clear(&run.w);
-}
-
-enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
-
 int main(void)
 {
-    struct CMUnitTest tests[ROWS];
-
-    for (size_t i = 0; i < ROWS; i++) {
-        tests[i] =
-            (struct CMUnitTest){.name = rows[i].name,
-                                .test_func = test_row,
-                                .initial_state = (void *)(uintptr_t)&rows[i]};
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return t_rows_run(rows, sizeof(rows) / sizeof(rows[0]));
 }

@@ -50,7 +50,7 @@ static void on_line(struct t_echo *e, struct onward_str line)
         assert_int_equal(t_echo_plug(e), 0);
 }
 
-static void begin_tls(size_t chunk)
+static void begin_tls_with(size_t chunk, size_t flags)
 {
     const struct onward_str chain = t_cert_pem(cert), key = t_cert_key(cert);
     struct onward_tls_config_opts server = {.size = sizeof(server),
@@ -72,7 +72,13 @@ static void begin_tls(size_t chunk)
     f.client = t_echo_new(f.w.ctx, T_ECHO_CLIENT, f.client_tls, &f.demand);
     f.client->hook = on_line;
     f.t.opts.tls = f.server_tls;
+    f.t.opts.flags = flags;
     assert_int_equal(t_server_start(&f.t), 0);
+}
+
+static void begin_tls(size_t chunk)
+{
+    begin_tls_with(chunk, 0);
 }
 
 static void end_tls(void)
@@ -244,6 +250,35 @@ static void test_tls_ends_in_a_message(void **state)
     }
 }
 
+/* A010, and what CVE-2026-45185 was: TLS goes in the middle of a chunk, then
+ * octets of the chunk come in plaintext. */
+static void test_tls_ends_in_a_chunk(void **state)
+{
+    (void)state;
+    for (int cut = 0; cut < 3; cut++) {
+        begin_tls_with(0, ONWARD_SMTP_SERVER_ALLOW_CHUNKING);
+        run();
+        say("STARTTLS\r\n");
+        say("EHLO d.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@mx.test>\r\n"
+            "BDAT 10 LAST\r\nabc");
+        t_server_forget(&f.t);
+        if (cut == 0) {
+            onward_channel__close(&f.client->channel);
+            run();
+        } else {
+            onward_channel_eof(f.t.channel,
+                               cut == 1 ? ONWARD_EOF_CLEAN : ONWARD_EOF_CUT);
+        }
+        t_server_assert_events(&f.t, "reset 6\nclose ONWARD_ECANCELED\n");
+        t_server_say(&f.t, "\r\n");
+        t_server_say(&f.t, "defgh\r\nMAIL FROM:<>\r\n");
+        t_server_eof(&f.t, ONWARD_EOF_CLEAN);
+        t_server_assert_events(&f.t, "reset 6\nclose ONWARD_ECANCELED\n");
+        assert_null(strstr(f.t.out, "Message accepted"));
+        end_tls();
+    }
+}
+
 static void test_handshake_fails(void **state)
 {
     (void)state;
@@ -407,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_plaintext_behind_starttls),
         cmocka_unit_test(test_starttls_in_a_transaction),
         cmocka_unit_test(test_tls_ends_in_a_message),
+        cmocka_unit_test(test_tls_ends_in_a_chunk),
         cmocka_unit_test(test_handshake_fails),
         cmocka_unit_test(test_host_tls),
         cmocka_unit_test(test_host_tls_with_early_plaintext),
