@@ -12,6 +12,7 @@
 #include <onward/address.h>
 #include <onward/key.h>
 #include <onward/mime.h>
+#include <onward/mime_text.h>
 #include <onward/dns.h>
 #include <onward/tls.h>
 #include <onward/srs.h>

@@ -4,8 +4,6 @@
  */
 #include "address/lex_priv.h"
 
-#include <unistr.h>
-
 #include "core/domain_shared.h"
 #include "core/text_shared.h"
 
@@ -31,34 +29,6 @@ bool onward_address__is_atext(int octet)
     if (octet <= 0x20 || octet == 0x7f)
         return false;
     return memchr("()<>[]:;@\\,.\"", octet, 13) == NULL;
-}
-
-/*
- * Characters that are not seen, or change the order in which others are seen:
- * two addresses that differ only by them look the same. The joiners
- * U+200C and U+200D stay, some scripts need them.
- */
-static bool is_forbidden(ucs4_t code)
-{
-    return (code >= 0x80 && code <= 0x9f) || code == 0x61c || code == 0x200b ||
-           code == 0x200e || code == 0x200f ||
-           (code >= 0x2028 && code <= 0x202e) ||
-           (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
-}
-
-static bool has_forbidden(struct onward_str s)
-{
-    const uint8_t *at = (const uint8_t *)s.data;
-    const uint8_t *end = at + s.len;
-
-    while (at < end) {
-        ucs4_t code;
-
-        at += u8_mbtouc_unsafe(&code, at, (size_t)(end - at));
-        if (is_forbidden(code))
-            return true;
-    }
-    return false;
 }
 
 /* [1.2.3.4], [IPv6:...] (RFC 5321 section 4.1.3). */
@@ -135,7 +105,7 @@ int onward_address__finish(struct cursor *c, size_t start,
     if (found.is_utf8) {
         if (!onward_core__is_utf8(local_part) || !onward_core__is_utf8(domain))
             return onward_address__syntax(&address, "address is not UTF-8");
-        if (has_forbidden(local_part) || has_forbidden(domain))
+        if (onward_core__has_invisible(local_part) || onward_core__has_invisible(domain))
             return onward_address__refuse(&address,
                                           ONWARD_ADDRESS_FAULT_FORBIDDEN,
                                           "invisible character in an address");

@@ -283,6 +283,14 @@ static bool is_real(const struct date *d)
 
 int onward_core__parse_date_rfc5322(struct onward_str s, int64_t *unix_s)
 {
+    int east_s;
+
+    return onward_core__parse_date_zone(s, unix_s, &east_s);
+}
+
+int onward_core__parse_date_zone(struct onward_str s, int64_t *unix_s,
+                                 int *zone_east_s)
+{
     struct cursor c = {.s = s};
     struct date d = {0};
     int east_s;
@@ -292,5 +300,6 @@ int onward_core__parse_date_rfc5322(struct onward_str s, int64_t *unix_s)
         return ONWARD_ESYNTAX;
     *unix_s = days_of(d.year, d.month, d.day) * DAY_S + d.hour * 3600 +
               d.minute * 60 + d.second - east_s;
+    *zone_east_s = east_s;
     return 0;
 }

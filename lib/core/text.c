@@ -1,5 +1,6 @@
 /*
- * Small text forms: decimal numbers, and whether octets are ASCII or UTF-8.
+ * Small text forms: decimal numbers, and whether octets are ASCII or UTF-8, or
+ * hold what nobody sees.
  */
 #include "core/text_shared.h"
 
@@ -50,4 +51,29 @@ bool onward_core__is_utf8(struct onward_str s)
     if (s.len == 0 || onward_core__is_ascii(s))
         return true;
     return u8_check((const uint8_t *)s.data, s.len) == NULL;
+}
+
+static bool is_invisible(ucs4_t code)
+{
+    return (code >= 0x80 && code <= 0x9f) || code == 0x61c || code == 0x200b ||
+           code == 0x200e || code == 0x200f ||
+           (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
+}
+
+bool onward_core__has_invisible(struct onward_str s)
+{
+    const uint8_t *at = (const uint8_t *)s.data;
+    const uint8_t *end = at + s.len;
+
+    if (s.len == 0 || onward_core__is_ascii(s))
+        return false;
+    while (at < end) {
+        ucs4_t code;
+
+        at += u8_mbtouc_unsafe(&code, at, (size_t)(end - at));
+        if (is_invisible(code))
+            return true;
+    }
+    return false;
 }

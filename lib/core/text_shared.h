@@ -47,9 +47,19 @@ int onward_core__date_rfc3339(struct onward_buf *out, int64_t unix_s);
 /* Reads a date-time of RFC 5322 3.3 and 4.3 (obsolete zones and years). */
 ONWARD_USE_RESULT int onward_core__parse_date_rfc5322(struct onward_str s,
                                                       int64_t *unix_s);
+/* The same, with the seconds east of UTC that its zone says. */
+ONWARD_USE_RESULT int onward_core__parse_date_zone(struct onward_str s,
+                                                   int64_t *unix_s,
+                                                   int *zone_east_s);
 
 /* Is s well-formed UTF-8 (RFC 3629: no overlong form, no surrogate)? */
 bool onward_core__is_utf8(struct onward_str s);
 bool onward_core__is_ascii(struct onward_str s);
+/*
+ * Does s, which is UTF-8, hold characters that are not seen, or that change the
+ * order in which others are seen? Two texts that differ only by them look the
+ * same. The joiners U+200C and U+200D do not count, some scripts need them.
+ */
+bool onward_core__has_invisible(struct onward_str s);
 
 #endif
