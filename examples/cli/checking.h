@@ -10,6 +10,7 @@
 struct checking {
     struct onward_ip ip;
     const char *helo, *mail_from, *authserv_id;
+    struct option_list trusted_sealers;
 };
 
 #define CHECKING_OPTIONS(c, id_is_required)                                    \
@@ -34,6 +35,14 @@ struct checking {
          "the envelope sender; empty for the null reverse-path",               \
          false,                                                                \
          false},                                                               \
+        {"trust-sealer",                                                       \
+         OPTION_LIST,                                                          \
+         &(c)->trusted_sealers,                                                \
+         "DOMAIN",                                                             \
+         "believe ARC sets sealed by this domain: what passed DMARC\n"         \
+         "there is not to be refused here; may be given again",                \
+         false,                                                                \
+         false},                                                               \
     {                                                                          \
         "authserv-id", OPTION_TEXT, &(c)->authserv_id, "NAME",                 \
             (id_is_required) ? "who checks, in the results"                    \
@@ -42,6 +51,9 @@ struct checking {
             id_is_required, false                                              \
     }
 
+/* Are the options good for a verifier? -1: go on; else the exit status. */
+int checking_test(const struct command *command, struct world *world,
+                  const struct checking *checking);
 /*
  * Verify one message. 0 and *verifier, which onward_verifier_free() frees, or
  * an error of the library.

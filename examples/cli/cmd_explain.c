@@ -311,6 +311,8 @@ static int run(const struct command *command, struct args args)
         return cli_broken(command, "%s: %s, expected a readable message", path,
                           fault);
     status = world_new(command, &choice, &world);
+    if (status < 0)
+        status = checking_test(command, &world, &checking);
     if (status < 0) {
         err = checking_run(&world, &checking, message.wire, &v);
         status = CLI_DONE;

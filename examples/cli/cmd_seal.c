@@ -28,61 +28,46 @@ static void done(void *user, struct onward_arc_sealer *sealer, int status)
     o->status = status;
 }
 
-/* What stands behind the authserv-id, which may be a quoted string. */
-static struct onward_str results_of(struct onward_str authres)
-{
-    bool is_quoted = false;
-
-    for (size_t i = 0; i < authres.len; i++) {
-        if (is_quoted && authres.data[i] == '\\')
-            i++;
-        else if (authres.data[i] == '"')
-            is_quoted = !is_quoted;
-        else if (!is_quoted && authres.data[i] == ';')
-            return (struct onward_str){authres.data + i + 1,
-                                       authres.len - i - 1};
-    }
-    return (struct onward_str){0};
-}
-
-static int make_sealer(const struct signing *s, const struct checking *c,
+static int make_sealer(const struct signing *s,
                        const struct onward_verifier *verifier,
                        const char *headers,
                        const struct onward_arc_sealer_host *host,
                        struct onward_arc_sealer **sealer)
 {
-    struct onward_arc_verdict verdict = {.size = sizeof(verdict)};
-    struct onward_str results = results_of(onward_verifier_authres(verifier));
     struct onward_arc_sealer_opts opts = {
         .size = sizeof(opts),
-        .domain = onward_str_of(s->domain),
-        .selector = onward_str_of(s->selector),
-        .authserv_id = onward_str_of(c->authserv_id),
-        .results = results,
-        .fields = onward_str_of(headers)};
+        .domain = onward_str_of(signing_domain(s, 0)),
+        .selector = onward_str_of(signing_selector(s, 0)),
+        .fields = onward_str_of(headers),
+        .expire_s = s->expire.s};
+    int err = onward_verifier_sealing(verifier, &opts);
 
-    onward_verifier_arc(verifier, &verdict);
-    opts.chain_result = verdict.result;
-    opts.chain_instances = verdict.instances;
-    return onward_arc_sealer_new(s->key, &opts, host, sealer);
+    if (err != 0)
+        return err;
+    return onward_arc_sealer_new(signing_key(s, 0), &opts, host, sealer);
 }
 
 static int seal(const struct command *command, struct signing *s,
-                const struct checking *c, const char *headers,
-                const struct onward_verifier *verifier)
+                const char *headers, const struct onward_verifier *verifier)
 {
     struct outcome o = {0};
     const struct onward_arc_sealer_host host = {
         .size = sizeof(host), .user = &o, .done = done};
     struct onward_arc_sealer *sealer = NULL;
     int status = CLI_DONE;
-    int err = make_sealer(s, c, verifier, headers, &host, &sealer);
+    int err = make_sealer(s, verifier, headers, &host, &sealer);
 
     if (err == ONWARD_EINVAL)
         return cli_usage(command,
                          "--domain, --selector, --authserv-id or --headers, "
                          "expected names in A-labels, and no ARC field or "
                          "Authentication-Results among the headers");
+    /* A seal would say cv=fail and break the chain for good. */
+    if (err == ONWARD_AGAIN)
+        return cli_broken(command,
+                          "%s: DNS gave no answer for a key of the chain, "
+                          "try again later",
+                          s->message.path);
     if (err == 0)
         err = onward_arc_sealer_feed(sealer, s->message.wire.data,
                                      s->message.wire.len);
@@ -114,35 +99,24 @@ static int seal(const struct command *command, struct signing *s,
 static int verify_and_seal(const struct command *command, struct signing *s,
                            const struct checking *c, const char *headers)
 {
-    struct onward_arc_verdict verdict = {.size = sizeof(verdict)};
     struct onward_verifier *verifier = NULL;
     int err = checking_run(&s->world, c, s->message.wire, &verifier);
     int status;
 
-    if (err == ONWARD_EINVAL)
-        return cli_usage(command,
-                         "--authserv-id \"%s\", expected a name without "
-                         "control characters",
-                         c->authserv_id);
     if (err != 0)
         return cli_broken(command, "%s: %s", s->message.path,
                           onward_strerror(err));
-    onward_verifier_arc(verifier, &verdict);
-    /* A seal would say cv=fail and break the chain for good. */
-    if (verdict.is_temporary)
-        status = cli_broken(command,
-                            "%s: DNS gave no answer for a key of the chain, "
-                            "try again later",
-                            s->message.path);
-    else
-        status = seal(command, s, c, headers, verifier);
+    status = seal(command, s, headers, verifier);
     onward_verifier_free(verifier);
     return status;
 }
 
 static int run(const struct command *command, struct args args)
 {
-    struct signing s = {.needs_resolver = true};
+    struct signing s = {.key_files.max = 1,
+                        .domains.max = 1,
+                        .selectors.max = 1,
+                        .needs_resolver = true};
     struct checking c = {0};
     const char *headers = NULL;
     struct option options[] = {
@@ -152,6 +126,7 @@ static int run(const struct command *command, struct args args)
          "h= of ARC-Message-Signature exactly; by default as\n"
          "onward sign has it, and DKIM-Signature",
          false, false},
+        SIGNING_OPTION_EXPIRE(&s),
         WORLD_OPTIONS_DNS(&s.choice),
         WORLD_OPTION_TIME(&s.choice),
         SIGNING_OPTION_RAW(&s),
@@ -161,6 +136,8 @@ static int run(const struct command *command, struct args args)
 
     if (status < 0)
         status = signing_begin(command, &s, &args);
+    if (status < 0)
+        status = checking_test(command, &s.world, &c);
     if (status < 0)
         status = verify_and_seal(command, &s, &c, headers);
     signing_end(&s);

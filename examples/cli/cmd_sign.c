@@ -30,12 +30,14 @@ static void done(void *user, struct onward_dkim_signer *signer, int status)
 }
 
 static int check_algorithm(const struct command *command,
-                           const struct signing *s, const char *algorithm)
+                           const struct signing *s, const char *algorithm,
+                           size_t i)
 {
     static const char *const names[] = {[ONWARD_KEY_RSA] = "rsa-sha256",
                                         [ONWARD_KEY_ED25519] =
                                             "ed25519-sha256"};
-    const char *own = names[onward_pubkey_type(onward_signer_public(s->key))];
+    const char *own =
+        names[onward_pubkey_type(onward_signer_public(signing_key(s, i)))];
 
     if (algorithm == NULL || strcmp(algorithm, own) == 0)
         return -1;
@@ -46,7 +48,7 @@ static int check_algorithm(const struct command *command,
                          "ed25519-sha256",
                          algorithm);
     return cli_broken(command, "%s: a key for %s, expected one for %s",
-                      s->key_file, own, algorithm);
+                      signing_key_file(s, i), own, algorithm);
 }
 
 /* c=: header/body; a header alone means a simple body (RFC 6376 3.5). */
@@ -75,16 +77,18 @@ static bool read_canon(const char *text, struct onward_dkim_signer_opts *opts)
 
 /* Which option was it? The one without which the rest would do. */
 static int blame(const struct command *command, const struct signing *s,
-                 struct onward_dkim_signer_opts opts,
-                 const struct onward_dkim_signer_host *host)
+                 struct onward_dkim_signer_opts opts, size_t i)
 {
+    const struct onward_dkim_signer_host host = {.size = sizeof(host),
+                                                 .done = done};
+    struct onward_signer *key = signing_key(s, i);
     struct onward_dkim_signer *signer = NULL;
     struct onward_str headers = opts.fields;
     struct onward_str identity = opts.identity;
 
     opts.fields = (struct onward_str){0};
     if (headers.len != 0 &&
-        onward_dkim_signer_new(s->key, &opts, host, &signer) == 0) {
+        onward_dkim_signer_new(key, &opts, &host, &signer) == 0) {
         onward_dkim_signer_free(signer);
         return cli_usage(command,
                          "--headers \"%.*s\", expected names of fields with "
@@ -93,17 +97,40 @@ static int blame(const struct command *command, const struct signing *s,
     }
     opts.identity = (struct onward_str){0};
     if (identity.len != 0 &&
-        onward_dkim_signer_new(s->key, &opts, host, &signer) == 0) {
+        onward_dkim_signer_new(key, &opts, &host, &signer) == 0) {
         onward_dkim_signer_free(signer);
         return cli_usage(command,
                          "--identity \"%.*s\", expected an address in %s or "
                          "below it",
-                         (int)identity.len, identity.data, s->domain);
+                         (int)identity.len, identity.data,
+                         signing_domain(s, i));
     }
     return cli_usage(command,
                      "--domain \"%s\" --selector \"%s\", expected domain "
                      "names in A-labels",
-                     s->domain, s->selector);
+                     signing_domain(s, i), signing_selector(s, i));
+}
+
+/* All signatures of one reading. -1: go on; else the exit status. */
+static int make_signers(const struct command *command, const struct signing *s,
+                        struct onward_dkim_signer_opts opts,
+                        const struct onward_dkim_signer_host *host,
+                        struct onward_dkim_signer **signer)
+{
+    size_t count = signing_count(s);
+    int err = 0;
+
+    for (size_t i = 0; i < count && err == 0; i++) {
+        opts.domain = onward_str_of(signing_domain(s, i));
+        opts.selector = onward_str_of(signing_selector(s, i));
+        err =
+            i == 0
+                ? onward_dkim_signer_new(signing_key(s, i), &opts, host, signer)
+                : onward_dkim_signer_add(*signer, signing_key(s, i), &opts);
+        if (err == ONWARD_EINVAL)
+            return blame(command, s, opts, i);
+    }
+    return err == 0 ? -1 : cli_broken(command, "%s", onward_strerror(err));
 }
 
 static int sign(const struct command *command, struct signing *s,
@@ -114,14 +141,16 @@ static int sign(const struct command *command, struct signing *s,
         .size = sizeof(host), .user = &o, .done = done};
     struct onward_dkim_signer *signer = NULL;
     struct onward_str problem = {0};
-    int status = CLI_DONE;
-    int err = onward_dkim_signer_new(s->key, opts, &host, &signer);
+    int status = make_signers(command, s, *opts, &host, &signer);
+    int err;
 
-    if (err == ONWARD_EINVAL)
-        return blame(command, s, *opts, &host);
-    if (err == 0)
-        err = onward_dkim_signer_feed(signer, s->message.wire.data,
-                                      s->message.wire.len);
+    if (status >= 0) {
+        onward_dkim_signer_free(signer);
+        return status;
+    }
+    status = CLI_DONE;
+    err = onward_dkim_signer_feed(signer, s->message.wire.data,
+                                  s->message.wire.len);
     if (err == 0)
         err = onward_dkim_signer_finish(signer);
     if (err == 0) {
@@ -160,6 +189,7 @@ static int run(const struct command *command, struct args args)
          "canonical form of header and body, relaxed or simple;\n"
          "default relaxed/relaxed",
          false, false},
+        SIGNING_OPTION_EXPIRE(&s),
         WORLD_OPTION_TIME(&s.choice),
         SIGNING_OPTION_RAW(&s),
         OPTIONS_END,
@@ -168,13 +198,12 @@ static int run(const struct command *command, struct args args)
 
     if (status < 0)
         status = signing_begin(command, &s, &args);
-    if (status < 0)
-        status = check_algorithm(command, &s, o.algorithm);
+    for (size_t i = 0; i < s.key_files.count && status < 0; i++)
+        status = check_algorithm(command, &s, o.algorithm, i);
     if (status < 0) {
         struct onward_dkim_signer_opts opts = {
             .size = sizeof(opts),
-            .domain = onward_str_of(s.domain),
-            .selector = onward_str_of(s.selector),
+            .expire_s = s.expire.s,
             .identity = onward_str_of(o.identity),
             .fields = onward_str_of(o.headers)};
 
@@ -194,10 +223,14 @@ const struct command command_sign = {
     .name = "sign",
     .operands = "[MESSAGE]",
     .summary = "Put a DKIM-Signature on top of a message (RFC 6376)",
-    .details = SIGNING_DETAILS,
+    .details = SIGNING_DETAILS
+    "With --key, --domain and --selector again there are several "
+    "signatures, in\nthat order; what is given once is for all of them.\n",
     .examples =
         "onward sign --key key.pem --domain example.com --selector sel "
         "< message.eml\n"
+        "onward sign --domain example.com --key key.pem --selector sel "
+        "--key ed25519.pem --selector ed --expire 604800 message.eml\n"
         "onward sign --key ed25519.pem --domain example.com --selector ed "
         "--canon relaxed/simple --headers from:to:subject message.eml\n",
     .run = run,

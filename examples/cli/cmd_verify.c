@@ -74,11 +74,6 @@ static int verify(const struct command *command, struct verification *v,
         return fail(command, v, path, fault);
     err = checking_run(&v->world, &v->checking, message.wire, &verifier);
     message_clear(&message);
-    if (err == ONWARD_EINVAL)
-        return cli_usage(command,
-                         "--authserv-id \"%s\", expected a name without "
-                         "control characters",
-                         v->checking.authserv_id);
     if (err != 0)
         return fail(command, v, path, onward_strerror(err));
     if (v->is_json)
@@ -118,6 +113,8 @@ static int run(const struct command *command, struct args args)
         args = (struct args){1, alone};
     v.names_files = args.count > 1;
     status = world_new(command, &choice, &v.world);
+    if (status < 0)
+        status = checking_test(command, &v.world, &v.checking);
     if (status < 0) {
         status = CLI_DONE;
         for (int i = 0; i < args.count; i++) {

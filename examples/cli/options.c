@@ -71,9 +71,27 @@ static bool read_seconds(const char *text, int64_t *s)
     return true;
 }
 
+static int add(const struct command *command, struct option *option,
+               const char *value)
+{
+    struct option_list *list = option->value;
+    size_t max = list->max != 0 ? list->max : OPTION_LIST_MAX;
+
+    if (list->count == max && max == 1)
+        return cli_usage(command, "--%s twice, expected it once", option->name);
+    if (list->count == max)
+        return cli_usage(command, "--%s %zu times, expected it %zu times",
+                         option->name, max + 1, max);
+    option->is_given = true;
+    list->items[list->count++] = value;
+    return -1;
+}
+
 static int set(const struct command *command, struct option *option,
                const char *value)
 {
+    if (option->type == OPTION_LIST)
+        return add(command, option, value);
     if (option->is_given)
         return cli_usage(command, "--%s twice, expected it once", option->name);
     option->is_given = true;
@@ -84,6 +102,8 @@ static int set(const struct command *command, struct option *option,
     case OPTION_TEXT:
         *(const char **)option->value = value;
         return -1;
+    case OPTION_LIST:
+        break; /* above */
     case OPTION_IP:
         if (onward_ip_parse(onward_str_of(value), option->value) != 0)
             return cli_usage(command,
@@ -94,8 +114,10 @@ static int set(const struct command *command, struct option *option,
         struct option_seconds *seconds = option->value;
 
         if (!read_seconds(value, &seconds->s))
-            return cli_usage(command, "--%s \"%s\", expected Unix seconds",
-                             option->name, value);
+            return cli_usage(
+                command, "--%s \"%s\", expected %s", option->name, value,
+                strcmp(option->argument, "UNIX") == 0 ? "Unix seconds"
+                                                      : "seconds");
         seconds->is_given = true;
         return -1;
     }

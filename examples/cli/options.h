@@ -15,8 +15,17 @@
 enum option_type {
     OPTION_FLAG,   /* bool */
     OPTION_TEXT,   /* const char *: NULL when not given */
+    OPTION_LIST,   /* struct option_list: may be given again */
     OPTION_IP,     /* struct onward_ip: family 0 when not given */
     OPTION_SECONDS /* struct option_seconds */
+};
+
+enum { OPTION_LIST_MAX = 32 };
+
+struct option_list {
+    const char *items[OPTION_LIST_MAX];
+    size_t count;
+    size_t max; /* set before; 0: OPTION_LIST_MAX */
 };
 
 struct option_seconds {

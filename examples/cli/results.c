@@ -3,12 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void results_spf(struct json *j, const char *key,
-                 const struct onward_spf_check *check)
+void results_spf_members(struct json *j, const struct onward_spf_check *check)
 {
     int reason = onward_spf_check_reason(check);
 
-    json_open(j, key, '{');
     json_text(j, "result",
               onward_spf_result_name(onward_spf_check_result(check)));
     json_text_or_null(j, "reason", onward_spf_reason_name(reason));
@@ -16,6 +14,13 @@ void results_spf(struct json *j, const char *key,
     json_str_or_null(j, "mechanism", onward_spf_check_mechanism(check));
     json_number(j, "lookups", onward_spf_check_lookups(check));
     json_number(j, "void_lookups", onward_spf_check_void_lookups(check));
+}
+
+void results_spf(struct json *j, const char *key,
+                 const struct onward_spf_check *check)
+{
+    json_open(j, key, '{');
+    results_spf_members(j, check);
     json_close(j, '}');
 }
 

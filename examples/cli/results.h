@@ -13,6 +13,8 @@
 /* {"result","reason","explanation","mechanism","lookups","void_lookups"} */
 void results_spf(struct json *j, const char *key,
                  const struct onward_spf_check *check);
+/* The same without braces. */
+void results_spf_members(struct json *j, const struct onward_spf_check *check);
 /* "spf", "dkim", "arc", "dmarc", "authres" */
 void results_message(struct json *j, const struct onward_verifier *verifier);
 

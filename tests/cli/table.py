@@ -192,6 +192,52 @@ row("seal, a chain that cannot be checked now",
     err="onward seal: sealed.eml: DNS gave no answer for a key of the chain, "
         "try again later\n")
 
+row("seal --expire", [*SEAL, *ZONE, "--time", "1700000000", "--expire", "3600",
+                      "signed.eml"], 0, holds=[b"t=1700000000; x=1700003600\n"])
+spf_sealed = folder.run([*SEAL, *ZONE, *ENVELOPE, "message.eml"]).stdout
+(folder.path / "spf-sealed.eml").write_bytes(spf_sealed)
+FAILED = {**DMARC, "result": "fail", "disposition": "reject",
+          "reason": "not-aligned"}
+for name, options, dmarc in (
+        ("nobody", [], FAILED),
+        ("another", ["--trust-sealer", "else.example"], FAILED),
+        ("the sealer", ["--trust-sealer", "else.example", "--trust-sealer",
+                        "FWD.example.net"],
+         {**FAILED, "disposition": "none", "reason": "trusted-forwarder"})):
+    done = folder.run(["verify", *ZONE, *ID, "--json", *options,
+                       "spf-sealed.eml"])
+    got = json.loads(done.stdout)["dmarc"]
+    count.check(f"verify --trust-sealer, {name}",
+                [] if got == dmarc else [f"{got}"])
+
+# ---- sign, several at once ------------------------------------------------
+
+KEYS = ["--key", "key.pem", "--key", "ed25519.pem"]
+
+
+def signatures(*options):
+    done = folder.run(["sign", *options, "message.eml"])
+    return re.findall(rb"^DKIM-Signature: v=1; a=(\S+?);.*? d=(\S+?);"
+                      rb"\s+s=(\w+);\s+t=(\d+);(?: x=(\d+);)?", done.stdout,
+                      re.M | re.S)
+
+
+for name, got, want in (
+        ("two keys of one domain, for a week",
+         signatures("--domain", "example.com", *KEYS, "--selector", "sel",
+                    "--selector", "ed", "--expire", "604800", "--time",
+                    "1700000000"),
+         [(b"rsa-sha256", b"example.com", b"sel", b"1700000000",
+           b"1700604800"),
+          (b"ed25519-sha256", b"example.com", b"ed", b"1700000000",
+           b"1700604800")]),
+        ("one key of two domains",
+         signatures("--domain", "example.net", "--domain", "example.com",
+                    "--key", "key.pem", "--selector", "sel", "--time", "7"),
+         [(b"rsa-sha256", b"example.net", b"sel", b"7", b""),
+          (b"rsa-sha256", b"example.com", b"sel", b"7", b"")])):
+    count.check("sign, " + name, [] if got == want else [f"{got}"])
+
 # ---- spf check ------------------------------------------------------------
 
 SPF = ["spf", "check", *ZONE]
@@ -222,6 +268,32 @@ row("spf check, lines", [*SPF, *ENVELOPE], 0,
 row("spf check --check, pass", [*SPF, *ENVELOPE, "--check"], 0)
 row("spf check --check, fail", [*SPF, "--ip", "192.0.2.9", "--mail-from",
                                 "alice@example.com", "--check"], 1)
+
+FAIL = ["--ip", "192.0.2.9", "--mail-from", "alice@example.com"]
+row("spf check --trace", [*SPF, *FAIL, "--trace"], 0,
+    b"result: fail\nreason: a mechanism matched\ndomain: example.com\n"
+    b"mechanism: -all\nexplanation: 192.0.2.9 is no host of example.com\n"
+    b"lookups: 1, 0 of them void\n"
+    b"  no-match: ip4:192.0.2.1 of example.com\n"
+    b"  no-match: include:_spf.example.com of example.com, asked "
+    b"_spf.example.com, counted 1\n"
+    b"    no-match: ip6:2001:db8::/64 of _spf.example.com\n"
+    b"    match: ?all of _spf.example.com\n"
+    b"  match: -all of example.com\n")
+row("spf check --received-spf",
+    [*SPF, *ENVELOPE, "--receiver", "mx.example.net", "--received-spf"], 0,
+    b"Received-SPF: pass\n (mx.example.net: a mechanism matched)\n"
+    b" identity=mailfrom; client-ip=192.0.2.1; helo=\"\";\n"
+    b" envelope-from=\"alice@example.com\"; receiver=mx.example.net;\n"
+    b" mechanism=\"ip4:192.0.2.1\"\n")
+done = folder.run([*SPF, *FAIL, "--trace", "--received-spf", "--json"])
+got = json.loads(done.stdout)
+count.check("spf check --trace --received-spf --json", [] if (
+    [s["term"] for s in got["steps"]] == [
+        "ip4:192.0.2.1", "include:_spf.example.com", "ip6:2001:db8::/64",
+        "?all", "-all"]
+    and got["steps"][1]["lookup"] == 1 and got["steps"][2]["depth"] == 1
+    and got["received_spf"].startswith("Received-SPF: fail (")) else [f"{got}"])
 
 # ---- dmarc check ----------------------------------------------------------
 
