@@ -39,5 +39,8 @@ for area in $areas; do
     echo "== $area"
     # shellcheck disable=SC2086 # options
     python3 "$top/tests/bench/bench.py" "$area" "$build" $rest || status=$?
+    [ ! -f "$top/tests/bench/$area/run.py" ] ||
+        # shellcheck disable=SC2086 # options
+        python3 "$top/tests/bench/$area/run.py" "$build" $rest || status=$?
 done
 exit "$status"

@@ -54,8 +54,11 @@ def command(argv, area, build, folder):
     return [program, *rest, folder]
 
 
-def rate(seconds):
+def rate(seconds, octets):
+    """Operations a second; or GB/s, when each handles that many octets."""
     per_s = 1 / statistics.median(seconds)
+    if octets:
+        return f"{per_s * octets / 1e9:.2f}G"
     return f"{per_s:.0f}" if per_s >= 100 else f"{per_s:.1f}"
 
 
@@ -113,11 +116,12 @@ def main():
             ours, floor, peer = measure(job, workers, args.rounds, args.ms)
             f_ratio, f_limit, f_ok = judge(limits, job, "floor", floor, ours)
             p_ratio, p_limit, p_ok = judge(limits, job, "peer", peer, ours)
+            octets = job.get("octets")
             names = job.get("peer_name") or " + ".join(
                 side for side, _ in job.get("peer", []))
-            print(f"{job['name']:<12}{rate(ours):>9}"
-                  f"{rate(floor) if floor else '-':>9}{f_ratio:>7}{f_limit:>7}"
-                  f"{rate(peer) if peer else '-':>9}{p_ratio:>7}{p_limit:>7}"
+            print(f"{job['name']:<12}{rate(ours, octets):>9}"
+                  f"{rate(floor, octets) if floor else '-':>9}{f_ratio:>7}{f_limit:>7}"
+                  f"{rate(peer, octets) if peer else '-':>9}{p_ratio:>7}{p_limit:>7}"
                   f"  {names}{'' if f_ok and p_ok else '  MISSED'}",
                   flush=True)
             if not (f_ok and p_ok):
