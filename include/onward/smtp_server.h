@@ -11,7 +11,8 @@ extern "C" {
 #endif
 
 /** @file
- * The SMTP server session (RFC 5321, 1870, 2034, 2920, 3207, 6152, 6531): it
+ * The SMTP server session (RFC 5321, 1870, 2033, 2034, 2852, 2920, 3030,
+ * 3207, 3461, 6152, 6409, 6531, 8689, 9422): it
  * speaks to one client over one connection, asks its host what to do with each
  * command, and hands over messages as they come.
  *
@@ -160,7 +161,16 @@ enum onward_smtp_server_flag {
     ONWARD_SMTP_SERVER_ALLOW_CHUNKING = 64,
     /** The same with BODY=BINARYMIME: such messages hold any octets and need
      * not consist of lines. Send them on by BDAT, or not at all. */
-    ONWARD_SMTP_SERVER_ALLOW_BINARYMIME = 128
+    ONWARD_SMTP_SERVER_ALLOW_BINARYMIME = 128,
+    /** Offer and take DSN (RFC 3461): the host sends reports as the facts say,
+     * or hands them on. */
+    ONWARD_SMTP_SERVER_ALLOW_DSN = 256,
+    /** Offer and take REQUIRETLS (RFC 8689), under TLS only. */
+    ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS = 512,
+    /** Offer and take DELIVERBY (RFC 2852). */
+    ONWARD_SMTP_SERVER_ALLOW_DELIVERBY = 2048,
+    /** Say RCPTMAX, which is opts.recipients, in LIMITS (RFC 9422). */
+    ONWARD_SMTP_SERVER_OFFER_LIMITS = 4096
 };
 
 /**
@@ -450,6 +460,57 @@ ONWARD_API int
 onward_smtp_server_mail_smtputf8(const struct onward_smtp_server *session);
 
 /**
+ * The RET parameter: what a failure report shall hold (RFC 3461 section 4.3).
+ *
+ * @return enum onward_smtp_ret.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_mail_ret(const struct onward_smtp_server *session);
+
+/**
+ * The ENVID parameter (RFC 3461 section 4.4), decoded: printable ASCII.
+ *
+ * @return as onward_smtp_server_mail_address(); empty when there was none.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_mail_envid(const struct onward_smtp_server *session);
+
+/**
+ * Did the client ask for REQUIRETLS (RFC 8689)? Then the message may go on only
+ * over TLS with servers that know REQUIRETLS too.
+ *
+ * @return 1 or 0.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_mail_requires_tls(const struct onward_smtp_server *session);
+
+/**
+ * The BY parameter (RFC 2852 section 4).
+ *
+ * @param seconds  out: from when MAIL was said; may be below 0. NULL: not
+ *                 asked for.
+ * @return a set of enum onward_smtp_by; 0, and 0 seconds, when there was none.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_mail_by(const struct onward_smtp_server *session,
+                           int64_t *seconds);
+
+/**
+ * The AUTH parameter (RFC 4954 section 5), decoded: who has submitted the
+ * message, as the client says. To be believed from trusted relays only.
+ *
+ * @return as onward_smtp_server_mail_address(): "<>", or printable ASCII that
+ *         should be a mailbox; empty when there was none.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_mail_auth(const struct onward_smtp_server *session);
+
+/**
  * The RCPT commands of the transaction that were asked about, refused ones too.
  *
  * @return their number; index of the last is one less.
@@ -520,6 +581,29 @@ onward_smtp_server_rcpt_local_part(const struct onward_smtp_server *session,
 ONWARD_API struct onward_str
 onward_smtp_server_rcpt_domain(const struct onward_smtp_server *session,
                                size_t i);
+
+/**
+ * The NOTIFY parameter of recipient i (RFC 3461 section 4.1).
+ *
+ * @return a set of enum onward_smtp_notify; 0 when there was none.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_rcpt_notify(const struct onward_smtp_server *session,
+                               size_t i);
+
+/**
+ * The ORCPT parameter of recipient i (RFC 3461 section 4.2), its xtext decoded:
+ * "rfc822;bob@example". An address of type utf-8 stands in its seven bit form
+ * (RFC 6533 section 3), so that all is printable ASCII: what
+ * onward_smtp_client_mail takes.
+ *
+ * @return as onward_smtp_server_rcpt_address(); empty when there was none.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_rcpt_orcpt(const struct onward_smtp_server *session,
+                              size_t i);
 
 /**
  * Octets of the message that came so far, without dots of transparency.

@@ -21,6 +21,9 @@ static const struct extension {
     {"LIMITS", ONWARD_SMTP_EXT_LIMITS},
     {"VRFY", ONWARD_SMTP_EXT_VRFY},
     {"HELP", ONWARD_SMTP_EXT_HELP},
+    {"DELIVERBY", ONWARD_SMTP_EXT_DELIVERBY},
+    {"XCLIENT", ONWARD_SMTP_EXT_XCLIENT},
+    {"XFORWARD", ONWARD_SMTP_EXT_XFORWARD},
 };
 
 enum { EXTENSION_COUNT = sizeof(extensions) / sizeof(extensions[0]) };

@@ -181,7 +181,7 @@ size_t server_bdat_feed(struct onward_smtp_server *s, const unsigned char *data,
     s->has_progress = true;
     chunk->left -= n;
     if (chunk->refusal.code == 0) {
-        if (s->txn->body != ONWARD_SMTP_BODY_BINARYMIME)
+        if (s->txn->params.body != ONWARD_SMTP_BODY_BINARYMIME)
             scan(s, data, n);
         server_message_give(s, data, n);
     }

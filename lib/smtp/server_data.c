@@ -44,7 +44,7 @@ int server_cmd_data(struct onward_smtp_server *s, struct onward_str args)
     /* RFC 3030 sections 2 and 3. */
     if (server_txn(s)->is_chunked)
         return server_say(s, 503, "5.5.1", "BDAT has begun the message");
-    if (server_txn(s)->body == ONWARD_SMTP_BODY_BINARYMIME)
+    if (server_txn(s)->params.body == ONWARD_SMTP_BODY_BINARYMIME)
         return server_say(s, 503, "5.5.1", "BINARYMIME needs BDAT");
     q = server_question_open(s, &data_asker);
     if (q == NULL)

@@ -81,17 +81,65 @@ onward_smtp_server_mail_domain(const struct onward_smtp_server *session)
 
 uint64_t onward_smtp_server_mail_size(const struct onward_smtp_server *session)
 {
-    return server_txn(session)->size;
+    return server_txn(session)->params.size;
 }
 
 int onward_smtp_server_mail_body(const struct onward_smtp_server *session)
 {
-    return (int)server_txn(session)->body;
+    return (int)server_txn(session)->params.body;
 }
 
 int onward_smtp_server_mail_smtputf8(const struct onward_smtp_server *session)
 {
-    return server_txn(session)->is_smtputf8;
+    return server_txn(session)->params.is_smtputf8;
+}
+
+int onward_smtp_server_mail_ret(const struct onward_smtp_server *session)
+{
+    return (int)server_txn(session)->params.ret;
+}
+
+struct onward_str
+onward_smtp_server_mail_envid(const struct onward_smtp_server *session)
+{
+    return server_txn(session)->params.envid;
+}
+
+int onward_smtp_server_mail_requires_tls(
+    const struct onward_smtp_server *session)
+{
+    return server_txn(session)->params.requires_tls;
+}
+
+int onward_smtp_server_mail_by(const struct onward_smtp_server *session,
+                               int64_t *seconds)
+{
+    if (seconds != NULL)
+        *seconds = server_txn(session)->params.by_s;
+    return (int)server_txn(session)->params.by;
+}
+
+struct onward_str
+onward_smtp_server_mail_auth(const struct onward_smtp_server *session)
+{
+    return server_txn(session)->params.auth;
+}
+
+int onward_smtp_server_rcpt_notify(const struct onward_smtp_server *session,
+                                   size_t i)
+{
+    const struct server_rcpt *rcpt = rcpt_at(session, i);
+
+    return rcpt != NULL ? (int)rcpt->notify : 0;
+}
+
+struct onward_str
+onward_smtp_server_rcpt_orcpt(const struct onward_smtp_server *session,
+                              size_t i)
+{
+    const struct server_rcpt *rcpt = rcpt_at(session, i);
+
+    return rcpt != NULL ? rcpt->orcpt : onward_core__str(NULL, 0);
 }
 
 size_t onward_smtp_server_rcpt_count(const struct onward_smtp_server *session)

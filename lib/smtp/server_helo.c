@@ -4,22 +4,39 @@
  */
 #include "smtp/server_priv.h"
 
+/* What the host chooses by a flag. */
+static const struct {
+    size_t flag;
+    uint64_t extensions;
+    bool needs_tls;
+} choices[] = {
+    {ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8, ONWARD_SMTP_EXT_SMTPUTF8, false},
+    {ONWARD_SMTP_SERVER_ALLOW_CHUNKING, ONWARD_SMTP_EXT_CHUNKING, false},
+    {ONWARD_SMTP_SERVER_ALLOW_BINARYMIME,
+     ONWARD_SMTP_EXT_CHUNKING | ONWARD_SMTP_EXT_BINARYMIME, false},
+    {ONWARD_SMTP_SERVER_ALLOW_DSN, ONWARD_SMTP_EXT_DSN, false},
+    {ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS, ONWARD_SMTP_EXT_REQUIRETLS, true},
+    {ONWARD_SMTP_SERVER_ALLOW_DELIVERBY, ONWARD_SMTP_EXT_DELIVERBY, false},
+    {ONWARD_SMTP_SERVER_OFFER_LIMITS, ONWARD_SMTP_EXT_LIMITS, false},
+};
+
 uint64_t server_extensions(const struct onward_smtp_server *s)
 {
     uint64_t offered = ONWARD_SMTP_EXT_PIPELINING | ONWARD_SMTP_EXT_SIZE |
                        ONWARD_SMTP_EXT_8BITMIME |
                        ONWARD_SMTP_EXT_ENHANCEDSTATUSCODES;
 
-    if ((s->flags & ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8) != 0)
-        offered |= ONWARD_SMTP_EXT_SMTPUTF8;
-    if ((s->flags & (ONWARD_SMTP_SERVER_ALLOW_CHUNKING |
-                     ONWARD_SMTP_SERVER_ALLOW_BINARYMIME)) != 0)
-        offered |= ONWARD_SMTP_EXT_CHUNKING;
-    if ((s->flags & ONWARD_SMTP_SERVER_ALLOW_BINARYMIME) != 0)
-        offered |= ONWARD_SMTP_EXT_BINARYMIME;
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        if ((s->flags & choices[i].flag) != 0 &&
+            (s->is_tls || !choices[i].needs_tls))
+            offered |= choices[i].extensions;
+    }
     if (!s->is_tls &&
         (s->tls != NULL || (s->flags & ONWARD_SMTP_SERVER_HOST_TLS) != 0))
         offered |= ONWARD_SMTP_EXT_STARTTLS;
+    /* Six digits and no zero (RFC 9422 section 4). */
+    if (s->limits.recipients == 0 || s->limits.recipients > 999999)
+        offered &= ~(uint64_t)ONWARD_SMTP_EXT_LIMITS;
     return offered;
 }
 
@@ -53,6 +70,10 @@ static void add_extensions(const struct onward_smtp_server *s,
             s->limits.message_bytes != ONWARD_LIMIT_NONE) {
             onward_core__buf_add_byte(text, ' ');
             onward_core__buf_add_u64(text, s->limits.message_bytes);
+        }
+        if (bit == ONWARD_SMTP_EXT_LIMITS) {
+            onward_core__buf_add_text(text, " RCPTMAX=");
+            onward_core__buf_add_u64(text, s->limits.recipients);
         }
     }
 }

@@ -1,6 +1,7 @@
 /*
- * MAIL (RFC 5321 section 4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152) and
- * SMTPUTF8 (RFC 6531): a transaction begins.
+ * MAIL (RFC 5321 section 4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152, 3030)
+ * and SMTPUTF8 (RFC 6531): a transaction begins. Parameters with longer values
+ * are read in server_dsn.c.
  */
 #include "smtp/server_priv.h"
 
@@ -46,6 +47,11 @@ static const struct server_param mail_params[] = {
     {"SIZE", ONWARD_SMTP_EXT_SIZE, take_size},
     {"BODY", ONWARD_SMTP_EXT_8BITMIME, take_body},
     {"SMTPUTF8", ONWARD_SMTP_EXT_SMTPUTF8, take_smtputf8},
+    {"RET", ONWARD_SMTP_EXT_DSN, server_take_ret},
+    {"ENVID", ONWARD_SMTP_EXT_DSN, server_take_envid},
+    {"REQUIRETLS", ONWARD_SMTP_EXT_REQUIRETLS, server_take_requiretls},
+    {"BY", ONWARD_SMTP_EXT_DELIVERBY, server_take_by},
+    {"AUTH", ONWARD_SMTP_EXT_AUTH, server_take_auth},
 };
 
 /* ---- The command ------------------------------------------------------- */
@@ -82,9 +88,7 @@ static void begin(struct onward_smtp_server *s, const struct server_path *path,
     int handling = ONWARD_SMTP_DEFAULT;
 
     txn->path = *path;
-    txn->size = params->size;
-    txn->body = params->body;
-    txn->is_smtputf8 = params->is_smtputf8;
+    txn->params = *params;
     txn->is_asked = true;
     q = server_question_open(s, &mail_asker);
     if (q == NULL)
@@ -139,6 +143,10 @@ int server_cmd_mail(struct onward_smtp_server *s, struct onward_str args)
         return server_say(s, 503, "5.5.1", "Nested MAIL command");
     if (server_txn_begin(s) < 0)
         return server_say(s, 452, "4.3.0", "");
+    params.arena = &s->txn->arena;
+    /* AUTH= goes with a login too, which ends the offer. */
+    if (s->is_authenticated)
+        params.offered |= ONWARD_SMTP_EXT_AUTH;
     refusal = parse(s, args, &path, &params);
     if (refusal != NULL) {
         server_say_reply(s, refusal, 0);

@@ -4,6 +4,11 @@
  */
 #include "smtp/server_priv.h"
 
+#include "core/text_shared.h"
+
+static const struct onward_smtp_reply no_room =
+    SERVER_REPLY(452, "4.5.3", "Too many recipients, or no room now");
+
 /* ---- The path ---------------------------------------------------------- */
 
 static const struct onward_smtp_reply *
@@ -64,8 +69,6 @@ const struct onward_smtp_reply *server_path_parse(struct onward_smtp_server *s,
                                                   struct server_path *path,
                                                   struct onward_str *rest)
 {
-    static const struct onward_smtp_reply no_room =
-        SERVER_REPLY(452, "4.5.3", "Too many recipients, or no room now");
     struct onward_address__fault fault = {.kind = ONWARD_ADDRESS_FAULT_NONE};
     unsigned flags = kind == SERVER_REVERSE_PATH
                          ? (unsigned)ONWARD_ADDRESS_REVERSE_PATH
@@ -110,16 +113,18 @@ static bool is_keyword(struct onward_str word)
     return word.len > 0;
 }
 
-/* 1*(%d33-60 / %d62-126) */
-static bool is_value(struct onward_str word)
+/* 1*(%d33-60 / %d62-126), and UTF-8 with SMTPUTF8 (RFC 6531 section 3.3). */
+static bool is_value(struct onward_str word, bool allow_utf8)
 {
+    if (!allow_utf8 && !onward_core__is_ascii(word))
+        return false;
     for (size_t i = 0; i < word.len; i++) {
         unsigned char c = (unsigned char)word.data[i];
 
-        if (c <= ' ' || c == '=' || c > '~')
+        if (c <= ' ' || c == '=' || c == 0x7f)
             return false;
     }
-    return word.len > 0;
+    return word.len > 0 && onward_core__is_utf8(word);
 }
 
 static const struct onward_smtp_reply *
@@ -130,13 +135,15 @@ take_one(const struct onward_smtp_server *s, struct onward_str word,
     size_t name_len = onward_core__str_find(word, '=');
     struct onward_str name = onward_core__sub(word, 0, name_len);
     struct onward_str value = onward_core__str(NULL, 0);
+    int err;
 
     if (!is_keyword(name))
         return &bad_syntax;
     if (name_len < word.len) {
         value = onward_core__sub(word, name_len + 1, word.len);
         /* AUTH=<> and its like hold no second "=" either. */
-        if (!is_value(value))
+        if (!is_value(value, s->is_esmtp && (params->offered &
+                                             ONWARD_SMTP_EXT_SMTPUTF8) != 0))
             return &bad_syntax;
     }
     for (size_t i = 0; i < count; i++) {
@@ -145,8 +152,10 @@ take_one(const struct onward_smtp_server *s, struct onward_str word,
         /* What was not offered is not known (RFC 5321 section 4.1.1.11). */
         if (!s->is_esmtp || (params->offered & table[i].extension) == 0)
             return &not_known;
-        if ((*seen & (uint64_t)1 << i) != 0 || table[i].take(value, params) < 0)
-            return &bad_syntax;
+        err = (*seen & (uint64_t)1 << i) != 0 ? ONWARD_ESYNTAX
+                                              : table[i].take(value, params);
+        if (err < 0)
+            return err == ONWARD_ENOMEM ? &no_room : &bad_syntax;
         *seen |= (uint64_t)1 << i;
         return NULL;
     }

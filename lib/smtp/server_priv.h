@@ -141,6 +141,21 @@ struct server_question {
 
 /* ---- The session ------------------------------------------------------- */
 
+/* What the parameters of MAIL and RCPT have said. */
+struct server_params {
+    uint64_t offered; /* what the client may use */
+    uint64_t size;
+    enum onward_smtp_body body;
+    bool is_smtputf8;
+    bool requires_tls;
+    unsigned notify; /* enum onward_smtp_notify */
+    enum onward_smtp_ret ret;
+    unsigned by; /* enum onward_smtp_by */
+    int64_t by_s;
+    struct onward_arena *arena;           /* for the texts */
+    struct onward_str envid, auth, orcpt; /* decoded */
+};
+
 /* A path of MAIL or RCPT. */
 struct server_path {
     struct onward_str text;    /* "<" to ">" */
@@ -151,6 +166,8 @@ struct server_path {
 struct server_rcpt {
     struct server_path path;
     size_t code; /* of the last reply to it; 0: none yet */
+    struct onward_str orcpt;
+    unsigned notify;
     bool is_accepted;
 };
 
@@ -178,11 +195,9 @@ struct server_txn {
     struct server_rcpt *rcpts;
     size_t rcpt_count, rcpt_cap;
     size_t rcpt_accepted;
-    struct server_path path; /* of MAIL */
-    uint64_t size;           /* SIZE=; 0: not stated */
+    struct server_path path;     /* of MAIL */
+    struct server_params params; /* of MAIL */
     uint64_t message_size;
-    enum onward_smtp_body body;
-    bool is_smtputf8;
     enum server_scan scan;
     enum server_doom doom;
     int64_t start_ms;                      /* of the message */
@@ -446,19 +461,12 @@ const struct onward_smtp_reply *server_path_parse(struct onward_smtp_server *s,
                                                   struct server_path *path,
                                                   struct onward_str *rest);
 
-/* What the parameters of MAIL and RCPT have said. */
-struct server_params {
-    uint64_t offered; /* what the client may use */
-    uint64_t size;
-    enum onward_smtp_body body;
-    bool is_smtputf8;
-};
-
 /* One ESMTP parameter of a command. */
 struct server_param {
     const char *keyword;
     uint64_t extension; /* that must have been offered */
-    /* value.data is NULL when there is no "=". 0 or ONWARD_ESYNTAX. */
+    /* value.data is NULL when there is no "=". 0, ONWARD_ESYNTAX or
+     * ONWARD_ENOMEM. */
     int (*take)(struct onward_str value, struct server_params *params);
 };
 
@@ -470,5 +478,20 @@ const struct onward_smtp_reply *
 server_params_parse(const struct onward_smtp_server *s, struct onward_str in,
                     const struct server_param *table, size_t count,
                     struct server_params *params);
+
+/* ---- server_dsn.c ------------------------------------------------------ */
+
+int server_take_ret(struct onward_str value, struct server_params *params);
+int server_take_envid(struct onward_str value, struct server_params *params);
+int server_take_auth(struct onward_str value, struct server_params *params);
+int server_take_requiretls(struct onward_str value,
+                           struct server_params *params);
+int server_take_by(struct onward_str value, struct server_params *params);
+int server_take_notify(struct onward_str value, struct server_params *params);
+int server_take_orcpt(struct onward_str value, struct server_params *params);
+/* xtext of printable ASCII. 0, ONWARD_ESYNTAX or ONWARD_ENOMEM. */
+ONWARD_USE_RESULT int server_xtext(struct onward_arena *arena,
+                                   struct onward_str in,
+                                   struct onward_str *out);
 
 #endif

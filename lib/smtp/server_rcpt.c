@@ -4,6 +4,11 @@
  */
 #include "smtp/server_priv.h"
 
+static const struct server_param rcpt_params[] = {
+    {"NOTIFY", ONWARD_SMTP_EXT_DSN, server_take_notify},
+    {"ORCPT", ONWARD_SMTP_EXT_DSN, server_take_orcpt},
+};
+
 static bool fits_rcpt(size_t code)
 {
     return code == 250 || code == 251 || code / 100 == 4 || code / 100 == 5;
@@ -46,7 +51,8 @@ static int grow(struct onward_smtp_server *s)
     return 0;
 }
 
-static void ask(struct onward_smtp_server *s, const struct server_path *path)
+static void ask(struct onward_smtp_server *s, const struct server_path *path,
+                const struct server_params *params)
 {
     struct server_question *q = server_question_open(s, &rcpt_asker);
     int handling;
@@ -54,7 +60,8 @@ static void ask(struct onward_smtp_server *s, const struct server_path *path)
     if (q == NULL)
         return;
     q->index = s->txn->rcpt_count++;
-    s->txn->rcpts[q->index] = (struct server_rcpt){.path = *path};
+    s->txn->rcpts[q->index] = (struct server_rcpt){
+        .path = *path, .notify = params->notify, .orcpt = params->orcpt};
     handling = s->host.rcpt(s->host.user, q->ask.token, q->index);
     server_question_asked(s, q, handling);
 }
@@ -62,7 +69,8 @@ static void ask(struct onward_smtp_server *s, const struct server_path *path)
 /* NULL, or the reply that refuses it. */
 static const struct onward_smtp_reply *parse(struct onward_smtp_server *s,
                                              struct onward_str args,
-                                             struct server_path *path)
+                                             struct server_path *path,
+                                             struct server_params *params)
 {
     static const struct onward_smtp_reply no_mail =
         SERVER_REPLY(503, "5.5.1", "Need MAIL first");
@@ -75,7 +83,6 @@ static const struct onward_smtp_reply *parse(struct onward_smtp_server *s,
     /* 452, not 552 (RFC 5321 section 4.5.3.1.10); nothing is kept. */
     static const struct onward_smtp_reply too_many =
         SERVER_REPLY(452, "4.5.3", "Too many recipients");
-    struct server_params params = {.offered = server_extensions(s)};
     const struct onward_smtp_reply *refusal;
     struct onward_str rest;
 
@@ -88,23 +95,28 @@ static const struct onward_smtp_reply *parse(struct onward_smtp_server *s,
     /* Refused ones count too: each has cost a question. */
     if (server_txn(s)->rcpt_count >= s->limits.recipients || grow(s) < 0)
         return &too_many;
+    params->arena = &s->txn->arena;
     args = onward_core__sub(args, 3, args.len);
     refusal = server_path_parse(s, args, SERVER_FORWARD_PATH, path, &rest);
     if (refusal == NULL)
-        refusal = server_params_parse(s, rest, NULL, 0, &params);
-    if (refusal == NULL && path->mailbox.is_utf8 && !server_txn(s)->is_smtputf8)
+        refusal = server_params_parse(
+            s, rest, rcpt_params, sizeof(rcpt_params) / sizeof(rcpt_params[0]),
+            params);
+    if (refusal == NULL && path->mailbox.is_utf8 &&
+        !server_txn(s)->params.is_smtputf8)
         refusal = &no_smtputf8;
     return refusal;
 }
 
 int server_cmd_rcpt(struct onward_smtp_server *s, struct onward_str args)
 {
+    struct server_params params = {.offered = server_extensions(s)};
     const struct onward_smtp_reply *refusal;
     struct server_path path;
 
-    refusal = parse(s, args, &path);
+    refusal = parse(s, args, &path, &params);
     if (refusal == NULL)
-        ask(s, &path);
+        ask(s, &path, &params);
     else if (s->first != NULL)
         return SERVER_HOLD;
     else

@@ -12,7 +12,7 @@ enum { FIELD_MAX = 4096 };
 /* RFC 3848; UTF8 forms of RFC 6531 section 4.3. */
 static const char *with_keyword(const struct onward_smtp_server *s)
 {
-    if (server_txn(s)->is_smtputf8)
+    if (server_txn(s)->params.is_smtputf8)
         return s->is_tls ? "UTF8SMTPS" : "UTF8SMTP";
     if (s->is_esmtp)
         return s->is_tls ? "ESMTPS" : "ESMTP";

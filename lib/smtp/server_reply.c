@@ -18,7 +18,7 @@ void server_say_reply(struct onward_smtp_server *s,
     if (reply->code / 100 == 5)
         s->error_count++;
     /* A client that asked for SMTPUTF8 can read it (RFC 6531 3.7.4). */
-    if (server_txn(s)->is_smtputf8)
+    if (server_txn(s)->params.is_smtputf8)
         flags |= ONWARD_SMTP__REPLY_UTF8;
     onward_core__buf_reset(&s->scratch);
     err = onward_smtp__reply_write(&s->scratch, reply, flags);

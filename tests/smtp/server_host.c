@@ -89,15 +89,45 @@ static int host_helo(void *user, uint64_t token, int is_ehlo, const char *name,
     return decide_by(t, token, who);
 }
 
+static void note_text(struct t_server *t, const char *name,
+                      struct onward_str text)
+{
+    if (text.data != NULL)
+        note(t, " %s [%.*s]", name, (int)text.len, text.data);
+}
+
+static void note_number(struct t_server *t, const char *name, long long n)
+{
+    if (n != 0)
+        note(t, " %s %lld", name, n);
+}
+
+/* What only some clients say. */
+static void note_mail_extras(struct t_server *t)
+{
+    int64_t seconds = 4711;
+    int by = onward_smtp_server_mail_by(t->session, &seconds);
+
+    note_number(t, "ret", onward_smtp_server_mail_ret(t->session));
+    note_text(t, "envid", onward_smtp_server_mail_envid(t->session));
+    note_number(t, "requiretls",
+                onward_smtp_server_mail_requires_tls(t->session));
+    note_number(t, "by", by);
+    note_number(t, "in", seconds);
+    note_text(t, "auth", onward_smtp_server_mail_auth(t->session));
+    note(t, "\n");
+}
+
 static int host_mail(void *user, uint64_t token)
 {
     struct t_server *t = user;
     struct onward_str a = onward_smtp_server_mail_address(t->session);
 
-    note(t, "mail [%.*s] size %llu body %d utf8 %d\n", (int)a.len, a.data,
+    note(t, "mail [%.*s] size %llu body %d utf8 %d", (int)a.len, a.data,
          (unsigned long long)onward_smtp_server_mail_size(t->session),
          onward_smtp_server_mail_body(t->session),
          onward_smtp_server_mail_smtputf8(t->session));
+    note_mail_extras(t);
     assert_int_equal(onward_smtp_server_has_mail(t->session), 1);
     if (passes(t, T_MAIL))
         return 0;
@@ -110,7 +140,10 @@ static int host_rcpt(void *user, uint64_t token, size_t index)
     struct onward_str a = onward_smtp_server_rcpt_address(t->session, index);
 
     assert_int_equal(index + 1, onward_smtp_server_rcpt_count(t->session));
-    note(t, "rcpt %zu [%.*s]\n", index, (int)a.len, a.data);
+    note(t, "rcpt %zu [%.*s]", index, (int)a.len, a.data);
+    note_number(t, "notify", onward_smtp_server_rcpt_notify(t->session, index));
+    note_text(t, "orcpt", onward_smtp_server_rcpt_orcpt(t->session, index));
+    note(t, "\n");
     if (passes(t, T_RCPT))
         return 0;
     return decide_by(t, token,

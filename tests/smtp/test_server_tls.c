@@ -279,6 +279,29 @@ static void test_tls_ends_in_a_chunk(void **state)
     }
 }
 
+/* RFC 8689: promised under TLS alone. */
+static void test_requiretls(void **state)
+{
+    (void)state;
+    begin_tls_with(0, ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS);
+    run();
+    say("EHLO c.test\r\n");
+    onward_core__buf_add_byte(&f.client->seen, 0);
+    assert_null(strstr((char *)f.client->seen.data, "REQUIRETLS"));
+    f.client->seen.len--;
+    say("MAIL FROM:<> REQUIRETLS\r\n");
+    say("STARTTLS\r\n");
+    t_server_forget(&f.t);
+    say("EHLO c.test\r\nMAIL FROM:<> REQUIRETLS=1\r\n"
+        "MAIL FROM:<> REQUIRETLS\r\n");
+    t_server_assert_events(
+        &f.t, "ehlo c.test\nmail [] size 0 body 0 utf8 0 requiretls 1\n");
+    onward_core__buf_add_byte(&f.client->seen, 0);
+    assert_non_null(strstr((char *)f.client->seen.data, "250 REQUIRETLS"));
+    assert_non_null(strstr((char *)f.client->seen.data, "501 5.5.4"));
+    end_tls();
+}
+
 static void test_handshake_fails(void **state)
 {
     (void)state;
@@ -443,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_starttls_in_a_transaction),
         cmocka_unit_test(test_tls_ends_in_a_message),
         cmocka_unit_test(test_tls_ends_in_a_chunk),
+        cmocka_unit_test(test_requiretls),
         cmocka_unit_test(test_handshake_fails),
         cmocka_unit_test(test_host_tls),
         cmocka_unit_test(test_host_tls_with_early_plaintext),
