@@ -4,12 +4,11 @@
  */
 #include "smtp/client_priv.h"
 
-_Static_assert(offsetof(struct onward_smtp_client_opts, log_id) +
-                       sizeof(uint64_t) ==
+_Static_assert(offsetof(struct onward_smtp_client_opts, chunk_bytes) +
+                       sizeof(size_t) ==
                    sizeof(struct onward_smtp_client_opts),
                "no tail padding");
-_Static_assert(offsetof(struct onward_smtp_outcome, tls_failure) +
-                       sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_smtp_outcome, notes) + sizeof(size_t) ==
                    sizeof(struct onward_smtp_outcome),
                "no tail padding");
 
@@ -42,10 +41,25 @@ static void load_limits(struct onward_smtp_client_opts *o)
         {&o->reply_lines, 100},
         {&o->reply_bytes, 16384},
         {&o->max_rcpts, 1000},
+        {&o->chunk_bytes, 1048576},
     };
 
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         *limits[i].field = onward_core__limit(*limits[i].field, limits[i].dflt);
+}
+
+static bool are_flags_good(const struct onward_smtp_client *c)
+{
+    const size_t all =
+        ONWARD_SMTP_CLIENT_LMTP | ONWARD_SMTP_CLIENT_IMPLICIT_TLS |
+        ONWARD_SMTP_CLIENT_HOST_TLS | ONWARD_SMTP_CLIENT_PREFER_BDAT |
+        ONWARD_SMTP_CLIENT_IN_STEP;
+    size_t flags = c->opts.flags;
+
+    if ((flags & ONWARD_SMTP_CLIENT_HOST_TLS) != 0 &&
+        c->host.starttls_ready == NULL)
+        return false;
+    return (flags & ~all) == 0;
 }
 
 /* c->opts and c->host from the caller's, checked. */
@@ -64,7 +78,7 @@ static int load(struct onward_smtp_client *c,
     if (err != 0)
         return err;
     if (c->opts.ehlo_name.len == 0 || c->opts.allow_bare_newline_repair > 1 ||
-        c->opts.reserved != 0)
+        c->opts.reserved != 0 || !are_flags_good(c))
         return ONWARD_EINVAL;
     if (!onward_smtp__is_helo_name(c->opts.ehlo_name))
         return ONWARD_ESYNTAX;
@@ -73,6 +87,8 @@ static int load(struct onward_smtp_client *c,
     if (err == 0)
         err = onward_smtp__tls_load(c, tls);
     load_limits(&c->opts);
+    if (err == 0 && c->opts.chunk_bytes == 0)
+        return ONWARD_EINVAL;
     if (c->opts.log_id == 0)
         c->opts.log_id = onward_core__desk_log_id(c->desk);
     return err;
@@ -120,6 +136,12 @@ int onward_smtp_client_new(struct onward_desk *desk,
         return err;
     }
     init_limits(c);
+    if ((c->opts.flags & ONWARD_SMTP_CLIENT_IMPLICIT_TLS) != 0)
+        err = onward_smtp__tls_first(c);
+    if (err != 0) {
+        onward_smtp__client_destroy(c);
+        return err;
+    }
     *client = c;
     return 0;
 }
@@ -132,6 +154,7 @@ void onward_smtp__client_destroy(struct onward_smtp_client *c)
     onward_core__task_clear(&c->task);
     onward_channel__clear(&c->channel);
     onward_core__free(ctx, c->mail.rcpts);
+    onward_core__free(ctx, c->domains.hashes);
     onward_core__arena_clear(&c->mail.arena);
     onward_core__arena_clear(&c->arena);
     onward_core__buf_clear(&c->scratch);
@@ -177,7 +200,8 @@ static void tell_news(struct onward_smtp_client *c)
 {
     struct onward_smtp__news *news = &c->news;
 
-    (void)(tell(c, &news->ready, c->host.ready) &&
+    (void)(tell(c, &news->starttls, c->host.starttls_ready) &&
+           tell(c, &news->ready, c->host.ready) &&
            tell(c, &news->held, c->host.held) &&
            tell(c, &news->done, c->host.done) &&
            tell(c, &news->closed, c->host.closed));
@@ -269,6 +293,15 @@ static bool is_postmaster(struct onward_str path)
     return onward_core__str_ieq(path, ONWARD_STR("postmaster"));
 }
 
+static bool is_notify(size_t notify)
+{
+    const size_t others = ONWARD_SMTP_NOTIFY_SUCCESS |
+                          ONWARD_SMTP_NOTIFY_FAILURE | ONWARD_SMTP_NOTIFY_DELAY;
+
+    /* NEVER stands alone (RFC 3461 section 4.1). */
+    return notify == ONWARD_SMTP_NOTIFY_NEVER || (notify & ~others) == 0;
+}
+
 int onward_smtp_client_add_rcpt(struct onward_smtp_client *client,
                                 const struct onward_smtp_rcpt *rcpt)
 {
@@ -289,7 +322,13 @@ int onward_smtp_client_add_rcpt(struct onward_smtp_client *client,
     if (mail->rcpt_count >= client->opts.max_rcpts ||
         mail->rcpt_count >= INT32_MAX)
         return ONWARD_ELIMIT;
+    if (!is_notify(own.notify))
+        return ONWARD_EINVAL;
+    if (own.orcpt.len != 0 && !onward_smtp__is_orcpt(own.orcpt))
+        return ONWARD_ESYNTAX;
     err = grow_rcpts(client);
+    if (err == 0)
+        err = onward_core__arena_dup(&mail->arena, own.orcpt, &own.orcpt);
     if (err == 0 && is_postmaster(own.path))
         err = onward_core__arena_dup(&mail->arena, own.path, &path);
     else if (err == 0)
@@ -297,8 +336,10 @@ int onward_smtp_client_add_rcpt(struct onward_smtp_client *client,
     if (err != 0)
         return err;
     added = &mail->rcpts[mail->rcpt_count];
-    *added = (struct onward_smtp__rcpt){.path = path};
+    *added = (struct onward_smtp__rcpt){
+        .path = path, .orcpt = own.orcpt, .notify = own.notify};
     mail->is_utf8 = mail->is_utf8 || is_utf8;
+    mail->wants_dsn = mail->wants_dsn || own.notify != 0 || own.orcpt.len != 0;
     return (int)mail->rcpt_count++;
 }
 
@@ -310,11 +351,11 @@ static int load_envelope(struct onward_smtp_envelope *own,
 
     if (err != 0)
         return err;
-    /* BINARYMIME needs BDAT (RFC 3030 section 3). */
     if (own->smtputf8 > 1 || own->hold_dot > 1 || own->allow_unchecked > 1 ||
-        own->body > ONWARD_SMTP_BODY_8BITMIME)
+        own->body > ONWARD_SMTP_BODY_BINARYMIME || own->require_tls > 1 ||
+        own->ret > ONWARD_SMTP_RET_HDRS)
         return ONWARD_EINVAL;
-    return 0;
+    return onward_smtp__is_envid(own->envid) ? 0 : ONWARD_ESYNTAX;
 }
 
 static void start_mail(struct onward_smtp_client *c,
@@ -326,11 +367,18 @@ static void start_mail(struct onward_smtp_client *c,
                               c->opts.allow_bare_newline_repair != 0);
     mail->is_utf8 = mail->is_utf8 || own->smtputf8 != 0;
     mail->hold_dot = own->hold_dot != 0;
+    mail->is_held = mail->hold_dot;
+    mail->is_binary = own->body == ONWARD_SMTP_BODY_BINARYMIME;
+    mail->requires_tls = own->require_tls != 0;
+    mail->ret = own->ret;
+    mail->wants_dsn = mail->wants_dsn || own->ret != 0 || mail->envid.len != 0;
     mail->text_left = ONWARD_SMTP__RCPT_TEXTS_MAX;
     mail->state = ONWARD_MAIL_CHECKING;
-    if (own->allow_unchecked != 0) {
+    if (own->allow_unchecked != 0 || mail->is_binary) {
         mail->size = mail->pull.source.len;
         mail->is_8bit = own->body == ONWARD_SMTP_BODY_8BITMIME;
+        /* There may be some, for all that is known. */
+        mail->has_bare = mail->content.repair;
         mail->state = ONWARD_MAIL_WAITING;
     }
     onward_core__task_ready(&c->task);
@@ -357,6 +405,8 @@ int onward_smtp_client_send(struct onward_smtp_client *client,
     if (err == 0 && own.reverse_path.len != 0)
         err = onward_smtp__take_path(&mail->arena, own.reverse_path,
                                      &mail->reverse_path, &mail->is_utf8);
+    if (err == 0)
+        err = onward_core__arena_dup(&mail->arena, own.envid, &mail->envid);
     if (err == 0)
         start_mail(client, &own);
     return err;

@@ -25,6 +25,8 @@ static void is_fit(struct onward_smtp_client *c)
     }
     mail->size = mail->content.size;
     mail->is_8bit = mail->content.has_8bit;
+    mail->has_bare = mail->content.has_bare;
+    mail->lacks_end = mail->content.lacked_end;
     mail->state = ONWARD_MAIL_WAITING;
 }
 

@@ -34,6 +34,7 @@ static int bare(struct onward_smtp__content *c, struct onward_buf *out)
 {
     if (!c->repair)
         return ONWARD_ESYNTAX;
+    c->has_bare = true;
     put_line_end(c, out);
     return 0;
 }
@@ -114,7 +115,8 @@ int onward_smtp__content_finish(struct onward_smtp__content *c,
     }
     /* The end mark begins with the CRLF of the last line (RFC 5321 section
      * 4.1.1.4); a message that lacks it gets it. */
-    if (!c->at_line_start)
+    c->lacked_end = !c->at_line_start;
+    if (c->lacked_end)
         put_line_end(c, out);
     return out == NULL ? 0 : out->err;
 }

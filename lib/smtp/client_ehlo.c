@@ -49,6 +49,7 @@ void onward_smtp__offers_forget(struct onward_smtp__offers *offers)
     onward_core__buf_clear(&offers->lines);
     offers->set = 0;
     offers->max_size = 0;
+    offers->limits = (struct onward_smtp__limits){.mails = 0};
 }
 
 int onward_smtp__offers_take(struct onward_smtp__offers *offers,
@@ -73,6 +74,8 @@ int onward_smtp__offers_take(struct onward_smtp__offers *offers,
             onward_core__parse_u64(params_of(line, n), 20, &offers->max_size) <
                 0)
             offers->max_size = 0;
+        if (bit == ONWARD_SMTP_EXT_LIMITS)
+            onward_smtp__limits_read(&offers->limits, params_of(line, n));
     }
     return err;
 }

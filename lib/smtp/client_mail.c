@@ -1,45 +1,37 @@
 /*
- * One message through RSET, MAIL, RCPT and DATA, in step or pipelined (RFC
- * 2920), then its octets, the final dot and what the server says to it.
+ * One transaction through RSET, MAIL, RCPT and DATA, in step or pipelined (RFC
+ * 2920), and what the server says to it up to its last reply. The octets of the
+ * message are client_push.c's.
  */
 #include "smtp/client_priv.h"
 
+/* ---- Steps ------------------------------------------------------------- */
+
+/* Behind the last RCPT: DATA, or the first chunk of BDAT. */
 static size_t data_step(const struct onward_smtp__mail *mail)
 {
-    return ONWARD_STEP_RCPT + mail->rcpt_count;
+    return ONWARD_STEP_RCPT + mail->end - mail->first;
 }
 
-/* ---- The end of a message ---------------------------------------------- */
-
-void onward_smtp__mail_finish(struct onward_smtp_client *c,
-                              const struct onward_smtp__outcome *outcome)
+static struct onward_smtp__rcpt *rcpt_of(const struct onward_smtp__mail *mail,
+                                         size_t step)
 {
-    struct onward_smtp__mail *mail = &c->mail;
-
-    if (outcome != &mail->outcome)
-        onward_smtp__outcome_copy(&mail->outcome, outcome, &mail->arena);
-    for (size_t i = 0; i < mail->rcpt_count; i++) {
-        struct onward_smtp__rcpt *rcpt = &mail->rcpts[i];
-
-        /* The server's yes to RCPT was no delivery yet. */
-        if (rcpt->is_accepted || rcpt->outcome.cause == ONWARD_SMTP_CAUSE_NONE)
-            rcpt->outcome = mail->outcome;
-    }
-    onward_mime__pull_clear(&mail->pull);
-    mail->state = ONWARD_MAIL_DONE;
-    mail->has_deadline = false;
-    onward_core__task_deadline(&c->task, ONWARD_NEVER);
-    c->news.done = true;
-    onward_core__task_ready(&c->task);
+    return &mail->rcpts[mail->first + step - ONWARD_STEP_RCPT];
 }
 
-/* The transaction is over; the session goes on. */
-static int conclude(struct onward_smtp_client *c)
+/* A recipient that had a verdict before it was its turn. */
+static bool is_passed_over(const struct onward_smtp__mail *mail, size_t step)
 {
-    c->state = ONWARD_CLIENT_IDLE;
-    onward_smtp__expect_within(c, ONWARD_LIMIT_NONE);
-    onward_smtp__mail_finish(c, &c->mail.outcome);
-    return 0;
+    return step >= ONWARD_STEP_RCPT && step < data_step(mail) &&
+           rcpt_of(mail, step)->outcome.cause != ONWARD_SMTP_CAUSE_NONE;
+}
+
+/* Keep answered at a step that a reply is due to. */
+static void pass_over(struct onward_smtp__mail *mail)
+{
+    while (mail->answered < mail->emitted &&
+           is_passed_over(mail, mail->answered))
+        mail->answered++;
 }
 
 /* No recipient is left: the message's fate is the best of theirs. */
@@ -51,14 +43,17 @@ static void set_recipients_outcome(struct onward_smtp__mail *mail)
         .cause = ONWARD_SMTP_CAUSE_RECIPIENTS,
         .text = ONWARD_STR("no recipient was accepted"),
     };
-    for (size_t i = 0; i < mail->rcpt_count; i++) {
-        if (mail->rcpts[i].outcome.fate == ONWARD_SMTP_FATE_TEMPORARY)
-            mail->outcome.fate = ONWARD_SMTP_FATE_TEMPORARY;
+    for (size_t i = mail->first; i < mail->end; i++) {
+        enum onward_smtp_fate fate = mail->rcpts[i].outcome.fate;
+
+        if (fate == ONWARD_SMTP_FATE_TEMPORARY ||
+            mail->outcome.fate == ONWARD_SMTP_FATE_PERMANENT)
+            mail->outcome.fate = fate;
     }
 }
 
 /* A reply of a class that its command cannot have. */
-static int break_off(struct onward_smtp_client *c)
+int onward_smtp__mail_break_off(struct onward_smtp_client *c)
 {
     struct onward_smtp__outcome why;
 
@@ -68,57 +63,29 @@ static int break_off(struct onward_smtp_client *c)
     return 0;
 }
 
-/* ---- The beginning ----------------------------------------------------- */
-
-/* What this server cannot take, found before it is asked. */
-static enum onward_smtp_cause obstacle(const struct onward_smtp_client *c)
-{
-    const uint64_t utf8 =
-        ONWARD_SMTP_EXT_SMTPUTF8 | (uint64_t)ONWARD_SMTP_EXT_8BITMIME;
-
-    /* SMTPUTF8 without 8BITMIME is no SMTPUTF8 (RFC 6531 section 3.1). */
-    if (c->mail.is_utf8 && (c->offers.set & utf8) != utf8)
-        return ONWARD_SMTP_CAUSE_NO_SMTPUTF8;
-    if (c->mail.is_8bit && (c->offers.set & ONWARD_SMTP_EXT_8BITMIME) == 0)
-        return ONWARD_SMTP_CAUSE_NO_8BITMIME;
-    if (c->offers.max_size != 0 && c->mail.size > c->offers.max_size)
-        return ONWARD_SMTP_CAUSE_SIZE;
-    return ONWARD_SMTP_CAUSE_NONE;
-}
-
-int onward_smtp__mail_begin(struct onward_smtp_client *c)
-{
-    struct onward_smtp__mail *mail = &c->mail;
-    enum onward_smtp_cause cause = obstacle(c);
-
-    if (cause != ONWARD_SMTP_CAUSE_NONE) {
-        onward_smtp__outcome_local(&mail->outcome, ONWARD_SMTP_PHASE_CHECK,
-                                   cause);
-        onward_smtp__mail_finish(c, &mail->outcome);
-        return 0;
-    }
-    mail->state = ONWARD_MAIL_SENDING;
-    mail->offset = 0;
-    onward_smtp__content_init(&mail->content, mail->content.repair);
-    mail->emitted = c->needs_rset ? ONWARD_STEP_RSET : ONWARD_STEP_MAIL;
-    mail->answered = mail->emitted;
-    mail->seen = mail->emitted;
-    c->state = ONWARD_CLIENT_ENVELOPE;
-    onward_smtp__expect_within(c, c->opts.command_timeout_ms);
-    return onward_smtp__mail_emit(c);
-}
-
 /* ---- Commands ---------------------------------------------------------- */
 
 static int write_step(struct onward_smtp_client *c, size_t step)
 {
     if (step == ONWARD_STEP_RSET)
         return onward_smtp__write_verb(c, "RSET");
-    if (step == ONWARD_STEP_MAIL)
+    if (step == ONWARD_STEP_MAIL) {
+        c->mails_said++;
         return onward_smtp__write_mail(c);
+    }
+    if (is_passed_over(&c->mail, step))
+        return 0;
     if (step < data_step(&c->mail))
-        return onward_smtp__write_rcpt(c, step - ONWARD_STEP_RCPT);
+        return onward_smtp__write_rcpt(c,
+                                       c->mail.first + step - ONWARD_STEP_RCPT);
     return onward_smtp__write_verb(c, "DATA");
+}
+
+/* A reply can only answer what the peer can have seen. */
+void onward_smtp__mail_note_seen(struct onward_smtp_client *c)
+{
+    if (!onward_channel__is_unseen(&c->channel))
+        c->mail.seen = c->mail.emitted;
 }
 
 bool onward_smtp__mail_expects(const struct onward_smtp_client *c)
@@ -130,18 +97,25 @@ bool onward_smtp__mail_expects(const struct onward_smtp_client *c)
     return mail->answered < mail->seen;
 }
 
-/* May the next step be written now? */
+bool onward_smtp__mail_in_step(const struct onward_smtp_client *c)
+{
+    return (c->offers.set & ONWARD_SMTP_EXT_PIPELINING) == 0 ||
+           (c->opts.flags & ONWARD_SMTP_CLIENT_IN_STEP) != 0;
+}
+
+/* May the next step be written now? A chunk waits for all replies: it is large,
+ * and of no use without a recipient. */
 static bool may_emit(const struct onward_smtp_client *c)
 {
     const struct onward_smtp__mail *mail = &c->mail;
-    bool in_step = (c->offers.set & ONWARD_SMTP_EXT_PIPELINING) == 0;
+    size_t end = data_step(mail) + (mail->uses_bdat ? 0 : 1);
 
-    if (mail->is_stopped || mail->emitted > data_step(mail) ||
+    if (mail->is_stopped || mail->emitted >= end ||
         onward_channel__is_full(&c->channel))
         return false;
     if (mail->emitted == mail->answered)
         return mail->emitted < data_step(mail) || mail->accepted != 0;
-    return !in_step;
+    return !onward_smtp__mail_in_step(c);
 }
 
 int onward_smtp__mail_emit(struct onward_smtp_client *c)
@@ -151,113 +125,31 @@ int onward_smtp__mail_emit(struct onward_smtp_client *c)
     while (may_emit(c)) {
         int err;
 
-        /* A reply can only answer what the peer can have seen. */
-        if (!onward_channel__is_unseen(&c->channel))
-            mail->seen = mail->emitted;
+        onward_smtp__mail_note_seen(c);
         err = write_step(c, mail->emitted);
         if (err < 0)
             return err;
         mail->emitted++;
+        pass_over(mail);
     }
-    if (mail->answered != mail->emitted)
+    if (mail->answered != mail->emitted || onward_channel__is_full(&c->channel))
         return 0;
     /* All is answered and nothing more is asked. */
+    if (!mail->is_stopped && mail->accepted != 0) {
+        c->state = ONWARD_CLIENT_CONTENT;
+        return onward_smtp__mail_push(c);
+    }
     if (!mail->is_stopped)
         set_recipients_outcome(mail);
-    return conclude(c);
-}
-
-/* ---- Octets ------------------------------------------------------------ */
-
-static int write_dot(struct onward_smtp_client *c)
-{
-    int err = onward_channel__write(&c->channel, ".\r\n", 3);
-
-    if (err < 0)
-        return err;
-    c->state = ONWARD_CLIENT_FINAL;
-    onward_smtp__expect_within(c, c->opts.final_timeout_ms);
-    return 0;
-}
-
-static int give_up(struct onward_smtp_client *c, enum onward_smtp_cause cause)
-{
-    struct onward_smtp__outcome why;
-
-    onward_smtp__outcome_local(&why, ONWARD_SMTP_PHASE_CONTENT, cause);
-    onward_smtp__client_end(c, &why);
-    return 0;
-}
-
-/* scratch to the channel; *err is for the caller when that is not 0. */
-static int write_scratch(struct onward_smtp_client *c, int err)
-{
-    if (err == ONWARD_ESYNTAX)
-        return give_up(c, ONWARD_SMTP_CAUSE_BARE_NEWLINE);
-    if (err == 0)
-        err = onward_channel__write_str(&c->channel,
-                                        onward_core__buf_str(&c->scratch));
-    return err < 0 ? err : 0;
-}
-
-static int end_content(struct onward_smtp_client *c)
-{
-    int err;
-
-    onward_core__buf_reset(&c->scratch);
-    err = onward_smtp__content_finish(&c->mail.content, &c->scratch);
-    err = write_scratch(c, err);
-    if (err < 0 || c->state != ONWARD_CLIENT_CONTENT)
-        return err;
-    if (!c->mail.hold_dot)
-        return write_dot(c);
-    c->state = ONWARD_CLIENT_HELD;
-    onward_smtp__expect_within(c, ONWARD_LIMIT_NONE);
-    c->news.held = true;
-    onward_core__task_ready(&c->task);
-    return 0;
-}
-
-/* HELD, and let go. */
-static int go_on_held(struct onward_smtp_client *c)
-{
-    return c->mail.hold_dot ? 0 : write_dot(c);
-}
-
-int onward_smtp__mail_push(struct onward_smtp_client *c)
-{
-    struct onward_smtp__mail *mail = &c->mail;
-    unsigned char block[ONWARD_SMTP__BLOCK];
-
-    if (c->state == ONWARD_CLIENT_HELD)
-        return go_on_held(c);
-    onward_smtp__expect_within(c, c->opts.block_timeout_ms);
-    while (!onward_channel__is_full(&c->channel)) {
-        size_t got = 0;
-        int err = onward_mime__pull(&mail->pull, mail->offset, block,
-                                    sizeof(block), &got);
-
-        if (err == ONWARD_AGAIN) {
-            /* We are slow, not the server; the delivery's deadline holds. */
-            onward_smtp__expect_within(c, ONWARD_LIMIT_NONE);
-            return 0;
-        }
-        if (err != 0)
-            return give_up(c, ONWARD_SMTP_CAUSE_SOURCE);
-        if (got == 0)
-            return end_content(c);
-        mail->offset += got;
-        onward_core__buf_reset(&c->scratch);
-        err =
-            onward_smtp__content_feed(&mail->content, block, got, &c->scratch);
-        err = write_scratch(c, err);
-        if (err < 0 || c->state != ONWARD_CLIENT_CONTENT)
-            return err;
-    }
-    return 0;
+    return onward_smtp__mail_conclude(c);
 }
 
 /* ---- Replies ----------------------------------------------------------- */
+
+static bool is_lmtp(const struct onward_smtp_client *c)
+{
+    return (c->opts.flags & ONWARD_SMTP_CLIENT_LMTP) != 0;
+}
 
 static bool is_refusal(size_t code)
 {
@@ -289,7 +181,7 @@ static int on_mail(struct onward_smtp_client *c)
         return 0;
     }
     if (!is_refusal(c->reply.code))
-        return break_off(c);
+        return onward_smtp__mail_break_off(c);
     onward_smtp__outcome_reply(&mail->outcome, c, ONWARD_SMTP_PHASE_MAIL,
                                &mail->arena, NULL);
     mail->is_stopped = true;
@@ -305,7 +197,7 @@ static int on_rcpt(struct onward_smtp_client *c, struct onward_smtp__rcpt *rcpt)
     if (mail->is_stopped)
         return 0;
     if (code / 100 != 2 && !is_refusal(code))
-        return break_off(c);
+        return onward_smtp__mail_break_off(c);
     onward_smtp__outcome_reply(&rcpt->outcome, c, ONWARD_SMTP_PHASE_RCPT,
                                &mail->arena, &mail->text_left);
     if (code / 100 == 2) {
@@ -335,10 +227,13 @@ static int on_data(struct onward_smtp_client *c)
         if (!mail->is_stopped)
             set_recipients_outcome(mail);
         mail->is_stopped = true;
-        return write_dot(c);
+        /* How many replies LMTP has for it nobody can say. */
+        if (is_lmtp(c))
+            return onward_smtp__mail_break_off(c);
+        return onward_smtp__mail_write_dot(c);
     }
     if (!is_refusal(c->reply.code))
-        return break_off(c);
+        return onward_smtp__mail_break_off(c);
     if (mail->is_stopped || mail->accepted == 0)
         return 0;
     onward_smtp__outcome_reply(&mail->outcome, c, ONWARD_SMTP_PHASE_DATA,
@@ -347,18 +242,69 @@ static int on_data(struct onward_smtp_client *c)
     return 0;
 }
 
+/* To a chunk that is not the last. */
+static int on_chunk(struct onward_smtp_client *c)
+{
+    struct onward_smtp__mail *mail = &c->mail;
+
+    if (c->reply.code / 100 != 2 && !is_refusal(c->reply.code))
+        return onward_smtp__mail_break_off(c);
+    mail->answered++;
+    if (is_refusal(c->reply.code) && !mail->is_stopped) {
+        onward_smtp__outcome_reply(&mail->outcome, c, ONWARD_SMTP_PHASE_CONTENT,
+                                   &mail->arena, NULL);
+        mail->is_stopped = true;
+        /* How many replies LMTP has for the rest nobody can say. */
+        if (mail->is_last_chunk && is_lmtp(c)) {
+            onward_smtp__client_end(c, &mail->outcome);
+            return 0;
+        }
+    }
+    /* A chunk that was begun is sent to its end: the server counts. */
+    if (mail->is_stopped && mail->chunk_left == 0 &&
+        mail->answered == mail->emitted)
+        return onward_smtp__mail_conclude(c);
+    return 0;
+}
+
+/* RFC 2033 section 4.2: one reply for each recipient that was accepted. True:
+ * there are more to come. */
+static bool take_lmtp_final(struct onward_smtp_client *c)
+{
+    struct onward_smtp__mail *mail = &c->mail;
+    struct onward_smtp__rcpt *rcpt;
+
+    while (!mail->rcpts[mail->final_at].is_accepted)
+        mail->final_at++;
+    rcpt = &mail->rcpts[mail->final_at];
+    onward_smtp__outcome_reply(&rcpt->outcome, c, ONWARD_SMTP_PHASE_FINAL,
+                               &mail->arena, &mail->text_left);
+    rcpt->is_accepted = false;
+    mail->accepted--;
+    onward_smtp__mail_keep_best(mail, &rcpt->outcome);
+    mail->outcome = mail->best;
+    return mail->accepted != 0;
+}
+
+/* To the final dot, or to the last chunk. */
 static int on_final(struct onward_smtp_client *c)
 {
     struct onward_smtp__mail *mail = &c->mail;
 
     if (c->reply.code / 100 != 2 && !is_refusal(c->reply.code))
-        return break_off(c);
-    /* After the dot the transaction is gone, whatever the reply. */
-    c->needs_rset = false;
-    if (!mail->is_stopped)
+        return onward_smtp__mail_break_off(c);
+    if (is_lmtp(c) && take_lmtp_final(c)) {
+        onward_smtp__expect_within(c, c->opts.final_timeout_ms);
+        return 0;
+    }
+    /* After the dot the transaction is gone, whatever the reply; after a chunk
+     * that was refused nobody knows (RFC 3030 section 2). */
+    c->needs_rset =
+        mail->uses_bdat && (mail->is_stopped || c->reply.code / 100 != 2);
+    if (!mail->is_stopped && !is_lmtp(c))
         onward_smtp__outcome_reply(&mail->outcome, c, ONWARD_SMTP_PHASE_FINAL,
                                    &mail->arena, NULL);
-    return conclude(c);
+    return onward_smtp__mail_conclude(c);
 }
 
 static int on_step(struct onward_smtp_client *c, size_t step)
@@ -368,22 +314,27 @@ static int on_step(struct onward_smtp_client *c, size_t step)
     if (step == ONWARD_STEP_MAIL)
         return on_mail(c);
     if (step < data_step(&c->mail))
-        return on_rcpt(c, &c->mail.rcpts[step - ONWARD_STEP_RCPT]);
+        return on_rcpt(c, rcpt_of(&c->mail, step));
     return on_data(c);
 }
 
 int onward_smtp__mail_reply(struct onward_smtp_client *c)
 {
     struct onward_smtp__mail *mail = &c->mail;
+    size_t step = mail->answered;
     int err;
 
-    if (c->state == ONWARD_CLIENT_FINAL)
+    if (c->state == ONWARD_CLIENT_FINAL && step + 1 == mail->emitted)
         return on_final(c);
-    err = on_step(c, mail->answered);
+    if (c->state != ONWARD_CLIENT_ENVELOPE)
+        return on_chunk(c);
+    err = on_step(c, step);
     mail->answered++;
-    if (err == 0 && c->state == ONWARD_CLIENT_ENVELOPE)
-        onward_smtp__expect_within(c, mail->answered == data_step(mail)
-                                          ? c->opts.data_timeout_ms
-                                          : c->opts.command_timeout_ms);
-    return err;
+    if (err != 0 || c->state != ONWARD_CLIENT_ENVELOPE)
+        return err;
+    pass_over(mail);
+    onward_smtp__expect_within(c, mail->answered == data_step(mail)
+                                      ? c->opts.data_timeout_ms
+                                      : c->opts.command_timeout_ms);
+    return 0;
 }

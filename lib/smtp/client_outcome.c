@@ -29,6 +29,14 @@ static const struct local {
      "the server does not take internationalized addresses (SMTPUTF8)"},
     {ONWARD_SMTP_CAUSE_NO_8BITMIME, ONWARD_SMTP_FATE_PERMANENT, "5.6.3",
      "the server does not take 8-bit messages (8BITMIME)"},
+    {ONWARD_SMTP_CAUSE_NO_BINARYMIME, ONWARD_SMTP_FATE_PERMANENT, "5.6.3",
+     "the server does not take binary messages (BINARYMIME)"},
+    {ONWARD_SMTP_CAUSE_NO_REQUIRETLS, ONWARD_SMTP_FATE_PERMANENT, "5.7.30",
+     "the server does not promise to demand TLS (REQUIRETLS)"},
+    {ONWARD_SMTP_CAUSE_UNVERIFIED, ONWARD_SMTP_FATE_PERMANENT, "5.7.10",
+     "the message demands TLS with a verified server, and there is none"},
+    {ONWARD_SMTP_CAUSE_LIMIT, ONWARD_SMTP_FATE_NOT_TRIED, "4.5.3",
+     "the server's limits leave no room in this session"},
     {ONWARD_SMTP_CAUSE_SIZE, ONWARD_SMTP_FATE_PERMANENT, "5.3.4",
      "the message is larger than the server takes"},
     {ONWARD_SMTP_CAUSE_BARE_NEWLINE, ONWARD_SMTP_FATE_PERMANENT, "5.6.0",
@@ -139,6 +147,18 @@ find_outcome(const struct onward_smtp_client *c, size_t i)
     return i < c->mail.rcpt_count ? &c->mail.rcpts[i].outcome : NULL;
 }
 
+static size_t notes_of(const struct onward_smtp_client *c, size_t i)
+{
+    const struct onward_smtp__mail *mail = &c->mail;
+    bool had_dsn = mail->wants_dsn;
+
+    if (i == ONWARD_SMTP_SESSION || !mail->is_planned)
+        return 0;
+    if (i != ONWARD_SMTP_MESSAGE)
+        had_dsn = mail->rcpts[i].notify != 0 || mail->rcpts[i].orcpt.len != 0;
+    return had_dsn && !mail->has_dsn ? ONWARD_SMTP_NOTE_NO_DSN : 0;
+}
+
 int onward_smtp_client_outcome(const struct onward_smtp_client *client,
                                size_t i, struct onward_smtp_outcome *out)
 {
@@ -159,6 +179,7 @@ int onward_smtp_client_outcome(const struct onward_smtp_client *client,
         .enhanced = onward_core__str(found->enhanced, found->enhanced_len),
         .text = found->text,
         .tls_failure = (size_t)found->tls_failure,
+        .notes = notes_of(client, i),
     };
     if (size > sizeof(full)) {
         memset((unsigned char *)out + sizeof(full), 0, size - sizeof(full));

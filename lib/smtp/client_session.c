@@ -45,7 +45,7 @@ onward_smtp__client_phase(const struct onward_smtp_client *c)
         return ONWARD_SMTP_PHASE_RSET;
     if (c->mail.answered == ONWARD_STEP_MAIL)
         return ONWARD_SMTP_PHASE_MAIL;
-    if (c->mail.answered < ONWARD_STEP_RCPT + c->mail.rcpt_count)
+    if (c->mail.answered < ONWARD_STEP_RCPT + c->mail.end - c->mail.first)
         return ONWARD_SMTP_PHASE_RCPT;
     return ONWARD_SMTP_PHASE_DATA;
 }
@@ -116,6 +116,7 @@ void onward_smtp__client_end(struct onward_smtp_client *c,
         onward_channel__abort(&c->channel);
     else
         onward_channel__close(&c->channel);
+    c->news.starttls = false;
     c->news.ready = false;
     c->news.held = false;
     c->news.closed = true;
@@ -190,6 +191,14 @@ int onward_smtp__client_hello(struct onward_smtp_client *c, const char *verb,
     return 0;
 }
 
+int onward_smtp__client_ehlo(struct onward_smtp_client *c)
+{
+    bool is_lmtp = (c->opts.flags & ONWARD_SMTP_CLIENT_LMTP) != 0;
+
+    return onward_smtp__client_hello(c, is_lmtp ? "LHLO" : "EHLO",
+                                     ONWARD_CLIENT_EHLO);
+}
+
 int onward_smtp__client_idle(struct onward_smtp_client *c)
 {
     c->state = ONWARD_CLIENT_IDLE;
@@ -234,7 +243,7 @@ static int on_greeting(struct onward_smtp_client *c)
 {
     if (c->reply.code / 100 != 2)
         return onward_smtp__client_refuse_by_reply(c);
-    return onward_smtp__client_hello(c, "EHLO", ONWARD_CLIENT_EHLO);
+    return onward_smtp__client_ehlo(c);
 }
 
 static int on_ehlo(struct onward_smtp_client *c)
@@ -300,14 +309,14 @@ static int on_reply(struct onward_smtp_client *c)
     case ONWARD_CLIENT_SETUP:
         return onward_smtp__setup_on_reply(c);
     case ONWARD_CLIENT_ENVELOPE:
+    case ONWARD_CLIENT_CONTENT:
+    case ONWARD_CLIENT_HELD:
     case ONWARD_CLIENT_FINAL:
         return onward_smtp__mail_reply(c);
     case ONWARD_CLIENT_QUIT:
         onward_smtp__client_end_for(c, ONWARD_SMTP_CAUSE_NONE);
         return 0;
     case ONWARD_CLIENT_IDLE:
-    case ONWARD_CLIENT_CONTENT:
-    case ONWARD_CLIENT_HELD:
     case ONWARD_CLIENT_HANDSHAKE:
     case ONWARD_CLIENT_ENDED:
         break;
@@ -325,15 +334,15 @@ static bool expects_reply(const struct onward_smtp_client *c)
     case ONWARD_CLIENT_EHLO:
     case ONWARD_CLIENT_HELO:
     case ONWARD_CLIENT_STARTTLS:
-    case ONWARD_CLIENT_FINAL:
         return !onward_channel__is_unseen(&c->channel);
     case ONWARD_CLIENT_SETUP:
         return onward_smtp__setup_expects(c);
     case ONWARD_CLIENT_ENVELOPE:
-        return onward_smtp__mail_expects(c);
-    case ONWARD_CLIENT_IDLE:
     case ONWARD_CLIENT_CONTENT:
     case ONWARD_CLIENT_HELD:
+    case ONWARD_CLIENT_FINAL:
+        return onward_smtp__mail_expects(c);
+    case ONWARD_CLIENT_IDLE:
     case ONWARD_CLIENT_HANDSHAKE:
     case ONWARD_CLIENT_ENDED:
         break;
@@ -387,6 +396,11 @@ static int op_feed(void *engine, const unsigned char *data, size_t len,
         err = read_one(c, data + *taken, len - *taken, &n);
         *taken += n;
     }
+    /* The host's handshake begins now: what came with the 220 cannot belong to
+     * it (RFC 3207 section 6). */
+    if (err == 0 && c->state == ONWARD_CLIENT_HANDSHAKE && *taken < len &&
+        (c->opts.flags & ONWARD_SMTP_CLIENT_HOST_TLS) != 0)
+        onward_smtp__tls_end(c, ONWARD_TLS_EARLY_INPUT);
     if (c->state == ONWARD_CLIENT_ENDED)
         *taken = len;
     return err < 0 ? onward_smtp__client_fail(c, err) : 0;

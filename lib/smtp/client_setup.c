@@ -46,7 +46,7 @@ static int go_on(struct onward_smtp_client *c, int result)
     if (result == ONWARD_SETUP_HELLO) {
         onward_smtp__offers_forget(&c->offers);
         c->setup_at++;
-        return onward_smtp__client_hello(c, "EHLO", ONWARD_CLIENT_EHLO);
+        return onward_smtp__client_ehlo(c);
     }
     return result < 0 ? result : 0;
 }

@@ -34,6 +34,13 @@ static int copy_demand(struct onward_smtp_client *c,
     return err;
 }
 
+/* TLS from the first octet contradicts a demand of none. */
+static bool has_use(const struct onward_smtp_client *c)
+{
+    return c->demand.level != ONWARD_TLS_NONE ||
+           (c->opts.flags & ONWARD_SMTP_CLIENT_IMPLICIT_TLS) == 0;
+}
+
 int onward_smtp__tls_load(struct onward_smtp_client *c,
                           struct onward_tls_config *config)
 {
@@ -43,8 +50,12 @@ int onward_smtp__tls_load(struct onward_smtp_client *c,
         return ONWARD_EINVAL;
     err = copy_demand(c, c->opts.tls_demand);
     c->opts.tls_demand = NULL;
-    if (err != 0 || c->demand.level == ONWARD_TLS_NONE)
+    if (err != 0)
         return err;
+    if ((c->opts.flags & ONWARD_SMTP_CLIENT_HOST_TLS) != 0)
+        return config == NULL && has_use(c) ? 0 : ONWARD_EINVAL;
+    if (c->demand.level == ONWARD_TLS_NONE)
+        return has_use(c) ? 0 : ONWARD_EINVAL;
     if (config == NULL || onward_tls__config_is_server(config))
         return ONWARD_EINVAL;
     if (c->demand.level == ONWARD_TLS_VERIFIED && c->demand.name_count == 0)
@@ -79,6 +90,9 @@ int onward_smtp__tls_no_ehlo(struct onward_smtp_client *c)
 
     if (c->is_secured)
         return onward_smtp__client_refuse_by_reply(c);
+    /* There is no older LMTP. */
+    if (may_go_plain(c) && (c->opts.flags & ONWARD_SMTP_CLIENT_LMTP) != 0)
+        return onward_smtp__client_refuse_by_reply(c);
     if (may_go_plain(c))
         return onward_smtp__client_hello(c, "HELO", ONWARD_CLIENT_HELO);
     if (code == 500 || code == 502)
@@ -112,8 +126,23 @@ static int start_handshake(struct onward_smtp_client *c)
     c->state = ONWARD_CLIENT_HANDSHAKE;
     onward_smtp__offers_forget(&c->offers);
     onward_smtp__expect_within(c, c->opts.tls_timeout_ms);
+    if ((c->opts.flags & ONWARD_SMTP_CLIENT_HOST_TLS) != 0) {
+        onward_smtp__tls_ask_host(c);
+        return 0;
+    }
     err = onward_tls__plug(&c->channel, c->opts.tls, &c->demand, &c->tls);
     return err < 0 ? err : 0;
+}
+
+int onward_smtp__tls_first(struct onward_smtp_client *c)
+{
+    c->state = ONWARD_CLIENT_HANDSHAKE;
+    c->greets_under_tls = true;
+    onward_smtp__expect_within(c, c->opts.tls_timeout_ms);
+    /* The host's TLS is its own affair until it is up. */
+    if ((c->opts.flags & ONWARD_SMTP_CLIENT_HOST_TLS) != 0)
+        return 0;
+    return onward_tls__plug(&c->channel, c->opts.tls, &c->demand, &c->tls);
 }
 
 int onward_smtp__tls_on_reply(struct onward_smtp_client *c)
@@ -135,6 +164,20 @@ int onward_smtp__tls_on_reply(struct onward_smtp_client *c)
 
 /* ---- The handshake ----------------------------------------------------- */
 
+int onward_smtp__tls_up(struct onward_smtp_client *c)
+{
+    c->is_secured = true;
+    if (c->greets_under_tls) {
+        c->state = ONWARD_CLIENT_GREETING;
+        onward_smtp__expect_within(c, c->opts.greeting_timeout_ms);
+        return 0;
+    }
+    /* A new session begins (RFC 3207 section 4.2): nothing that was said in the
+     * clear counts. */
+    onward_smtp__reply_parser_reset(&c->reply);
+    return onward_smtp__client_ehlo(c);
+}
+
 int onward_smtp__tls_secured(void *engine, int status)
 {
     struct onward_smtp_client *c = engine;
@@ -143,11 +186,7 @@ int onward_smtp__tls_secured(void *engine, int status)
         onward_smtp__client_end_for(c, ONWARD_SMTP_CAUSE_TLS);
         return 0;
     }
-    c->is_secured = true;
-    /* A new session begins (RFC 3207 section 4.2): nothing that was said in the
-     * clear counts. */
-    onward_smtp__reply_parser_reset(&c->reply);
-    status = onward_smtp__client_hello(c, "EHLO", ONWARD_CLIENT_EHLO);
+    status = onward_smtp__tls_up(c);
     return status < 0 ? onward_smtp__client_fail(c, status) : 0;
 }
 
@@ -160,15 +199,39 @@ int onward_smtp__tls_failure(const struct onward_smtp_client *c,
         return 0;
     if (cause == ONWARD_SMTP_CAUSE_TIMEOUT)
         return (int)ONWARD_TLS_TIMEOUT;
+    /* The host's: it can only be lost here. */
+    if (c->tls == NULL && (c->opts.flags & ONWARD_SMTP_CLIENT_HOST_TLS) != 0)
+        return cause == ONWARD_SMTP_CAUSE_LOST ? (int)ONWARD_TLS_LOST : 0;
     if (c->tls != NULL)
         failure = onward_tls__failure(c->tls);
     return (int)(failure == ONWARD_TLS_OK ? ONWARD_TLS_INTERNAL : failure);
 }
 
+void onward_smtp__tls_end(struct onward_smtp_client *c,
+                          enum onward_tls_failure failure)
+{
+    struct onward_smtp__outcome why;
+
+    onward_smtp__outcome_local(&why, onward_smtp__client_phase(c),
+                               ONWARD_SMTP_CAUSE_TLS);
+    why.tls_failure = (int)failure;
+    onward_smtp__client_end(c, &why);
+}
+
+const struct onward_tls_facts *
+onward_smtp__tls_facts_of(const struct onward_smtp_client *c)
+{
+    if (!c->is_secured)
+        return NULL;
+    return c->tls != NULL ? onward_tls__facts(c->tls) : c->host_facts;
+}
+
 int onward_smtp_client_tls_facts(const struct onward_smtp_client *client,
                                  struct onward_tls_facts *facts)
 {
-    if (!client->is_secured)
+    const struct onward_tls_facts *known = onward_smtp__tls_facts_of(client);
+
+    if (known == NULL)
         return ONWARD_ESTATE;
-    return onward_tls__facts_give(onward_tls__facts(client->tls), facts);
+    return onward_tls__facts_give(known, facts);
 }

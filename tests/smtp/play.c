@@ -33,15 +33,22 @@ static void source_wait(void *user, uint64_t token)
     }
 }
 
-static int add_rcpts(struct t_play *p, const char *to)
+static int add_rcpts(struct t_play *p, const struct t_play_mail *mail)
 {
+    const char *to = mail->to;
     int count = 0;
 
     while (*to != '\0') {
         size_t n = strcspn(to, " ");
         struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
                                         .path = {.data = to, .len = n}};
-        int err = onward_smtp_client_add_rcpt(p->client, &rcpt);
+        int err;
+
+        if (count == 0) {
+            rcpt.notify = mail->notify;
+            rcpt.orcpt = mail->orcpt;
+        }
+        err = onward_smtp_client_add_rcpt(p->client, &rcpt);
 
         if (err < 0)
             return err;
@@ -59,13 +66,16 @@ int t_play_give(struct t_play *p, const struct t_play_mail *mail)
         .smtputf8 = mail->smtputf8,
         .hold_dot = mail->hold_dot,
         .allow_unchecked = mail->allow_unchecked,
-        .body = mail->body};
+        .body = mail->body,
+        .require_tls = mail->require_tls,
+        .ret = mail->ret,
+        .envid = mail->envid};
     struct onward_source source = {.size = sizeof(source),
                                    .user = p,
                                    .len = mail->text.len,
                                    .read = source_read,
                                    .wait = source_wait};
-    int err = add_rcpts(p, mail->to);
+    int err = add_rcpts(p, mail);
 
     p->mail = mail;
     if (err == 0)
@@ -107,6 +117,11 @@ static void on_closed(void *user, struct onward_smtp_client *client)
     tell(user, client, "closed");
 }
 
+static void on_starttls(void *user, struct onward_smtp_client *client)
+{
+    tell(user, client, "starttls");
+}
+
 /* ---- Playing ----------------------------------------------------------- */
 
 static struct onward_tls_demand no_tls = {.size = sizeof(no_tls),
@@ -132,7 +147,8 @@ bool t_play_begin(struct t_play *p)
                                            .ready = on_ready,
                                            .held = on_held,
                                            .done = on_done,
-                                           .closed = on_closed};
+                                           .closed = on_closed,
+                                           .starttls_ready = on_starttls};
 
     p->opts.size = sizeof(p->opts);
     if (p->opts.ehlo_name.len == 0)
@@ -214,9 +230,10 @@ static const char *const phases[] = {
     "check", "greeting", "ehlo", "starttls", "tls",   "idle", "rset",
     "mail",  "rcpt",     "data", "content",  "final", "quit"};
 static const char *const causes[] = {
-    "none",       "reply",  "lost",     "timeout", "deadline", "protocol",
-    "tls",        "no-tls", "no-utf8",  "no-8bit", "size",     "bare-newline",
-    "recipients", "source", "canceled", "memory"};
+    "none",     "reply",        "lost",          "timeout",    "deadline",
+    "protocol", "tls",          "no-tls",        "no-utf8",    "no-8bit",
+    "size",     "bare-newline", "recipients",    "source",     "canceled",
+    "memory",   "no-binary",    "no-requiretls", "unverified", "limit"};
 
 void t_play_outcome(const struct onward_smtp_client *client, size_t i,
                     char *text, size_t cap)
@@ -235,6 +252,8 @@ void t_play_outcome(const struct onward_smtp_client *client, size_t i,
     if (o.tls_failure != 0)
         len += snprintf(text + len, cap - (size_t)len, " tls:%s",
                         onward_tls_failure_name((int)o.tls_failure));
+    if ((o.notes & ONWARD_SMTP_NOTE_NO_DSN) != 0)
+        len += snprintf(text + len, cap - (size_t)len, " no-dsn");
     /* Our own texts may change. */
     if (o.text.len != 0 && o.code != 0)
         snprintf(text + len, cap - (size_t)len, " %.*s", (int)o.text.len,
@@ -245,24 +264,37 @@ static void check_outcome(struct t_play *p, size_t i, const char *want)
 {
     char text[1024];
 
+    if (p->is_starved)
+        return;
     t_play_outcome(p->client, i, text, sizeof(text));
     assert_string_equal(text, want);
 }
 
 /* ---- Scripts ----------------------------------------------------------- */
 
-static void expect_output(struct t_play *p, const char *want)
+static void expect_output(struct t_play *p, const char *want, size_t end)
 {
     size_t len = strlen(want);
 
-    if (p->out_len < len + 2 || memcmp(p->out, want, len) != 0 ||
-        memcmp(p->out + len, "\r\n", 2) != 0) {
+    if (p->out_len < len + end || memcmp(p->out, want, len) != 0 ||
+        memcmp(p->out + len, "\r\n", end) != 0) {
         print_error("client said \"%.*s\"\nwant        \"%s\"\n",
                     (int)p->out_len, p->out, want);
         fail();
     }
-    p->out_len -= len + 2;
-    memmove(p->out, p->out + len + 2, p->out_len);
+    p->out_len -= len + end;
+    memmove(p->out, p->out + len + end, p->out_len);
+}
+
+static void expect_raw(struct t_play *p, const char *want)
+{
+    char raw[256];
+    size_t len = strlen(want);
+
+    assert_true(len < sizeof(raw));
+    for (size_t i = 0; i <= len; i++)
+        raw[i] = want[i] == '~' ? '\n' : want[i];
+    expect_output(p, raw, 0);
 }
 
 static void expect_silence(struct t_play *p)
@@ -300,12 +332,28 @@ static bool starts(const char *line, const char *with, const char **rest)
     return true;
 }
 
+static void end_handshake(struct t_play *p, const char *how)
+{
+    struct onward_tls_facts facts = {.size = sizeof(facts),
+                                     .version = ONWARD_STR("TLS1.3"),
+                                     .is_verified = strcmp(how, "up") != 0};
+
+    if (!facts.is_verified)
+        facts.cert_failure = ONWARD_TLS_EXPIRED;
+    went_well(
+        p, strcmp(how, "failed") == 0
+               ? onward_smtp_client_tls_failed(p->client, ONWARD_TLS_NO_COMMON)
+               : onward_smtp_client_tls_done(p->client, &facts));
+}
+
 static void play_line(struct t_play *p, const char *line)
 {
     const char *rest = "";
 
     if (starts(line, "C ", &rest))
-        expect_output(p, rest);
+        expect_output(p, rest, 2);
+    else if (starts(line, "R ", &rest))
+        expect_raw(p, rest);
     else if (strcmp(line, "N") == 0)
         expect_silence(p);
     else if (strcmp(line, "DROP") == 0)
@@ -328,6 +376,8 @@ static void play_line(struct t_play *p, const char *line)
         went_well(p, onward_channel_eof(p->ch, ONWARD_EOF_CUT));
     else if (starts(line, "MAIL ", &rest))
         went_well(p, t_play_give(p, &p->mails[rest[0] - '0']));
+    else if (starts(line, "TLS ", &rest))
+        end_handshake(p, rest);
     else if (strcmp(line, "QUIT") == 0)
         went_well(p, onward_smtp_client_quit(p->client));
     else if (strcmp(line, "RELEASE") == 0)
@@ -440,4 +490,32 @@ void t_play_all(const struct t_play *how, const char *script)
     play_once(how, script, 3, 0);
     for (size_t at = 1; at < fed && fed <= 4096; at++)
         play_once(how, script, 0, at);
+}
+
+struct starving {
+    const struct t_play *how;
+    const char *script;
+};
+
+static bool starve(struct t_world *w, void *arg)
+{
+    const struct starving *s = arg;
+    struct t_play *p = malloc(sizeof(*p));
+    bool got_through;
+
+    assert_non_null(p);
+    *p = *s->how;
+    p->world = w;
+    p->is_starved = true;
+    got_through = t_play_begin(p) && t_play_script(p, s->script);
+    t_play_end(p);
+    free(p);
+    return got_through;
+}
+
+void t_play_oom(const struct t_play *how, const char *script)
+{
+    struct starving s = {how, script};
+
+    t_oom_sweep(starve, &s);
 }

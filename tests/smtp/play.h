@@ -14,6 +14,7 @@
  *
  *     S text       the server sends the text and CRLF
  *     C text       the client's next output is the text and CRLF
+ *     R text       the same without CRLF; ~ stands for LF
  *     N            the client has no more output now
  *     DROP         what it said is not looked at: TLS
  *     EOF, CUT     the connection ends
@@ -21,7 +22,8 @@
  *     MAIL n       give message n of the play; it is also given at the start if
  *                  the script has no such line
  *     QUIT, RELEASE, CANCEL    the host's calls
- *     TOLD word    ready, held, done or closed was told, next in line
+ *     TOLD word    ready, held, done, closed or starttls was told, next in line
+ *     TLS word     the host's handshake: up, verified, or failed
  *     m: text      the outcome of the message; s: of the session; 0: of
  *                  recipient 0. See t_play_outcome.
  *     CLOSE        the channel wants to be closed
@@ -31,7 +33,10 @@ struct t_play_mail {
     const char *from;
     const char *to; /* with blanks between them */
     struct onward_str text;
-    size_t smtputf8, hold_dot, allow_unchecked, body;
+    size_t smtputf8, hold_dot, allow_unchecked, body, require_tls, ret;
+    struct onward_str envid;
+    size_t notify; /* of the first recipient, as orcpt */
+    struct onward_str orcpt;
 };
 
 struct t_play {
@@ -49,7 +54,7 @@ struct t_play {
     int64_t now_ms;
     char out[1 << 16]; /* said by the client, not yet looked at */
     size_t out_len;
-    char told[64][8];
+    char told[64][12];
     size_t told_count, told_seen;
     const struct t_play_mail *mail; /* the source reads from it */
     size_t
@@ -59,6 +64,7 @@ struct t_play {
     size_t read_cap;     /* octets a read gives at most; 0: all */
     const char *free_at; /* word: free the client inside that callback */
     int error;           /* an allocation failed */
+    bool is_starved;     /* by t_play_oom */
 };
 
 /* Takes p->opts; false when memory failed. */
@@ -75,6 +81,10 @@ void t_play_end(struct t_play *p);
 /* Begin, script, end; and that for all cuts. */
 void t_play_whole(const struct t_play *how, const char *script);
 void t_play_all(const struct t_play *how, const char *script);
+
+/* The script with the first allocation failing, the second, and so on; texts of
+ * outcomes may then be missing, so outcomes are not looked at. */
+void t_play_oom(const struct t_play *how, const char *script);
 
 /* "delivered final reply 250 2.0.0 text". */
 void t_play_outcome(const struct onward_smtp_client *client, size_t i,

@@ -115,6 +115,17 @@ static void test_new_refuses(void **state)
     opts = good;
     opts.reserved = 1;
     assert_int_equal(try_new(&w, &opts), ONWARD_EINVAL);
+    opts = good;
+    opts.flags = ONWARD_SMTP_CLIENT_IN_STEP << 1;
+    assert_int_equal(try_new(&w, &opts), ONWARD_EINVAL);
+    /* TLS first, and none demanded; TLS of the host who cannot be told. */
+    opts.flags = ONWARD_SMTP_CLIENT_IMPLICIT_TLS;
+    assert_int_equal(try_new(&w, &opts), ONWARD_EINVAL);
+    opts.flags = ONWARD_SMTP_CLIENT_HOST_TLS;
+    assert_int_equal(try_new(&w, &opts), ONWARD_EINVAL);
+    opts = good;
+    opts.chunk_bytes = ONWARD_LIMIT_ZERO;
+    assert_int_equal(try_new(&w, &opts), ONWARD_EINVAL);
     future.opts.size = sizeof(future);
     assert_int_equal(try_new(&w, &future.opts), ONWARD_EVERSION);
     t_world_clear(&w);
@@ -181,6 +192,83 @@ static void test_paths_are_checked(void **state)
     bench_free(b);
 }
 
+/* A098: what the host says of reports becomes a parameter, never a command. */
+static void test_dsn_is_checked(void **state)
+{
+    static const struct {
+        struct onward_str orcpt;
+        size_t notify;
+        int want;
+    } rcpts[] = {
+        {{"rfc822;b@mx.example", 19}, 0, 0},
+        {{"utf-8;\\x{E4}@mx.example", 23}, ONWARD_SMTP_NOTIFY_NEVER, 1},
+        {{"", 0}, ONWARD_SMTP_NOTIFY_SUCCESS | ONWARD_SMTP_NOTIFY_DELAY, 2},
+        {{"", 0},
+         ONWARD_SMTP_NOTIFY_NEVER | ONWARD_SMTP_NOTIFY_DELAY,
+         ONWARD_EINVAL},
+        {{"", 0}, 16, ONWARD_EINVAL},
+        {{"b@mx.example", 12}, 0, ONWARD_ESYNTAX},
+        {{";b@mx.example", 13}, 0, ONWARD_ESYNTAX},
+        {{"rfc822;", 7}, 0, ONWARD_ESYNTAX},
+        {{"rfc 822;b", 9}, 0, ONWARD_ESYNTAX},
+        {{"rfc822\r\nDATA;b", 15}, 0, ONWARD_ESYNTAX},
+        {{"rfc822;b\r\nDATA", 14}, 0, ONWARD_ESYNTAX},
+        {{"rfc822;b\0x", 10}, 0, ONWARD_ESYNTAX},
+        {{"rfc822;\xc3\xa4", 9}, 0, ONWARD_ESYNTAX},
+    };
+    static const struct onward_str envids[] = {
+        {"a\r\nQUIT", 7}, {"a\n", 2}, {"\xe4", 1}, {"a\0b", 3}, {"\x7f", 1}};
+    char longest[501];
+    struct bench *b = bench_new();
+    struct onward_smtp_envelope envelope = {.size = sizeof(envelope)};
+    struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
+                                    .path = ONWARD_STR("b@mx.example")};
+    struct onward_memory_source *memory;
+    const struct onward_source *source;
+
+    (void)state;
+    assert_true(t_play_begin(&b->play));
+    for (size_t i = 0; i < sizeof(rcpts) / sizeof(rcpts[0]); i++) {
+        rcpt.orcpt = rcpts[i].orcpt;
+        rcpt.notify = rcpts[i].notify;
+        assert_int_equal(onward_smtp_client_add_rcpt(b->play.client, &rcpt),
+                         rcpts[i].want);
+    }
+    memset(longest, 'x', sizeof(longest));
+    memcpy(longest, "x;", 2);
+    rcpt.notify = 0;
+    rcpt.orcpt = (struct onward_str){longest, 501};
+    assert_int_equal(onward_smtp_client_add_rcpt(b->play.client, &rcpt),
+                     ONWARD_ESYNTAX);
+    assert_int_equal(
+        onward_memory_source_new(b->world.ctx, "x\r\n", 3, &memory), 0);
+    source = onward_memory_source_table(memory);
+    for (size_t i = 0; i < sizeof(envids) / sizeof(envids[0]); i++) {
+        envelope.envid = envids[i];
+        assert_int_equal(
+            onward_smtp_client_send(b->play.client, &envelope, source),
+            ONWARD_ESYNTAX);
+    }
+    envelope.envid = (struct onward_str){longest, 101};
+    assert_int_equal(onward_smtp_client_send(b->play.client, &envelope, source),
+                     ONWARD_ESYNTAX);
+    envelope.envid.len = 100;
+    envelope.ret = ONWARD_SMTP_RET_HDRS + 1;
+    assert_int_equal(onward_smtp_client_send(b->play.client, &envelope, source),
+                     ONWARD_EINVAL);
+    envelope.ret = 0;
+    envelope.require_tls = 2;
+    assert_int_equal(onward_smtp_client_send(b->play.client, &envelope, source),
+                     ONWARD_EINVAL);
+    envelope.require_tls = 0;
+    assert_int_equal(onward_smtp_client_send(b->play.client, &envelope, source),
+                     0);
+    onward_memory_source_free(memory);
+    onward_smtp_client_free(b->play.client);
+    b->play.client = NULL;
+    bench_free(b);
+}
+
 static void test_send_refuses(void **state)
 {
     struct bench *b = bench_new();
@@ -201,7 +289,7 @@ static void test_send_refuses(void **state)
     assert_int_equal(onward_smtp_client_add_rcpt(client, &rcpt), ONWARD_EINVAL);
     assert_int_equal(onward_smtp_client_send(client, &envelope, &source),
                      ONWARD_EINVAL);
-    envelope.body = ONWARD_SMTP_BODY_BINARYMIME;
+    envelope.body = ONWARD_SMTP_BODY_BINARYMIME + 1;
     assert_int_equal(onward_smtp_client_send(client, &envelope, &source),
                      ONWARD_EINVAL);
     envelope.body = 0;
@@ -234,6 +322,43 @@ static void test_states(void **state)
     assert_int_equal(onward_smtp_client_quit(client), ONWARD_ESTATE);
     assert_int_equal(onward_smtp_client_cancel(client), ONWARD_ESTATE);
     assert_int_equal(onward_smtp_client_add_rcpt(client, &rcpt), ONWARD_ESTATE);
+    bench_free(b);
+}
+
+static void test_host_tls_states(void **state)
+{
+    struct bench *b = bench_new();
+    struct onward_tls_demand demand = {.size = sizeof(demand),
+                                       .level = ONWARD_TLS_OPPORTUNISTIC};
+    struct onward_tls_facts facts = {.size = 1};
+    struct onward_tls_facts got = {.size = sizeof(got)};
+    struct onward_smtp_client *client;
+
+    (void)state;
+    b->play.opts.flags = ONWARD_SMTP_CLIENT_HOST_TLS;
+    b->play.opts.tls_demand = &demand;
+    assert_true(t_play_begin(&b->play));
+    client = b->play.client;
+    assert_int_equal(onward_smtp_client_tls_done(client, NULL), ONWARD_ESTATE);
+    assert_int_equal(onward_smtp_client_tls_failed(client, ONWARD_TLS_LOST),
+                     ONWARD_ESTATE);
+    assert_int_equal(onward_smtp_client_tls_facts(client, &got), ONWARD_ESTATE);
+    t_play_feed(&b->play, "220 mx\r\n", 8);
+    t_play_settle(&b->play);
+    t_play_feed(&b->play, "250-mx\r\n250 STARTTLS\r\n", 22);
+    t_play_settle(&b->play);
+    t_play_feed(&b->play, "220 go\r\n", 8);
+    /* Not before it was told. */
+    assert_int_equal(onward_smtp_client_tls_done(client, NULL), ONWARD_ESTATE);
+    t_play_settle(&b->play);
+    assert_int_equal(onward_smtp_client_tls_done(client, &facts),
+                     ONWARD_EINVAL);
+    assert_int_equal(onward_smtp_client_tls_failed(client, 0), ONWARD_EINVAL);
+    assert_int_equal(onward_smtp_client_tls_failed(client, 99), ONWARD_EINVAL);
+    assert_int_equal(onward_smtp_client_tls_done(client, NULL), 0);
+    assert_int_equal(onward_smtp_client_tls_done(client, NULL), ONWARD_ESTATE);
+    assert_int_equal(onward_smtp_client_tls_facts(client, &got), 0);
+    assert_int_equal(got.is_verified, 0);
     bench_free(b);
 }
 
@@ -650,7 +775,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_refuses),
         cmocka_unit_test(test_paths_are_checked),
+        cmocka_unit_test(test_dsn_is_checked),
         cmocka_unit_test(test_send_refuses),
+        cmocka_unit_test(test_host_tls_states),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_cancel_after_the_dot),
         cmocka_unit_test(test_outcome_sizes),
