@@ -282,7 +282,6 @@ static bool take_lmtp_final(struct onward_smtp_client *c)
     rcpt->is_accepted = false;
     mail->accepted--;
     onward_smtp__mail_keep_best(mail, &rcpt->outcome);
-    mail->outcome = mail->best;
     return mail->accepted != 0;
 }
 
@@ -301,7 +300,9 @@ static int on_final(struct onward_smtp_client *c)
      * that was refused nobody knows (RFC 3030 section 2). */
     c->needs_rset =
         mail->uses_bdat && (mail->is_stopped || c->reply.code / 100 != 2);
-    if (!mail->is_stopped && !is_lmtp(c))
+    if (is_lmtp(c))
+        mail->outcome = mail->best;
+    else if (!mail->is_stopped)
         onward_smtp__outcome_reply(&mail->outcome, c, ONWARD_SMTP_PHASE_FINAL,
                                    &mail->arena, NULL);
     return onward_smtp__mail_conclude(c);

@@ -419,7 +419,8 @@ bool t_play_script(struct t_play *p, const char *script)
     char line[4096], said[65536];
     size_t said_len = 0;
 
-    if (strncmp(script, "MAIL ", 5) != 0 && strstr(script, "\nMAIL ") == NULL)
+    if (p->mails != NULL && strncmp(script, "MAIL ", 5) != 0 &&
+        strstr(script, "\nMAIL ") == NULL)
         went_well(p, t_play_give(p, &p->mails[0]));
     t_play_settle(p);
     while (p->error == 0 && p->client != NULL &&
