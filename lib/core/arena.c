@@ -40,6 +40,13 @@ void onward_core__arena_clear(struct onward_arena *a)
     a->chunks = NULL;
 }
 
+void onward_core__arena_wipe(struct onward_arena *a)
+{
+    for (struct onward_core__chunk *c = a->chunks; c != NULL; c = c->next)
+        onward_core__wipe(c->data, c->len);
+    onward_core__arena_clear(a);
+}
+
 void onward_core__arena_reset(struct onward_arena *a)
 {
     struct onward_core__chunk *kept = a->chunks;

@@ -11,14 +11,32 @@ void onward_core__buf_init(struct onward_buf *b, struct onward_ctx *ctx,
 
 void onward_core__buf_clear(struct onward_buf *b)
 {
+    bool is_secret = b->is_secret;
+
+    if (is_secret && b->data != NULL)
+        onward_core__wipe(b->data, b->cap);
     onward_core__free(b->ctx, b->data);
     onward_core__buf_init(b, b->ctx, b->max);
+    b->is_secret = is_secret;
 }
 
 void onward_core__buf_reset(struct onward_buf *b)
 {
     b->len = 0;
     b->err = 0;
+}
+
+/* The allocator's own move would leave the old octets behind. */
+static void *move_secret(struct onward_buf *b, size_t cap)
+{
+    void *data = onward_core__alloc(b->ctx, cap);
+
+    if (data == NULL || b->data == NULL)
+        return data;
+    memcpy(data, b->data, b->len);
+    onward_core__wipe(b->data, b->cap);
+    onward_core__free(b->ctx, b->data);
+    return data;
 }
 
 int onward_core__buf_reserve(struct onward_buf *b, size_t more)
@@ -37,7 +55,8 @@ int onward_core__buf_reserve(struct onward_buf *b, size_t more)
         cap *= 2;
     if (cap > b->max || cap - b->len < more)
         cap = b->max;
-    data = onward_core__realloc(b->ctx, b->data, cap);
+    data = b->is_secret ? move_secret(b, cap)
+                        : onward_core__realloc(b->ctx, b->data, cap);
     if (data == NULL)
         return b->err = ONWARD_ENOMEM;
     b->data = data;

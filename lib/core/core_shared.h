@@ -200,6 +200,7 @@ struct onward_buf {
     size_t cap;
     size_t max;
     int err;
+    bool is_secret; /* set after _init: what is given back is wiped before */
 };
 
 void onward_core__buf_init(struct onward_buf *b, struct onward_ctx *ctx,
@@ -242,6 +243,8 @@ void onward_core__arena_init(struct onward_arena *a, struct onward_ctx *ctx,
                              size_t max);
 /* Free all; the arena can be used again. */
 void onward_core__arena_clear(struct onward_arena *a);
+/* The same for an arena that holds secrets: wiped before. */
+void onward_core__arena_wipe(struct onward_arena *a);
 /* Free all but one chunk of ordinary size, so that the next use is cheap. */
 void onward_core__arena_reset(struct onward_arena *a);
 /* Zero-filled and aligned for any type; NULL: no memory, or over max. */

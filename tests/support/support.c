@@ -22,6 +22,17 @@ static void *counted_alloc(void *user, size_t bytes)
     return (char *)block + 16;
 }
 
+static bool holds(const char *block, size_t bytes, const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i + len <= bytes; i++) {
+        if (memcmp(block + i, text, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void counted_free(void *user, void *block)
 {
     struct t_world *w = user;
@@ -30,6 +41,8 @@ static void counted_free(void *user, void *block)
     assert_true(w->live > 0);
     w->live--;
     w->live_bytes -= head[0];
+    if (w->secret != NULL && holds(block, head[0], w->secret))
+        w->leaks++;
     free(head);
 }
 

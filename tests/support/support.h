@@ -31,6 +31,10 @@ struct t_world {
     size_t live_bytes, peak_bytes;
     size_t log_count;
     char last_log[600]; /* "module code detail" */
+    /* Blocks that were given back with this text in them: a secret that was not
+     * wiped. NULL: nobody looks. */
+    const char *secret;
+    size_t leaks;
     struct onward_ctx *ctx;
 };
 
