@@ -236,6 +236,9 @@ struct onward_tls_facts {
     struct onward_str binding_exporter;
     struct onward_str binding_unique;
     size_t is_resumed; /**< 1: by a session ticket */
+    /** Channel binding "tls-server-end-point" (RFC 5929): a hash of the
+     * server's certificate. No secret; empty where its signature has no hash. */
+    struct onward_str binding_end_point;
 };
 
 #ifdef __cplusplus

@@ -40,7 +40,7 @@ int server_cmd_starttls(struct onward_smtp_server *s, struct onward_str args)
 
 /* ---- TLS of the host --------------------------------------------------- */
 
-enum { FACT_TEXTS = 10 };
+enum { FACT_TEXTS = 11 };
 
 static void list_texts(struct onward_tls_facts *facts,
                        struct onward_str *texts[FACT_TEXTS])
@@ -55,6 +55,7 @@ static void list_texts(struct onward_tls_facts *facts,
     texts[7] = &facts->peer_sha256;
     texts[8] = &facts->binding_exporter;
     texts[9] = &facts->binding_unique;
+    texts[10] = &facts->binding_end_point;
 }
 
 /* One block: the struct, then its texts. */

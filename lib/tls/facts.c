@@ -80,14 +80,15 @@ static int keep_binding(struct onward_tls__filter *f,
 
 static int collect_bindings(struct onward_tls__filter *f)
 {
-    int ret = 0;
+    int ret = keep_binding(f, GNUTLS_CB_TLS_SERVER_END_POINT,
+                           &f->facts.binding_end_point);
 
     /* Without the extended master secret two sessions can be made to share
      * one (RFC 7627 section 1), so neither binding binds. */
-    if ((gnutls_session_get_flags(f->session) &
-         GNUTLS_SFLAGS_EXT_MASTER_SECRET) == 0 &&
-        gnutls_protocol_get_version(f->session) != GNUTLS_TLS1_3)
-        return 0;
+    if (ret < 0 || ((gnutls_session_get_flags(f->session) &
+                     GNUTLS_SFLAGS_EXT_MASTER_SECRET) == 0 &&
+                    gnutls_protocol_get_version(f->session) != GNUTLS_TLS1_3))
+        return ret;
     ret = keep_binding(f, GNUTLS_CB_TLS_EXPORTER, &f->facts.binding_exporter);
     /* TLS 1.3 has no tls-unique (RFC 8446 appendix C.5). */
     if (ret == 0 && gnutls_protocol_get_version(f->session) == GNUTLS_TLS1_2)
