@@ -3,6 +3,7 @@
 
 #include <onward/channel.h>
 #include <onward/core.h>
+#include <onward/smtp_auth.h>
 #include <onward/smtp_common.h>
 #include <onward/tls.h>
 
@@ -134,6 +135,23 @@ struct onward_smtp_server_host {
      * @since 0.1
      */
     int (*message_rcpt)(void *user, uint64_t token, size_t index);
+    /**
+     * A client logs in (RFC 4954): request->kind says what is asked, and
+     * what answers it. request is borrowed for this call. Required with
+     * auth_mechanisms; ONWARD_SMTP_DEFAULT refuses, a failure is 454 4.7.0.
+     *
+     * @since 0.1
+     */
+    int (*auth)(void *user, uint64_t token,
+                const struct onward_smtp_auth_request *request);
+    /**
+     * A login was answered: is_accepted is 1 or 0. The request has no password
+     * and no token any more. For counting failures: the session itself ends
+     * after auth_attempts of them. NULL: not told.
+     */
+    void (*auth_done)(void *user,
+                      const struct onward_smtp_auth_request *request,
+                      int is_accepted);
 };
 
 /** Flags of struct onward_smtp_server_opts. */
@@ -170,7 +188,10 @@ enum onward_smtp_server_flag {
     /** Offer and take DELIVERBY (RFC 2852). */
     ONWARD_SMTP_SERVER_ALLOW_DELIVERBY = 2048,
     /** Say RCPTMAX, which is opts.recipients, in LIMITS (RFC 9422). */
-    ONWARD_SMTP_SERVER_OFFER_LIMITS = 4096
+    ONWARD_SMTP_SERVER_OFFER_LIMITS = 4096,
+    /** Offer mechanisms that show passwords or tokens (PLAIN, LOGIN, XOAUTH2,
+     * OAUTHBEARER) without TLS too: everybody on the way can read them. */
+    ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH = 1024
 };
 
 /**
@@ -217,6 +238,15 @@ struct onward_smtp_server_opts {
      * the client is told 451 4.3.0 and the token is stale. */
     size_t answer_ms;
     size_t mode; /**< enum onward_smtp_server_mode */
+
+    /** Mechanisms to offer, a set of enum onward_smtp_auth_mechanism; 0: no
+     * AUTH. SCRAM-SHA-256-PLUS is offered where TLS has a channel binding. */
+    size_t auth_mechanisms;
+    /** Logins that fail before 421, those with 4yz apart; default 3. */
+    size_t auth_attempts;
+    /** What the client of a user who is not there is told in SCRAM: 4096 to
+     * 10000000, as for users who are; default 15000. */
+    size_t scram_iterations;
 };
 
 /* ---- Life -------------------------------------------------------------- */
@@ -371,6 +401,43 @@ onward_smtp_server_is_tls(const struct onward_smtp_server *session);
  */
 ONWARD_API const struct onward_tls_facts *
 onward_smtp_server_tls(const struct onward_smtp_server *session);
+
+/**
+ * Has the client logged in?
+ *
+ * @return 1 or 0.
+ * @since 0.1
+ */
+ONWARD_API int onward_smtp_server_is_authenticated(
+    const struct onward_smtp_server *session);
+
+/**
+ * Whose password or token it was.
+ *
+ * @return prepared UTF-8, borrowed until STARTTLS or the end of the session;
+ *         empty without a login, and when a token alone said who it is.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_authentication_id(const struct onward_smtp_server *session);
+
+/**
+ * Whom the client acts for: what it asked to be, else the authentication id.
+ *
+ * @return as onward_smtp_server_authentication_id().
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_authorization_id(const struct onward_smtp_server *session);
+
+/**
+ * How the client has logged in.
+ *
+ * @return enum onward_smtp_auth_mechanism; ONWARD_SMTP_AUTH_NONE without.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_auth_mechanism(const struct onward_smtp_server *session);
 
 /**
  * The client's address, from the options.

@@ -4,16 +4,19 @@
  */
 #include "smtp/server_priv.h"
 
+#include "smtp/sasl_priv.h"
 #include "tls/tls_shared.h"
 
-_Static_assert(offsetof(struct onward_smtp_server_host, message_rcpt) +
-                       sizeof(void *) ==
+_Static_assert(offsetof(struct onward_smtp_server_host, auth_done) +
+                       sizeof(((struct onward_smtp_server_host *)0)->auth_done) ==
                    sizeof(struct onward_smtp_server_host),
                "no tail padding");
-_Static_assert(offsetof(struct onward_smtp_server_opts, mode) +
+_Static_assert(offsetof(struct onward_smtp_server_opts, scram_iterations) +
                        sizeof(size_t) ==
                    sizeof(struct onward_smtp_server_opts),
                "no tail padding");
+
+enum { ALL_MECHANISMS = 63 };
 
 enum {
     ALL_FLAGS =
@@ -24,7 +27,8 @@ enum {
         ONWARD_SMTP_SERVER_ALLOW_CHUNKING |
         ONWARD_SMTP_SERVER_ALLOW_BINARYMIME | ONWARD_SMTP_SERVER_ALLOW_DSN |
         ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS |
-        ONWARD_SMTP_SERVER_ALLOW_DELIVERBY | ONWARD_SMTP_SERVER_OFFER_LIMITS
+        ONWARD_SMTP_SERVER_ALLOW_DELIVERBY | ONWARD_SMTP_SERVER_OFFER_LIMITS |
+        ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH
 };
 
 /* ---- Options ----------------------------------------------------------- */
@@ -71,6 +75,13 @@ static int check_opts(const struct onward_smtp_server_opts *o,
         return ONWARD_EINVAL;
     if (has_host_tls && (o->tls != NULL || host->starttls_ready == NULL))
         return ONWARD_EINVAL;
+    if ((o->auth_mechanisms & ~(size_t)ALL_MECHANISMS) != 0 ||
+        (o->auth_mechanisms != 0 && host->auth == NULL))
+        return ONWARD_EINVAL;
+    if (o->scram_iterations != 0 &&
+        (o->scram_iterations < ONWARD_SASL__ITERATIONS_MIN ||
+         o->scram_iterations > ONWARD_SASL__ITERATIONS_TOP))
+        return ONWARD_EINVAL;
     if (o->tls != NULL && !onward_tls__config_is_server(o->tls))
         return ONWARD_EINVAL;
     return 0;
@@ -101,6 +112,8 @@ static void resolve_limits(struct onward_smtp_server *s,
     l->tls_ms = resolve_ms(o->tls_ms, 120000);
     l->answer_ms = resolve_ms(o->answer_ms, 300000);
     l->session_bytes = onward_core__limit(o->session_bytes, 262144);
+    l->auth_attempts = onward_core__limit(o->auth_attempts, 3);
+    l->scram_iterations = onward_core__limit(o->scram_iterations, 15000);
     l->data_rate = onward_core__limit(o->data_rate, 256);
     if (l->data_rate == 0)
         l->data_rate = 1;
@@ -148,6 +161,7 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
     s->desk = desk;
     s->host = *host;
     s->flags = o->flags;
+    s->auth_mechanisms = o->auth_mechanisms;
     s->mode = (enum onward_smtp_server_mode)o->mode;
     s->log_id = o->log_id != 0 ? o->log_id : onward_core__desk_log_id(desk);
     s->hostname = keep(&tail, o->hostname);
@@ -227,7 +241,7 @@ static void destroy(struct onward_smtp_server *s)
     server_questions_drop(s);
     server_exchange_end(s);
     server_line_drop(s);
-    server_login_set(s, onward_core__str(NULL, 0));
+    server_login_set(s, onward_core__str(NULL, 0), onward_core__str(NULL, 0));
     onward_channel__clear(&s->channel);
     onward_core__task_clear(&s->task);
     onward_core__buf_clear(&s->scratch);
@@ -310,24 +324,30 @@ void server_forget(struct onward_smtp_server *s)
     onward_core__free(s->ctx, (void *)(uintptr_t)s->helo.data);
     s->helo = onward_core__str(NULL, 0);
     s->is_esmtp = false;
-    server_login_set(s, onward_core__str(NULL, 0));
+    server_login_set(s, onward_core__str(NULL, 0), onward_core__str(NULL, 0));
 }
 
-void server_login_set(struct onward_smtp_server *s, struct onward_str who)
+void server_login_set(struct onward_smtp_server *s, struct onward_str who,
+                      struct onward_str as)
 {
     char *copy = NULL;
 
-    if (who.len > 0) {
-        copy = onward_core__alloc(s->ctx, who.len);
+    if (who.len + as.len > 0) {
+        copy = onward_core__alloc(s->ctx, who.len + as.len);
         if (copy == NULL) {
             if (s->error == 0)
                 s->error = ONWARD_ENOMEM;
             return;
         }
-        memcpy(copy, who.data, who.len);
+        if (who.len > 0)
+            memcpy(copy, who.data, who.len);
+        if (as.len > 0)
+            memcpy(copy + who.len, as.data, as.len);
     }
     onward_core__free(s->ctx, (void *)(uintptr_t)s->login.data);
     s->login = onward_core__str(copy, who.len);
+    s->login_as = onward_core__sub(onward_core__str(copy, who.len + as.len),
+                                   who.len, who.len + as.len);
     s->is_authenticated = who.data != NULL;
 }
 

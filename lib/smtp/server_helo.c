@@ -37,6 +37,8 @@ uint64_t server_extensions(const struct onward_smtp_server *s)
     /* Six digits and no zero (RFC 9422 section 4). */
     if (s->limits.recipients == 0 || s->limits.recipients > 999999)
         offered &= ~(uint64_t)ONWARD_SMTP_EXT_LIMITS;
+    if (server_auth_offer(s) != 0)
+        offered |= ONWARD_SMTP_EXT_AUTH;
     return offered;
 }
 
@@ -75,6 +77,8 @@ static void add_extensions(const struct onward_smtp_server *s,
             onward_core__buf_add_text(text, " RCPTMAX=");
             onward_core__buf_add_u64(text, s->limits.recipients);
         }
+        if (bit == ONWARD_SMTP_EXT_AUTH)
+            server_auth_names(s, text);
     }
 }
 

@@ -63,6 +63,7 @@ enum {
 };
 
 struct onward_tls__filter;
+struct server_auth;
 
 /* ---- Commands ---------------------------------------------------------- */
 
@@ -223,6 +224,7 @@ struct server_limits {
     uint64_t message_bytes;
     int64_t command_ms, data_ms, tls_ms, answer_ms;
     uint64_t data_rate;
+    size_t auth_attempts, scram_iterations;
 };
 
 struct onward_smtp_server {
@@ -258,7 +260,12 @@ struct onward_smtp_server {
     unsigned char last_octet;
 
     const struct server_exchange *exchange; /* that lines belong to, or NULL */
-    struct onward_str login;                /* heap; who was authenticated */
+    struct onward_str login, login_as;      /* one heap block; who was
+                                               authenticated, and as whom */
+    struct server_auth *auth;               /* heap; the exchange of AUTH */
+    size_t auth_mechanisms;                 /* that are allowed */
+    enum onward_smtp_auth_mechanism auth_mechanism; /* that was used */
+    size_t auth_failures;
     struct onward_str helo;                 /* heap */
     struct onward_str new_helo;             /* heap; being asked about */
     struct onward_tls__filter *filter;      /* the channel's; NULL: none */
@@ -299,9 +306,10 @@ ONWARD_USE_RESULT int server_txn_begin(struct onward_smtp_server *s);
 void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why);
 /* RFC 3207 section 4.2: nothing heard before TLS counts. */
 void server_forget(struct onward_smtp_server *s);
-/* The client is who now; data NULL: nobody. Ends with s->error set when there
- * is no memory. */
-void server_login_set(struct onward_smtp_server *s, struct onward_str who);
+/* The client is who now, acting as another if that is not empty; data NULL:
+ * nobody. Ends with s->error set when there is no memory. */
+void server_login_set(struct onward_smtp_server *s, struct onward_str who,
+                      struct onward_str as);
 
 /* ---- server_reply.c ---------------------------------------------------- */
 
@@ -337,6 +345,9 @@ struct server_question *server_question_open(struct onward_smtp_server *s,
 /* What the callback returned, or ONWARD_SMTP_DEFAULT when there is none. */
 void server_question_asked(struct onward_smtp_server *s,
                            struct server_question *q, int handling);
+/* Not by the host's reply: an answer of another kind. */
+void server_question_answer(struct server_question *q,
+                            const struct onward_smtp_reply *reply);
 /* The host's time is over. */
 void server_question_expire(struct onward_smtp_server *s);
 /* Act on all answers whose turn it is. */
@@ -398,6 +409,7 @@ int server_cmd_ehlo(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_helo(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_lhlo(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_starttls(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_auth(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_mail(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_rcpt(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_data(struct onward_smtp_server *s, struct onward_str args);
@@ -445,6 +457,14 @@ void server_message_answer(struct onward_smtp_server *s,
 void server_message_refuse(struct onward_smtp_server *s,
                            const struct onward_smtp_reply *reply, bool is_last);
 bool server_fits_data(size_t code); /* 354, 4yz, 5yz */
+
+/* ---- server_auth.c ----------------------------------------------------- */
+
+/* The mechanisms that are offered now, a set. */
+size_t server_auth_offer(const struct onward_smtp_server *s);
+/* Append " NAME" for each of them. */
+void server_auth_names(const struct onward_smtp_server *s,
+                       struct onward_buf *text);
 
 /* ---- server_params.c --------------------------------------------------- */
 

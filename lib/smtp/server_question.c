@@ -145,6 +145,20 @@ static void keep_reply(struct server_question *q,
     answer_with(q, &kept);
 }
 
+/* Inside a call of the session it goes on by itself. */
+static void wake(struct onward_smtp_server *s)
+{
+    if (!onward_channel__is_busy(&s->channel))
+        onward_core__task_ready(&s->task);
+}
+
+void server_question_answer(struct server_question *q,
+                            const struct onward_smtp_reply *reply)
+{
+    answer_with(q, reply);
+    wake(q->session);
+}
+
 int onward_smtp_reply_answer(struct onward_desk *desk, uint64_t token,
                              const struct onward_smtp_reply *reply)
 {
@@ -167,8 +181,6 @@ int onward_smtp_reply_answer(struct onward_desk *desk, uint64_t token,
             return ONWARD_EINVAL;
         keep_reply(q, &loaded);
     }
-    /* Inside a call of the session it goes on by itself. */
-    if (!onward_channel__is_busy(&q->session->channel))
-        onward_core__task_ready(&q->session->task);
+    wake(q->session);
     return 0;
 }

@@ -9,14 +9,24 @@
 
 enum { FIELD_MAX = 4096 };
 
-/* RFC 3848; UTF8 forms of RFC 6531 section 4.3. */
-static const char *with_keyword(const struct onward_smtp_server *s)
+/* RFC 3848; UTF8 forms of RFC 6531 section 4.3. HELO under TLS has no keyword
+ * of its own. */
+static void add_with(struct onward_buf *b, const struct onward_smtp_server *s)
 {
-    if (server_txn(s)->params.is_smtputf8)
-        return s->is_tls ? "UTF8SMTPS" : "UTF8SMTP";
-    if (s->is_esmtp)
-        return s->is_tls ? "ESMTPS" : "ESMTP";
-    return "SMTP"; /* HELO under TLS has no keyword of its own */
+    bool is_utf8 = server_txn(s)->params.is_smtputf8;
+
+    if (!s->is_esmtp) {
+        onward_core__buf_add_text(b, "SMTP");
+        return;
+    }
+    if (s->mode == ONWARD_SMTP_SERVER_MODE_LMTP)
+        onward_core__buf_add_text(b, is_utf8 ? "UTF8LMTP" : "LMTP");
+    else
+        onward_core__buf_add_text(b, is_utf8 ? "UTF8SMTP" : "ESMTP");
+    if (s->is_tls)
+        onward_core__buf_add_byte(b, 'S');
+    if (s->is_authenticated)
+        onward_core__buf_add_byte(b, 'A');
 }
 
 static void add_literal(struct onward_buf *b, const struct onward_ip *ip)
@@ -125,7 +135,7 @@ int onward_smtp_server_received(struct onward_smtp_server *session,
     onward_core__buf_add_text(&b, "\r\n\tby ");
     onward_core__buf_add_str(&b, session->hostname);
     onward_core__buf_add_text(&b, " with ");
-    onward_core__buf_add_text(&b, with_keyword(session));
+    add_with(&b, session);
     add_tls(&b, session);
     if (id.len > 0) {
         onward_core__buf_add_text(&b, "\r\n\tid ");

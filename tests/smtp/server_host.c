@@ -1,9 +1,6 @@
 #include "smtp/server_host.h"
 
-static void note(struct t_server *t, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void note(struct t_server *t, const char *format, ...)
+void t_server_note(struct t_server *t, const char *format, ...)
 {
     size_t room = sizeof(t->events) - t->events_len;
     va_list args;
@@ -71,7 +68,7 @@ static int host_connect(void *user, uint64_t token)
 {
     struct t_server *t = user;
 
-    note(t, "connect\n");
+    t_server_note(t, "connect\n");
     if (passes(t, T_CONNECT))
         return 0;
     return decide(t, token, 0, "", "");
@@ -83,7 +80,7 @@ static int host_helo(void *user, uint64_t token, int is_ehlo, const char *name,
     struct t_server *t = user;
     struct onward_str who = {name, name_len};
 
-    note(t, "%s %.*s\n", is_ehlo ? "ehlo" : "helo", (int)name_len, name);
+    t_server_note(t, "%s %.*s\n", is_ehlo ? "ehlo" : "helo", (int)name_len, name);
     if (passes(t, T_HELO))
         return 0;
     return decide_by(t, token, who);
@@ -93,13 +90,13 @@ static void note_text(struct t_server *t, const char *name,
                       struct onward_str text)
 {
     if (text.data != NULL)
-        note(t, " %s [%.*s]", name, (int)text.len, text.data);
+        t_server_note(t, " %s [%.*s]", name, (int)text.len, text.data);
 }
 
 static void note_number(struct t_server *t, const char *name, long long n)
 {
     if (n != 0)
-        note(t, " %s %lld", name, n);
+        t_server_note(t, " %s %lld", name, n);
 }
 
 /* What only some clients say. */
@@ -115,7 +112,7 @@ static void note_mail_extras(struct t_server *t)
     note_number(t, "by", by);
     note_number(t, "in", seconds);
     note_text(t, "auth", onward_smtp_server_mail_auth(t->session));
-    note(t, "\n");
+    t_server_note(t, "\n");
 }
 
 static int host_mail(void *user, uint64_t token)
@@ -123,7 +120,7 @@ static int host_mail(void *user, uint64_t token)
     struct t_server *t = user;
     struct onward_str a = onward_smtp_server_mail_address(t->session);
 
-    note(t, "mail [%.*s] size %llu body %d utf8 %d", (int)a.len, a.data,
+    t_server_note(t, "mail [%.*s] size %llu body %d utf8 %d", (int)a.len, a.data,
          (unsigned long long)onward_smtp_server_mail_size(t->session),
          onward_smtp_server_mail_body(t->session),
          onward_smtp_server_mail_smtputf8(t->session));
@@ -140,10 +137,10 @@ static int host_rcpt(void *user, uint64_t token, size_t index)
     struct onward_str a = onward_smtp_server_rcpt_address(t->session, index);
 
     assert_int_equal(index + 1, onward_smtp_server_rcpt_count(t->session));
-    note(t, "rcpt %zu [%.*s]", index, (int)a.len, a.data);
+    t_server_note(t, "rcpt %zu [%.*s]", index, (int)a.len, a.data);
     note_number(t, "notify", onward_smtp_server_rcpt_notify(t->session, index));
     note_text(t, "orcpt", onward_smtp_server_rcpt_orcpt(t->session, index));
-    note(t, "\n");
+    t_server_note(t, "\n");
     if (passes(t, T_RCPT))
         return 0;
     return decide_by(t, token,
@@ -154,7 +151,7 @@ static int host_data(void *user, uint64_t token)
 {
     struct t_server *t = user;
 
-    note(t, "data\n");
+    t_server_note(t, "data\n");
     if (passes(t, T_DATA))
         return 0;
     return decide(t, token, 0, "", "");
@@ -184,7 +181,7 @@ static int host_message_end(void *user, uint64_t token)
 {
     struct t_server *t = user;
 
-    note(t, "end %zu\n", t->message_len - t->message_start);
+    t_server_note(t, "end %zu\n", t->message_len - t->message_start);
     assert_int_equal(onward_smtp_server_message_size(t->session),
                      t->message_len - t->message_start);
     if (passes(t, T_MESSAGE_END))
@@ -203,7 +200,7 @@ static int host_message_rcpt(void *user, uint64_t token, size_t index)
     struct onward_str who =
         onward_smtp_server_rcpt_local_part(t->session, index);
 
-    note(t, "end %zu for %zu\n", t->message_len - t->message_start, index);
+    t_server_note(t, "end %zu for %zu\n", t->message_len - t->message_start, index);
     assert_int_equal(onward_smtp_server_rcpt_accepted(t->session, index), 1);
     if (passes(t, T_MESSAGE_RCPT))
         return 0;
@@ -217,7 +214,7 @@ static int host_vrfy(void *user, uint64_t token, const char *text, size_t len)
     struct t_server *t = user;
     struct onward_str who = {text, len};
 
-    note(t, "vrfy [%.*s]\n", (int)len, text);
+    t_server_note(t, "vrfy [%.*s]\n", (int)len, text);
     if (passes(t, T_VRFY))
         return 0;
     return decide_by(t, token, who);
@@ -239,7 +236,7 @@ static void host_reset(void *user, int why)
     if (t->on_reset != NULL)
         t->on_reset(t, why);
     t->message_start = t->message_len;
-    note(t, "reset %d\n", why);
+    t_server_note(t, "reset %d\n", why);
     passes(t, T_RESET);
 }
 
@@ -247,7 +244,7 @@ static void host_starttls_ready(void *user)
 {
     struct t_server *t = user;
 
-    note(t, "starttls\n");
+    t_server_note(t, "starttls\n");
     passes(t, T_STARTTLS_READY);
 }
 
@@ -255,7 +252,7 @@ static void host_secured(void *user)
 {
     struct t_server *t = user;
 
-    note(t, "secured\n");
+    t_server_note(t, "secured\n");
     passes(t, T_SECURED);
 }
 
@@ -265,7 +262,7 @@ static void host_closed(void *user, int status)
 
     t->close_count++;
     t->close_status = status;
-    note(t, "close %s\n", onward_error_name(status));
+    t_server_note(t, "close %s\n", onward_error_name(status));
     passes(t, T_CLOSE);
 }
 
@@ -295,6 +292,8 @@ int t_server_start(struct t_server *t)
         .starttls_ready = host_starttls_ready,
         .secured = host_secured,
         .closed = host_closed,
+        .auth = t->auth,
+        .auth_done = t->auth_done,
         .message_rcpt = t->no_message_rcpt ? NULL : host_message_rcpt,
     };
     int err = 0;

@@ -49,6 +49,12 @@ struct t_server {
     size_t token_count;
     char out[65536];
     size_t out_len;
+    /* Of AUTH; user is the struct. NULL: the session has no such callback. */
+    int (*auth)(void *user, uint64_t token,
+                const struct onward_smtp_auth_request *request);
+    void (*auth_done)(void *user,
+                      const struct onward_smtp_auth_request *request,
+                      int is_accepted);
     char events[16384];
     size_t events_len;
     char message[65536];
@@ -76,6 +82,9 @@ void t_server_eof(struct t_server *t, int kind);
 int t_server_answer(struct t_server *t, size_t i);
 /* Free session and desk. */
 void t_server_stop(struct t_server *t);
+/* Write down what happened. */
+void t_server_note(struct t_server *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Forget output and events. */
 void t_server_forget(struct t_server *t);
 void t_server_assert_out(struct t_server *t, const char *want);
