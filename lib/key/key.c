@@ -131,6 +131,7 @@ static int load_rsa(struct onward_key *key, struct onward_key__der whole,
                                               "RSA key parts that do not "
                                               "belong together, expected one "
                                               "key");
+    onward_key__primes_prepare(&key->rsa);
     key->pkcs1 = onward_core__alloc(key->ctx, whole.len);
     if (key->pkcs1 == NULL)
         return ONWARD_ENOMEM;

@@ -20,6 +20,10 @@ struct onward_key__primes {
     mp_limb_t dp[ONWARD_KEY__PRIME_LIMBS_MAX];   /* d mod p - 1 */
     mp_limb_t dq[ONWARD_KEY__PRIME_LIMBS_MAX];   /* d mod q - 1 */
     mp_limb_t qinv[ONWARD_KEY__PRIME_LIMBS_MAX]; /* q^-1 mod p */
+    /* For Montgomery products (mont_priv.h). */
+    mp_limb_t p_inverse, q_inverse;
+    mp_limb_t p_r_square[ONWARD_KEY__PRIME_LIMBS_MAX];
+    mp_limb_t q_r_square[ONWARD_KEY__PRIME_LIMBS_MAX];
 };
 
 struct onward_key {
@@ -49,5 +53,7 @@ ONWARD_USE_RESULT bool
 onward_key__primes_fit(struct onward_ctx *ctx,
                        const struct onward_key__primes *rsa,
                        const struct onward_pubkey *pub, int *err);
+/* What signing needs, from p and q. */
+void onward_key__primes_prepare(struct onward_key__primes *rsa);
 
 #endif

@@ -1,36 +1,40 @@
 /*
  * RSA PKCS#1 v1.5 signatures by the Chinese remainder theorem (RFC 8017
- * sections 5.2.1 and 8.2.1).
+ * sections 5.2.1 and 8.2.1). doc/signing.md has the reasons for what is here.
  *
- * All numbers that depend on the key or the message go through GMP's mpn_sec_
- * functions, whose time and memory accesses depend on sizes alone, and lie in
- * one block of the context's memory that is wiped. On top of that the message
- * is blinded: the private exponents see m * r^e, never m. Making r^e and 1/r
- * costs as much as half a signature, so the pair is kept, squared after each
- * use (r becomes r^2), and made anew after BLINDING_USES. A pair belongs to
- * one workspace and so to one thread: two signatures that share r would leak
- * the quotient of their messages' roots.
+ * All numbers that depend on the key go through mont.c and GMP's mpn_sec_
+ * functions, and lie in one block of the context's memory that is wiped. Time
+ * and addresses depend on sizes alone. On top of that the message is blinded:
+ * the private exponents see m * r^e, never m. Making r^e and 1/r costs as much
+ * as half a signature, so the pair is kept, squared after each use (r becomes
+ * r^2), and made anew after BLINDING_USES. A pair belongs to one workspace and
+ * so to one thread: two signatures that share r would leak the quotient of
+ * their messages' roots.
  *
  * Before a signature leaves it is raised to e. One that a fault made would tell
  * the primes: gcd(s^e - m, n) is one of them.
  */
+#include "key/mont_priv.h"
+#include "key/reveal_priv.h"
 #include "key/rsa_priv.h"
 
 #define BLINDING_USES 32
 
 struct onward_key__rsa {
     const struct onward_key *key;
+    struct onward_key__mont n, p, q;
     unsigned uses_left;
-    size_t octets; /* of this block, to wipe it */
-    mp_size_t scratch_limbs;
-    mp_limb_t *blind;   /* r^e mod n, n_limbs */
-    mp_limb_t *unblind; /* 1/r mod n, n_limbs */
-    mp_limb_t *m;       /* the padded message, n_limbs */
-    mp_limb_t *s;       /* n_limbs */
+    size_t octets;      /* of this block, to wipe it */
+    mp_limb_t *blind;   /* r^e * R mod n, n_limbs as the next ones */
+    mp_limb_t *unblind; /* 1/r * R mod n */
+    mp_limb_t *m;       /* the padded message */
+    mp_limb_t *s;       /* from here on: wiped after each signature */
+    mp_limb_t *check;   /* s^e mod n */
     mp_limb_t *wide;    /* a product, wide_size() */
     mp_limb_t *xp, *xq; /* the root modulo p and q */
-    mp_limb_t *h;       /* modulo p, with room for modulo q */
-    mp_limb_t *scratch;
+    mp_limb_t *h;       /* modulo p */
+    mp_limb_t *work;
+    mp_limb_t *end;
     mp_limb_t limbs[];
 };
 
@@ -39,11 +43,11 @@ static mp_size_t max_size(mp_size_t a, mp_size_t b)
     return a > b ? a : b;
 }
 
-/* Room for any product: modulo n, modulo p, and h * q, which has a limb more
- * than n when the top one is 0. */
-static mp_size_t wide_size(mp_size_t nn, mp_size_t pn)
+/* Room for h * q, which has a limb more than n when the top one is 0, and for
+ * a random number that is longer than n. */
+static mp_size_t wide_size(mp_size_t nn)
 {
-    return max_size(2 * nn + 1, 2 * pn);
+    return nn + max_size(ONWARD_KEY__E_LIMBS, 1);
 }
 
 /* GMP_NUMB_BITS times limbs, as GMP counts bits. */
@@ -52,47 +56,23 @@ static mp_bitcnt_t limb_bits(mp_size_t limbs)
     return (mp_bitcnt_t)limbs * GMP_NUMB_BITS;
 }
 
-/* mpn_sec_mul wants the longer factor first. */
-static mp_size_t mul_itch(mp_size_t a, mp_size_t b)
+static mp_size_t work_size(mp_size_t nn, mp_size_t pn, mp_size_t qn)
 {
-    return mpn_sec_mul_itch(max_size(a, b), a < b ? a : b);
-}
+    mp_size_t longer = max_size(pn, qn), size = onward_key__mont_work(nn);
 
-static void mul(mp_limb_t *out, const mp_limb_t *a, mp_size_t a_limbs,
-                const mp_limb_t *b, mp_size_t b_limbs, mp_limb_t *scratch)
-{
-    if (a_limbs >= b_limbs)
-        mpn_sec_mul(out, a, a_limbs, b, b_limbs, scratch);
-    else
-        mpn_sec_mul(out, b, b_limbs, a, a_limbs, scratch);
-}
-
-static mp_size_t scratch_size(const struct onward_pubkey *pub,
-                              const struct onward_key__primes *k)
-{
-    mp_size_t nn = pub->n_limbs, pn = k->p_limbs, qn = k->q_limbs;
-    mp_size_t size = mpn_sec_powm_itch(nn, (mp_bitcnt_t)k->p_bits, pn);
-
-    size = max_size(size, mpn_sec_powm_itch(nn, (mp_bitcnt_t)k->q_bits, qn));
-    size = max_size(size, mpn_sec_powm_itch(nn, limb_bits(pub->e_limbs), nn));
-    size = max_size(size, mpn_sec_mul_itch(nn, nn));
-    size = max_size(size, mpn_sec_sqr_itch(nn));
-    size = max_size(size, mpn_sec_mul_itch(pn, pn));
-    size = max_size(size, mul_itch(pn, qn));
-    size = max_size(size, mpn_sec_div_r_itch(2 * nn, nn));
-    size = max_size(size, mpn_sec_div_r_itch(2 * pn, pn));
-    size = max_size(size, mpn_sec_div_r_itch(max_size(pn, qn), pn));
+    size = max_size(size, onward_key__mont_power_work(longer));
+    size = max_size(size, mpn_sec_mul_itch(longer, pn + qn - longer));
     size = max_size(size, mpn_sec_add_1_itch(pn));
     return max_size(size, mpn_sec_invert_itch(nn));
 }
 
 int onward_key__rsa_new(struct onward_key *key, struct onward_key__rsa **out)
 {
-    mp_size_t nn = key->pub->n_limbs, pn = key->rsa.p_limbs;
-    mp_size_t qn = key->rsa.q_limbs, hn = max_size(pn, qn);
-    mp_size_t scratch = scratch_size(key->pub, &key->rsa);
+    const struct onward_pubkey *pub = key->pub;
+    const struct onward_key__primes *k = &key->rsa;
+    mp_size_t nn = pub->n_limbs, pn = k->p_limbs, qn = k->q_limbs;
     size_t limbs =
-        (size_t)(4 * nn + wide_size(nn, pn) + pn + qn + hn + scratch);
+        (size_t)(5 * nn + wide_size(nn) + 2 * pn + qn + work_size(nn, pn, qn));
     size_t octets = sizeof(struct onward_key__rsa) + limbs * sizeof(mp_limb_t);
     struct onward_key__rsa *rsa = onward_core__zalloc(key->ctx, octets);
     mp_limb_t *at;
@@ -100,18 +80,23 @@ int onward_key__rsa_new(struct onward_key *key, struct onward_key__rsa **out)
     if (rsa == NULL)
         return ONWARD_ENOMEM;
     rsa->key = key;
+    rsa->n =
+        (struct onward_key__mont){nn, pub->n, pub->r_square, pub->n_inverse};
+    rsa->p = (struct onward_key__mont){pn, k->p, k->p_r_square, k->p_inverse};
+    rsa->q = (struct onward_key__mont){qn, k->q, k->q_r_square, k->q_inverse};
     rsa->octets = octets;
-    rsa->scratch_limbs = scratch;
     at = rsa->limbs;
     rsa->blind = at;
     rsa->unblind = at += nn;
     rsa->m = at += nn;
     rsa->s = at += nn;
+    rsa->check = at += nn;
     rsa->wide = at += nn;
-    rsa->xp = at += wide_size(nn, pn);
+    rsa->xp = at += wide_size(nn);
     rsa->xq = at += pn;
     rsa->h = at += qn;
-    rsa->scratch = at + hn;
+    rsa->work = at + pn;
+    rsa->end = rsa->limbs + limbs;
     *out = rsa;
     return 0;
 }
@@ -127,36 +112,15 @@ void onward_key__rsa_free(struct onward_key__rsa *rsa)
     onward_core__free(ctx, rsa);
 }
 
-/* out = a * b mod n; out may be a or b. */
-static void mul_mod_n(struct onward_key__rsa *rsa, mp_limb_t *out,
-                      const mp_limb_t *a, const mp_limb_t *b)
+/* Is x the number 0 or 1? In constant time; the answer is no secret, it comes
+ * from a broken random source and not by chance. */
+static bool is_trivial(const mp_limb_t *x, mp_size_t limbs)
 {
-    const struct onward_pubkey *pub = rsa->key->pub;
-    mp_size_t nn = pub->n_limbs;
-
-    mpn_sec_mul(rsa->wide, a, nn, b, nn, rsa->scratch);
-    mpn_sec_div_r(rsa->wide, 2 * nn, pub->n, nn, rsa->scratch);
-    mpn_copyi(out, rsa->wide, nn);
-}
-
-static void square_mod_n(struct onward_key__rsa *rsa, mp_limb_t *x)
-{
-    const struct onward_pubkey *pub = rsa->key->pub;
-    mp_size_t nn = pub->n_limbs;
-
-    mpn_sec_sqr(rsa->wide, x, nn, rsa->scratch);
-    mpn_sec_div_r(rsa->wide, 2 * nn, pub->n, nn, rsa->scratch);
-    mpn_copyi(x, rsa->wide, nn);
-}
-
-/* Is x all zero, or (one = 1) the number 1? In constant time. */
-static bool is_small(const mp_limb_t *x, mp_size_t limbs, mp_limb_t one)
-{
-    mp_limb_t diff = x[0] ^ one;
+    mp_limb_t bits = x[0] >> 1;
 
     for (mp_size_t i = 1; i < limbs; i++)
-        diff |= x[i];
-    return diff == 0;
+        bits |= x[i];
+    return onward_key__reveal(bits == 0);
 }
 
 /* Bits of the public exponent; it is no secret. */
@@ -169,98 +133,114 @@ static mp_bitcnt_t exponent_bits(const struct onward_pubkey *pub)
     return bits;
 }
 
+/*
+ * out = x^e mod n, reduced, of x * R at x_r. e is odd and not 1, so the last
+ * product is with x itself: `last` x gives the power, `last` x * R the power
+ * times R. last must be reduced.
+ */
 static void raise_to_e(struct onward_key__rsa *rsa, mp_limb_t *out,
-                       const mp_limb_t *x)
+                       const mp_limb_t *x_r, const mp_limb_t *last)
 {
     const struct onward_pubkey *pub = rsa->key->pub;
+    mp_bitcnt_t bit = exponent_bits(pub) - 1;
 
-    mpn_sec_powm(out, x, pub->n_limbs, pub->e, exponent_bits(pub), pub->n,
-                 pub->n_limbs, rsa->scratch);
+    mpn_copyi(out, x_r, pub->n_limbs);
+    while (--bit > 0) {
+        onward_key__mont_sqr(&rsa->n, out, out, rsa->work);
+        if ((pub->e[bit / GMP_NUMB_BITS] >> (bit % GMP_NUMB_BITS) & 1) != 0)
+            onward_key__mont_mul(&rsa->n, out, out, x_r, rsa->work);
+    }
+    onward_key__mont_sqr(&rsa->n, out, out, rsa->work);
+    onward_key__mont_mul_reduced(&rsa->n, out, out, last, rsa->work);
 }
 
-/* Random octets beyond the size of n, so that r mod n is even enough: 64 bits
- * more than n has leave a bias below 2^-64. */
-static int random_mod_n(struct onward_key__rsa *rsa, mp_limb_t *out)
-{
-    const struct onward_pubkey *pub = rsa->key->pub;
-    mp_size_t nn = pub->n_limbs, wide = nn + ONWARD_KEY__E_LIMBS;
-    int ret = onward_core__random(rsa->key->ctx, rsa->wide,
-                                  (size_t)wide * sizeof(mp_limb_t));
-
-    if (ret != 0)
-        return ret;
-    mpn_sec_div_r(rsa->wide, wide, pub->n, nn, rsa->scratch);
-    mpn_copyi(out, rsa->wide, nn);
-    return 0;
-}
-
+/* r is taken from 64 bits more than n has: no residue is likelier than another
+ * by more than 2^-64. */
 static int renew_blinding(struct onward_key__rsa *rsa)
 {
     const struct onward_pubkey *pub = rsa->key->pub;
-    mp_size_t nn = pub->n_limbs;
-    int ret = random_mod_n(rsa, rsa->s);
+    mp_size_t nn = pub->n_limbs, longer = nn + ONWARD_KEY__E_LIMBS;
+    int ret = onward_core__random(rsa->key->ctx, rsa->wide,
+                                  (size_t)longer * sizeof(mp_limb_t));
 
     if (ret != 0)
         return ret;
-    /* Zero or a multiple of a prime comes from a broken source, not chance. */
-    if (is_small(rsa->s, nn, 0) || is_small(rsa->s, nn, 1))
+    onward_key__mont_enter(&rsa->n, rsa->check, rsa->wide, longer, rsa->work);
+    onward_key__mont_leave(&rsa->n, rsa->s, rsa->check, rsa->work);
+    if (is_trivial(rsa->s, nn))
         return ONWARD_ERANDOM;
-    raise_to_e(rsa, rsa->blind, rsa->s);
-    mpn_copyi(rsa->wide, rsa->s, nn);
-    if (!mpn_sec_invert(rsa->unblind, rsa->wide, pub->n, nn, 2 * limb_bits(nn),
-                        rsa->scratch))
+    raise_to_e(rsa, rsa->blind, rsa->check, rsa->check);
+    /* A multiple of a prime has no inverse; it does not come by chance. */
+    if (!onward_key__reveal(mpn_sec_invert(rsa->unblind, rsa->s, pub->n, nn,
+                                           2 * limb_bits(nn), rsa->work)))
         return ONWARD_ERANDOM;
+    onward_key__mont_mul(&rsa->n, rsa->unblind, rsa->unblind, pub->r_square,
+                         rsa->work);
     rsa->uses_left = BLINDING_USES;
     return 0;
+}
+
+/* out = s^d modulo a prime, reduced. */
+static void root_of(struct onward_key__rsa *rsa,
+                    const struct onward_key__mont *prime, mp_limb_t *out,
+                    const mp_limb_t *d, size_t bits)
+{
+    onward_key__mont_enter(prime, out, rsa->s, rsa->n.limbs, rsa->work);
+    onward_key__mont_power(prime, out, out, d, (mp_bitcnt_t)bits, rsa->work);
+    onward_key__mont_leave(prime, out, out, rsa->work);
 }
 
 /* h = (xp - xq) / q mod p. xq may be larger than p, in limbs too. */
 static void garner(struct onward_key__rsa *rsa)
 {
     const struct onward_key__primes *k = &rsa->key->rsa;
-    mp_size_t pn = k->p_limbs, hn = max_size(pn, k->q_limbs);
-    mp_limb_t borrow;
+    const struct onward_key__mont *p = &rsa->p;
+    mp_limb_t *h = rsa->h, borrow;
 
-    for (mp_size_t i = k->q_limbs; i < hn; i++)
-        rsa->h[i] = 0;
-    mpn_copyi(rsa->h, rsa->xq, k->q_limbs);
-    mpn_sec_div_r(rsa->h, hn, k->p, pn, rsa->scratch);
-    borrow = mpn_sub_n(rsa->h, rsa->xp, rsa->h, pn);
-    mpn_cnd_add_n(borrow, rsa->h, rsa->h, k->p, pn);
-    mpn_sec_mul(rsa->wide, rsa->h, pn, k->qinv, pn, rsa->scratch);
-    mpn_sec_div_r(rsa->wide, 2 * pn, k->p, pn, rsa->scratch);
-    mpn_copyi(rsa->h, rsa->wide, pn);
+    onward_key__mont_enter(p, h, rsa->xq, k->q_limbs, rsa->work);
+    onward_key__mont_leave(p, h, h, rsa->work);
+    borrow = mpn_sub_n(h, rsa->xp, h, p->limbs);
+    mpn_cnd_add_n(borrow, h, h, p->m, p->limbs);
+    onward_key__mont_mul(p, h, h, p->r_square, rsa->work);
+    onward_key__mont_mul_reduced(p, h, h, k->qinv, rsa->work);
 }
 
-/* s = s^d mod n from the two halves. */
+/* s = s^d mod n, reduced, from the two halves: xq + h * q. */
 static void root(struct onward_key__rsa *rsa)
 {
     const struct onward_key__primes *k = &rsa->key->rsa;
-    mp_size_t nn = rsa->key->pub->n_limbs, pn = k->p_limbs, qn = k->q_limbs;
+    mp_size_t pn = k->p_limbs, qn = k->q_limbs;
     mp_limb_t carry;
 
-    mpn_sec_powm(rsa->xp, rsa->s, nn, k->dp, (mp_bitcnt_t)k->p_bits, k->p, pn,
-                 rsa->scratch);
-    mpn_sec_powm(rsa->xq, rsa->s, nn, k->dq, (mp_bitcnt_t)k->q_bits, k->q, qn,
-                 rsa->scratch);
+    root_of(rsa, &rsa->p, rsa->xp, k->dp, k->p_bits);
+    root_of(rsa, &rsa->q, rsa->xq, k->dq, k->q_bits);
     garner(rsa);
-    /* s = xq + h * q, below n. */
-    mul(rsa->wide, rsa->h, pn, k->q, qn, rsa->scratch);
+    /* mpn_sec_mul wants the longer factor first. */
+    if (pn >= qn)
+        mpn_sec_mul(rsa->wide, rsa->h, pn, k->q, qn, rsa->work);
+    else
+        mpn_sec_mul(rsa->wide, k->q, qn, rsa->h, pn, rsa->work);
     carry = mpn_add_n(rsa->wide, rsa->wide, rsa->xq, qn);
-    mpn_sec_add_1(rsa->wide + qn, rsa->wide + qn, pn, carry, rsa->scratch);
-    mpn_copyi(rsa->s, rsa->wide, nn);
+    mpn_sec_add_1(rsa->wide + qn, rsa->wide + qn, pn, carry, rsa->work);
+    mpn_copyi(rsa->s, rsa->wide, rsa->n.limbs);
 }
 
-static bool equal_limbs(const mp_limb_t *a, const mp_limb_t *b, mp_size_t limbs)
+/* Is s^e the message? */
+static bool is_root(struct onward_key__rsa *rsa)
 {
-    return onward_core__equal_secret(a, b, (size_t)limbs * sizeof(*a));
+    mp_size_t nn = rsa->n.limbs;
+
+    onward_key__mont_mul(&rsa->n, rsa->wide, rsa->s, rsa->n.r_square,
+                         rsa->work);
+    raise_to_e(rsa, rsa->check, rsa->wide, rsa->s);
+    return onward_key__reveal(onward_core__equal_secret(
+        rsa->check, rsa->m, (size_t)nn * sizeof(mp_limb_t)));
 }
 
 int onward_key__rsa_sign(struct onward_key__rsa *rsa, const uint8_t *digest,
                          uint8_t *signature)
 {
     const struct onward_pubkey *pub = rsa->key->pub;
-    mp_size_t nn = pub->n_limbs;
     int ret = 0;
 
     if (rsa->uses_left == 0)
@@ -268,88 +248,21 @@ int onward_key__rsa_sign(struct onward_key__rsa *rsa, const uint8_t *digest,
     if (ret != 0)
         return ret;
     onward_key__rsa_pad(pub, rsa->m, digest);
-    mul_mod_n(rsa, rsa->s, rsa->m, rsa->blind);
+    onward_key__mont_mul(&rsa->n, rsa->s, rsa->m, rsa->blind, rsa->work);
     root(rsa);
-    mul_mod_n(rsa, rsa->s, rsa->s, rsa->unblind);
-    raise_to_e(rsa, rsa->wide, rsa->s);
-    if (equal_limbs(rsa->wide, rsa->m, nn)) {
-        onward_key__limbs_to(signature, pub->octets, rsa->s, nn);
+    onward_key__mont_mul_reduced(&rsa->n, rsa->s, rsa->s, rsa->unblind,
+                                 rsa->work);
+    if (is_root(rsa)) {
+        onward_key__limbs_to(signature, pub->octets, rsa->s, pub->n_limbs);
+        onward_key__publish(signature, pub->octets);
         rsa->uses_left--;
-        square_mod_n(rsa, rsa->blind);
-        square_mod_n(rsa, rsa->unblind);
+        onward_key__mont_sqr(&rsa->n, rsa->blind, rsa->blind, rsa->work);
+        onward_key__mont_sqr(&rsa->n, rsa->unblind, rsa->unblind, rsa->work);
     } else {
         rsa->uses_left = 0; /* the pair may be what went wrong */
         ret = ONWARD_ECRYPTO;
     }
-    /* The halves and the scratch hold numbers modulo the primes. */
-    onward_core__wipe(rsa->s,
-                      (size_t)(rsa->scratch - rsa->s + rsa->scratch_limbs) *
-                          sizeof(mp_limb_t));
+    /* The halves and the work hold numbers modulo the primes. */
+    onward_core__wipe(rsa->s, (size_t)(rsa->end - rsa->s) * sizeof(mp_limb_t));
     return ret;
-}
-
-/* ---- Checking a key ---------------------------------------------------- */
-
-struct check {
-    mp_limb_t *wide, *less, *scratch;
-};
-
-/* Is a * b = 1 modulo m? m and b have `limbs` limbs, the top one of m is not
- * 0. */
-static bool is_inverse(const struct check *c, const mp_limb_t *a,
-                       mp_size_t a_limbs, const mp_limb_t *b,
-                       const mp_limb_t *m, mp_size_t limbs)
-{
-    mul(c->wide, a, a_limbs, b, limbs, c->scratch);
-    mpn_sec_div_r(c->wide, limbs + a_limbs, m, limbs, c->scratch);
-    return is_small(c->wide, limbs, 1);
-}
-
-/* Is d = 1/e modulo prime - 1? That has the prime's top limb, as it is odd. */
-static bool is_exponent(const struct check *c, const struct onward_pubkey *pub,
-                        const mp_limb_t *d, const mp_limb_t *prime,
-                        mp_size_t limbs)
-{
-    mpn_copyi(c->less, prime, limbs);
-    c->less[0] -= 1;
-    return is_inverse(c, pub->e, pub->e_limbs, d, c->less, limbs);
-}
-
-static bool primes_fit(const struct check *c,
-                       const struct onward_key__primes *k,
-                       const struct onward_pubkey *pub)
-{
-    mp_size_t pn = k->p_limbs, qn = k->q_limbs, nn = pub->n_limbs;
-
-    if ((k->p[0] & k->q[0] & 1) == 0 || nn > pn + qn || nn < pn + qn - 1)
-        return false;
-    mul(c->wide, k->p, pn, k->q, qn, c->scratch);
-    if (!equal_limbs(c->wide, pub->n, nn) || (nn < pn + qn && c->wide[nn] != 0))
-        return false;
-    return is_exponent(c, pub, k->dp, k->p, pn) &&
-           is_exponent(c, pub, k->dq, k->q, qn) &&
-           is_inverse(c, k->q, qn, k->qinv, k->p, pn);
-}
-
-bool onward_key__primes_fit(struct onward_ctx *ctx,
-                            const struct onward_key__primes *k,
-                            const struct onward_pubkey *pub, int *err)
-{
-    /* No number is longer than the longer prime, no product than two. */
-    mp_size_t most = max_size(k->p_limbs, k->q_limbs);
-    mp_size_t scratch = max_size(mpn_sec_mul_itch(most, most),
-                                 mpn_sec_div_r_itch(2 * most, most));
-    size_t octets = (size_t)(3 * most + scratch) * sizeof(mp_limb_t);
-    mp_limb_t *room = onward_core__zalloc(ctx, octets);
-    struct check c;
-    bool fits;
-
-    *err = room == NULL ? ONWARD_ENOMEM : 0;
-    if (room == NULL)
-        return false;
-    c = (struct check){room, room + 2 * most, room + 3 * most};
-    fits = primes_fit(&c, k, pub);
-    onward_core__wipe(room, octets);
-    onward_core__free(ctx, room);
-    return fits;
 }

@@ -1,23 +1,13 @@
 /*
  * The public operation of RSA (RFC 8017 sections 5.2.2 and 8.2.2): s^e mod n by
  * Montgomery products over GMP's mpn functions. All numbers are public, so time
- * may depend on them. Nothing is allocated, and what depends on the key alone
+ * may depend on them (mont.c has those for secrets). Nothing is allocated, and what depends on the key alone
  * is computed once a key: that is what it gains over mpz_powm.
  */
+#include "key/mont_priv.h"
 #include "key/pubkey_priv.h"
 
 enum { N_MAX = ONWARD_KEY__LIMBS_MAX };
-
-/* -1/n modulo 2^GMP_NUMB_BITS by Newton's iteration: n is its own inverse
- * modulo 8, and each step doubles the bits that are right. */
-static mp_limb_t negated_inverse(mp_limb_t n)
-{
-    mp_limb_t inverse = n;
-
-    for (int bits = 3; bits < GMP_NUMB_BITS; bits *= 2)
-        inverse *= 2 - n * inverse;
-    return (mp_limb_t)0 - inverse;
-}
 
 void onward_key__rsa_prepare(struct onward_pubkey *pub)
 {
@@ -25,7 +15,7 @@ void onward_key__rsa_prepare(struct onward_pubkey *pub)
     mp_limb_t square[2 * N_MAX + 1] = {0};
     mp_limb_t quotient[N_MAX + 2];
 
-    pub->n_inverse = negated_inverse(pub->n[0]);
+    pub->n_inverse = onward_key__mont_inverse(pub->n[0]);
     square[2 * nn] = 1;
     mpn_tdiv_qr(quotient, pub->r_square, 0, square, 2 * nn + 1, pub->n, nn);
 }

@@ -3,6 +3,7 @@
  * and who frees whom is in key_shared.h.
  */
 #include "key/key_shared.h"
+#include "key/reveal_priv.h"
 #include "key/rsa_priv.h"
 
 #include <nettle/eddsa.h>
@@ -220,18 +221,44 @@ static void on_timeout(struct onward_core__task *task, int64_t now_ms)
     onward_key__signer_release(signer);
 }
 
+/*
+ * Ed25519 takes its nonce from the message: of two signatures of one digest,
+ * one of them made with a fault after the nonce, the key can be computed. A
+ * sender can make us sign a digest twice, so each signature is verified before
+ * it leaves. Signing twice and comparing is cheaper, but does not see a key
+ * that changed in memory.
+ */
+static int sign_ed25519(const struct onward_signer *signer,
+                        const uint8_t *digest, uint8_t *out)
+{
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
+    int ret = ONWARD_ECRYPTO;
+
+    ed25519_sha512_sign(signer->pub->ed25519, signer->key->seed,
+                        ONWARD_KEY_DIGEST_LEN, digest, signature);
+    onward_key__publish(signature, sizeof(signature));
+    if (onward_key__ed25519_verify(signer->pub, digest, ONWARD_KEY_DIGEST_LEN,
+                                   signature, sizeof(signature))) {
+        memcpy(out, signature, sizeof(signature));
+        ret = 0;
+    }
+    onward_core__wipe(signature, sizeof(signature));
+    return ret;
+}
+
 static void sign_here(struct onward_key__signing *signing)
 {
     struct onward_signer *signer = signing->signer;
-    int ret = 0;
+    int ret;
 
     if (signer->rsa != NULL)
         ret = onward_key__rsa_sign(signer->rsa, signing->digest,
                                    signing->signature);
     else
-        ed25519_sha512_sign(signer->pub->ed25519, signer->key->seed,
-                            sizeof(signing->digest), signing->digest,
-                            signing->signature);
+        ret = sign_ed25519(signer, signing->digest, signing->signature);
+    if (ret == ONWARD_ECRYPTO)
+        onward_core__log(signer->ctx, ONWARD_LOG_ERROR, "key",
+                         "sign-result-wrong", signer->log_id, signer->label);
     settle(signing, ret);
 }
 
