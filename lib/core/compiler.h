@@ -14,6 +14,12 @@
 #define ONWARD_UNLIKELY(x) (x)
 #endif
 
+/* What was stored at ptr is looked at here, as far as the compiler knows: it
+ * cannot leave the store out. */
+#if defined(__GNUC__)
+#define ONWARD_KEEP_STORES(ptr) __asm__ volatile("" : : "r"(ptr) : "memory")
+#endif
+
 /*
  * States what only our own bug can break. Debug and fuzz builds trap there;
  * release builds must stay memory-safe without it.

@@ -109,6 +109,15 @@ bool onward_core__equal_secret(const void *a, const void *b, size_t len)
     return differ == 0;
 }
 
+#ifdef ONWARD_KEEP_STORES
+void onward_core__wipe(void *data, size_t len)
+{
+    if (len == 0)
+        return;
+    memset(data, 0, len);
+    ONWARD_KEEP_STORES(data);
+}
+#else
 void onward_core__wipe(void *data, size_t len)
 {
     volatile unsigned char *octets = data;
@@ -116,3 +125,4 @@ void onward_core__wipe(void *data, size_t len)
     while (len > 0)
         octets[--len] = 0;
 }
+#endif

@@ -209,7 +209,7 @@ static void choose(mp_limb_t *out, const mp_limb_t *table, mp_size_t limbs,
 }
 
 /* Every window costs the same squarings, a factor chosen by reading the whole
- * table, and a product, the one for 0 (by R, which is 1) too. */
+ * table, and a product, that with power 0 too. */
 void onward_key__mont_power(const struct onward_key__mont *mod, mp_limb_t *out,
                             const mp_limb_t *a, const mp_limb_t *d,
                             mp_bitcnt_t bits, mp_limb_t *work)
@@ -220,9 +220,12 @@ void onward_key__mont_power(const struct onward_key__mont *mod, mp_limb_t *out,
 
     onward_key__mont_leave(mod, table, mod->r_square, work);
     mpn_copyi(table + limbs, a, limbs);
-    for (mp_size_t i = 2; i < TABLE_SIZE; i++)
-        onward_key__mont_mul(mod, table + i * limbs, table + (i - 1) * limbs,
-                             table + limbs, work);
+    for (mp_size_t i = 2; i < TABLE_SIZE; i += 2) {
+        mp_limb_t *even = table + i * limbs;
+
+        onward_key__mont_sqr(mod, even, table + i / 2 * limbs, work);
+        onward_key__mont_mul(mod, even + limbs, even, a, work);
+    }
     mpn_copyi(out, table, limbs);
     while (windows-- > 0) {
         for (int i = 0; i < WINDOW; i++)
