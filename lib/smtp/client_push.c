@@ -234,6 +234,9 @@ int onward_smtp__mail_push(struct onward_smtp_client *c)
 
     if (c->state == ONWARD_CLIENT_HELD)
         return go_on_held(c);
+    /* Before anything is written: a chunk that was shown whole can be answered,
+     * though the next is on its way. */
+    onward_smtp__mail_note_seen(c);
     onward_smtp__expect_within(c, c->opts.block_timeout_ms);
     while (err == 1 && c->state == ONWARD_CLIENT_CONTENT &&
            !onward_channel__is_full(&c->channel)) {

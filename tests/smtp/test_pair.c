@@ -2,159 +2,16 @@
  * Our client session against our server session, in memory: what one sends is
  * what the other takes, in the clear and under TLS, whatever the pieces.
  */
-#include "smtp/play.h"
-#include "smtp/server_host.h"
-#include "support/certs.h"
+#include "smtp/pair.h"
 
-#define ACCEPTED "delivered final reply 250 2.0.0 Message accepted"
-
-enum { DAY = 86400, BIG = 60000 };
-
-/* Keys and trust are made once; making them is slow. */
-static struct t_cert *ca, *other_ca, *leaf;
-static char *big;
-
-static int make_certs(void **state)
+static struct t_pair *ends_new(enum onward_tls_level level,
+                               const struct t_cert *trusted, const char *name,
+                               bool defers)
 {
-    const int64_t now = 1600000000;
+    const struct t_pair_how how = {
+        .level = level, .trusted = trusted, .name = name, .defers = defers};
 
-    (void)state;
-    ca = t_cert_new("CA", NULL, NULL, NULL, T_CERT_CA, now - DAY, now + DAY);
-    other_ca =
-        t_cert_new("other", NULL, NULL, NULL, T_CERT_CA, now - DAY, now + DAY);
-    leaf = t_cert_new("mx", "mx.test", NULL, ca, 0, now - DAY, now + DAY);
-    big = malloc(BIG);
-    assert_non_null(big);
-    for (size_t i = 0; i < BIG; i += 10)
-        memcpy(big + i, i % 20 == 0 ? "........\r\n" : ".\r\n..xy\xe4\r\n", 10);
-    return 0;
-}
-
-static int free_certs(void **state)
-{
-    (void)state;
-    t_cert_free(ca);
-    t_cert_free(other_ca);
-    t_cert_free(leaf);
-    free(big);
-    return 0;
-}
-
-/* ---- Two ends ---------------------------------------------------------- */
-
-struct ends {
-    struct t_world world;
-    struct t_server server;
-    struct t_play client;
-    struct onward_tls_config *server_tls, *client_tls;
-};
-
-static struct onward_tls_config *config(struct t_world *w,
-                                        enum onward_tls_role role,
-                                        const struct t_cert *trusted)
-{
-    struct onward_str chain = t_cert_pem(leaf), key = t_cert_key(leaf);
-    struct onward_tls_config_opts opts = {.size = sizeof(opts), .role = role};
-    struct onward_tls_config *made;
-
-    if (role == ONWARD_TLS_SERVER) {
-        opts.chain_pem = &chain;
-        opts.key_pem = &key;
-        opts.identity_count = 1;
-    }
-    if (trusted != NULL)
-        opts.trust_pem = t_cert_pem(trusted);
-    assert_int_equal(onward_tls_config_new(w->ctx, &opts, &made), 0);
-    return made;
-}
-
-/* Octets from one channel to the other, at most step (0: all). */
-static size_t carry(struct onward_channel *from, struct onward_channel *to,
-                    size_t step)
-{
-    struct onward_str out = onward_channel_peek(from);
-    size_t n = step == 0 || out.len < step ? out.len : step;
-    char piece[65536];
-    size_t taken = 0;
-
-    if (n == 0)
-        return 0;
-    assert_true(n <= sizeof(piece));
-    memcpy(piece, out.data, n);
-    (void)onward_channel_feed(to, piece, n, &taken);
-    assert_int_equal(onward_channel_drain(from, taken), 0);
-    return taken;
-}
-
-static void run(struct onward_desk *desk)
-{
-    while (onward_desk_run(desk, 1000) == 1)
-        continue;
-}
-
-static void settle(struct ends *e, size_t step)
-{
-    size_t moved = 1;
-
-    while (moved != 0) {
-        run(e->client.desk);
-        run(e->server.desk);
-        moved = carry(e->client.ch, e->server.channel, step);
-        while (e->server.token_count > 0) {
-            assert_int_equal(t_server_answer(&e->server, 0), 0);
-            run(e->server.desk);
-            moved++;
-        }
-        moved += carry(e->server.channel, e->client.ch, step);
-    }
-    run(e->client.desk);
-}
-
-static struct ends *ends_new(enum onward_tls_level level,
-                             const struct t_cert *trusted, const char *name,
-                             bool defers)
-{
-    struct ends *e = calloc(1, sizeof(*e));
-    struct onward_str names = onward_str_of(name);
-    struct onward_tls_demand demand = {.size = sizeof(demand),
-                                       .level = level,
-                                       .names = &names,
-                                       .name_count = 1};
-
-    assert_non_null(e);
-    t_world_init(&e->world);
-    e->server.opts.flags = ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8;
-    if (level != ONWARD_TLS_NONE) {
-        e->server_tls = config(&e->world, ONWARD_TLS_SERVER, NULL);
-        e->client_tls = config(&e->world, ONWARD_TLS_CLIENT, trusted);
-        e->server.opts.tls = e->server_tls;
-        e->client.opts.tls = e->client_tls;
-    }
-    t_server_prepare(&e->server, &e->world);
-    e->server.defers = defers;
-    assert_int_equal(t_server_start(&e->server), 0);
-    e->client.world = &e->world;
-    e->client.opts.tls_demand = &demand;
-    assert_true(t_play_begin(&e->client));
-    return e;
-}
-
-static void ends_free(struct ends *e)
-{
-    t_play_end(&e->client);
-    t_server_stop(&e->server);
-    onward_tls_config_free(e->server_tls);
-    onward_tls_config_free(e->client_tls);
-    t_world_clear(&e->world);
-    free(e);
-}
-
-static void assert_outcome(const struct ends *e, size_t i, const char *want)
-{
-    char text[1024];
-
-    t_play_outcome(e->client.client, i, text, sizeof(text));
-    assert_string_equal(text, want);
+    return t_pair_new(&how);
 }
 
 /* ---- Messages ---------------------------------------------------------- */
@@ -175,7 +32,8 @@ static const struct ways {
 static void test_messages(void **state)
 {
     const struct ways *way = *state;
-    struct ends *e = ends_new(way->level, ca, "mx.test", way->defers);
+    struct t_pair *e =
+        ends_new(way->level, t_pair_certs.ca, "mx.test", way->defers);
     struct t_play_mail first = {
         .from = "a@client.example",
         .to = "b@mx.test no@mx.test busy@mx.test d@mx.test",
@@ -187,62 +45,63 @@ static void test_messages(void **state)
     struct onward_smtp_outcome o = {.size = sizeof(o)};
 
     assert_int_equal(t_play_give(&e->client, &first), 0);
-    settle(e, way->step);
-    assert_outcome(e, ONWARD_SMTP_MESSAGE, ACCEPTED);
-    assert_outcome(e, 0, ACCEPTED);
-    assert_outcome(e, 1, "permanent rcpt reply 550 5.1.1 No such user");
-    assert_outcome(e, 2, "temporary rcpt reply 451 4.2.0 Come again");
-    assert_outcome(e, 3, ACCEPTED);
+    t_pair_settle(e, way->step);
+    t_pair_assert(e, ONWARD_SMTP_MESSAGE, ACCEPTED);
+    t_pair_assert(e, 0, ACCEPTED);
+    t_pair_assert(e, 1, "permanent rcpt reply 550 5.1.1 No such user");
+    t_pair_assert(e, 2, "temporary rcpt reply 451 4.2.0 Come again");
+    t_pair_assert(e, 3, ACCEPTED);
     t_assert_str_n(
         (struct onward_str){e->server.message, e->server.message_len},
         "S: x\r\n\r\n.\r\n..\r\nbye\r\n", 20);
     assert_int_equal(t_play_give(&e->client, &second), 0);
-    settle(e, way->step);
-    assert_outcome(e, ONWARD_SMTP_MESSAGE,
-                   "permanent final reply 550 5.7.1 Not wanted not at all");
+    t_pair_settle(e, way->step);
+    t_pair_assert(e, ONWARD_SMTP_MESSAGE,
+                  "permanent final reply 550 5.7.1 Not wanted not at all");
     assert_int_equal(t_play_give(&e->client, &third), 0);
-    settle(e, way->step);
+    t_pair_settle(e, way->step);
     assert_true(onward_smtp_client_outcome(e->client.client,
                                            ONWARD_SMTP_MESSAGE, &o) == 0);
     assert_int_equal(o.code, 451);
     assert_int_equal(o.phase, ONWARD_SMTP_PHASE_MAIL);
     t_server_forget(&e->server);
     assert_int_equal(onward_smtp_client_quit(e->client.client), 0);
-    settle(e, way->step);
+    t_pair_settle(e, way->step);
     assert_int_equal(e->server.close_count, 1);
     assert_int_equal(e->server.close_status, 0);
     assert_int_equal(onward_channel_wants(e->client.ch), ONWARD_WANT_CLOSE);
-    assert_outcome(e, ONWARD_SMTP_SESSION, "not-tried quit none");
-    ends_free(e);
+    t_pair_assert(e, ONWARD_SMTP_SESSION, "not-tried quit none");
+    t_pair_free(e);
 }
 
 /* Much more than any buffer holds, with a dot in front of every line. */
 static void test_big_message(void **state)
 {
     const struct ways *way = *state;
-    struct ends *e = ends_new(way->level, ca, "mx.test", false);
+    struct t_pair *e = ends_new(way->level, t_pair_certs.ca, "mx.test", false);
     struct t_play_mail mail = {
-        .from = "", .to = "b@mx.test", .text = {big, BIG}};
+        .from = "", .to = "b@mx.test", .text = {t_pair_certs.big, T_BIG}};
 
     assert_int_equal(t_play_give(&e->client, &mail), 0);
-    settle(e, way->step);
-    assert_outcome(e, ONWARD_SMTP_MESSAGE, ACCEPTED);
-    assert_int_equal(e->server.message_len, BIG);
-    assert_memory_equal(e->server.message, big, BIG);
-    ends_free(e);
+    t_pair_settle(e, way->step);
+    t_pair_assert(e, ONWARD_SMTP_MESSAGE, ACCEPTED);
+    assert_int_equal(e->server.message_len, T_BIG);
+    assert_memory_equal(e->server.message, t_pair_certs.big, T_BIG);
+    t_pair_free(e);
 }
 
 /* ---- TLS --------------------------------------------------------------- */
 
 static void test_facts(void **state)
 {
-    struct ends *e = ends_new(ONWARD_TLS_VERIFIED, ca, "mx.test", false);
+    struct t_pair *e =
+        ends_new(ONWARD_TLS_VERIFIED, t_pair_certs.ca, "mx.test", false);
     struct onward_tls_facts facts = {.size = sizeof(facts)};
 
     (void)state;
     assert_int_equal(onward_smtp_client_tls_facts(e->client.client, &facts),
                      ONWARD_ESTATE);
-    settle(e, 0);
+    t_pair_settle(e, 0);
     assert_int_equal(onward_smtp_client_tls_facts(e->client.client, &facts), 0);
     assert_int_equal(facts.is_verified, 1);
     t_assert_str(facts.verified_name, "mx.test");
@@ -251,7 +110,7 @@ static void test_facts(void **state)
                  ONWARD_SMTP_EXT_STARTTLS) == 0);
     assert_true((onward_smtp_client_extensions(e->client.client) &
                  ONWARD_SMTP_EXT_PIPELINING) != 0);
-    ends_free(e);
+    t_pair_free(e);
 }
 
 static void test_tls_fails(void **state)
@@ -274,14 +133,15 @@ static void test_tls_fails(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct ends *e =
-            ends_new(rows[i].level, rows[i].is_other_ca ? other_ca : ca,
-                     rows[i].name, false);
+        struct t_pair *e = ends_new(rows[i].level,
+                                    rows[i].is_other_ca ? t_pair_certs.other_ca
+                                                        : t_pair_certs.ca,
+                                    rows[i].name, false);
 
         assert_int_equal(t_play_give(&e->client, &mail), 0);
-        settle(e, 0);
-        assert_outcome(e, ONWARD_SMTP_MESSAGE, rows[i].want);
-        ends_free(e);
+        t_pair_settle(e, 0);
+        t_pair_assert(e, ONWARD_SMTP_MESSAGE, rows[i].want);
+        t_pair_free(e);
     }
 }
 
@@ -289,21 +149,22 @@ static void test_tls_fails(void **state)
  * canceled: the server sees the end of the connection inside DATA. */
 static void test_cancel_under_tls(void **state)
 {
-    struct ends *e = ends_new(ONWARD_TLS_VERIFIED, ca, "mx.test", false);
+    struct t_pair *e =
+        ends_new(ONWARD_TLS_VERIFIED, t_pair_certs.ca, "mx.test", false);
     struct t_play_mail mail = {
         .from = "", .to = "b@mx.test", .text = {"x\r\n", 3}, .hold_dot = 1};
 
     (void)state;
     assert_int_equal(t_play_give(&e->client, &mail), 0);
-    settle(e, 0);
+    t_pair_settle(e, 0);
     assert_int_equal(e->server.message_len, 3);
     assert_int_equal(onward_smtp_client_cancel(e->client.client), 0);
-    settle(e, 0);
+    t_pair_settle(e, 0);
     assert_int_equal(onward_channel_wants(e->client.ch), ONWARD_WANT_CLOSE);
     t_server_eof(&e->server, ONWARD_EOF_CUT);
     assert_null(strstr(e->server.events, "end "));
-    assert_outcome(e, ONWARD_SMTP_MESSAGE, "temporary content canceled 4.3.0");
-    ends_free(e);
+    t_pair_assert(e, ONWARD_SMTP_MESSAGE, "temporary content canceled 4.3.0");
+    t_pair_free(e);
 }
 
 /* ---- Memory ------------------------------------------------------------ */
@@ -321,7 +182,7 @@ static bool oom_scenario(struct t_world *w, void *arg)
                                        .level = ONWARD_TLS_VERIFIED,
                                        .names = &name,
                                        .name_count = 1};
-    struct ends *e = calloc(1, sizeof(*e));
+    struct t_pair *e = calloc(1, sizeof(*e));
     struct t_play_mail mail = {
         .from = "", .to = "b@mx.test", .text = {"x\r\n", 3}};
     struct onward_smtp_outcome o = {.size = sizeof(o)};
@@ -337,7 +198,7 @@ static bool oom_scenario(struct t_world *w, void *arg)
     }
     if (t_server_start(&e->server) == 0 && t_play_begin(&e->client) &&
         t_play_give(&e->client, &mail) == 0) {
-        settle(e, 0);
+        t_pair_settle(e, 0);
         assert_int_equal(onward_smtp_client_outcome(e->client.client,
                                                     ONWARD_SMTP_MESSAGE, &o),
                          0);
@@ -365,8 +226,8 @@ static void test_out_of_memory_under_tls(void **state)
 
     (void)state;
     t_world_init(&w);
-    tls.server = config(&w, ONWARD_TLS_SERVER, NULL);
-    tls.client = config(&w, ONWARD_TLS_CLIENT, ca);
+    tls.server = t_pair_config(&w, ONWARD_TLS_SERVER, NULL);
+    tls.client = t_pair_config(&w, ONWARD_TLS_CLIENT, t_pair_certs.ca);
     t_oom_sweep(oom_scenario, &tls);
     onward_tls_config_free(tls.server);
     onward_tls_config_free(tls.client);
@@ -389,6 +250,6 @@ int main(void)
             .name = ways[i / 2].name,
             .test_func = i % 2 == 0 ? test_messages : test_big_message,
             .initial_state = (void *)(uintptr_t)&ways[i / 2]};
-    return cmocka_run_group_tests_name("smtp pair", tests, make_certs,
-                                       free_certs);
+    return cmocka_run_group_tests_name("smtp pair", tests, t_pair_certs_make,
+                                       t_pair_certs_free);
 }
