@@ -23,6 +23,7 @@
 #include <onward/ruleset.h>
 #include <onward/arc.h>
 #include <onward/dmarc.h>
+#include <onward/dmarc_report.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
 #include <onward/relay.h>

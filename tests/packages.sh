@@ -32,11 +32,11 @@ onward_packages() {
 # What the library and its examples are built with.
 ONWARD_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config nettle-dev
     libgmp-dev libgnutls28-dev libidn2-dev libunistring-dev libpsl-dev
-    libunbound-dev dns-root-data"
+    libexpat1-dev libunbound-dev dns-root-data"
 # What the tests need on top.
 ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-cffi abigail-tools binutils gnutls-bin openssl swaks python3-dkim
     python3-nacl python3-authres libmail-dkim-perl libopendkim-dev libssl-dev
-    softhsm2 git valgrind"
+    softhsm2 git valgrind libxml2-utils"
 # What the benchmarks measure us beside, on top of what builds the library.
 ONWARD_BENCH_PACKAGES="libopendkim-dev libspf2-dev libmail-dkim-perl python3"

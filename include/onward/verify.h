@@ -5,6 +5,7 @@
 #include <onward/authres.h>
 #include <onward/dkim.h>
 #include <onward/dmarc.h>
+#include <onward/dmarc_report.h>
 #include <onward/mime.h>
 #include <onward/spf.h>
 
@@ -358,6 +359,32 @@ ONWARD_API int onward_verifier_sealing(const struct onward_verifier *verifier,
  */
 ONWARD_API int onward_verifier_explain(struct onward_verifier *verifier,
                                        struct onward_str *json);
+
+/**
+ * Fill a row for the aggregate report of an author domain's policy (RFC 9990):
+ * what this message was, count 1, with the disposition that
+ * onward_dmarc_check_disposition() gives. A host that did something else says
+ * so in the row before it counts it. The report is that of
+ * onward_dmarc_check_policy_domain() and onward_dmarc_check_record() of
+ * onward_verifier_dmarc_at().
+ *
+ * @param author       which author domain, in the order of From; 0 is the first
+ *                     and usually the only one.
+ * @param envelope_to  domain of the recipient; empty: not told.
+ * @param row          out: emptied and filled.
+ * @return 0, or
+ *         ONWARD_ESTATE  before `done`
+ *         ONWARD_ENOENT  nothing to report: no such author, no policy, or the
+ *                        client's address is not known
+ *         ONWARD_EINVAL  row is NULL
+ *         ONWARD_ELIMIT  envelope_to is too long
+ *         ONWARD_ENOMEM  out of memory
+ * @since 0.1
+ */
+ONWARD_API int
+onward_verifier_report_row(const struct onward_verifier *verifier,
+                           size_t author, struct onward_str envelope_to,
+                           struct onward_dmarc_row *row);
 
 /**
  * A digest of header and body that is the same for each copy of the message
