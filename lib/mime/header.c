@@ -15,6 +15,7 @@ void onward_mime__header_init(struct onward_header *h, struct onward_ctx *ctx)
 
     memset(h, 0, sizeof(*h));
     h->ctx = ctx;
+    h->max_bytes = most;
     /* The empty line passes through the buffer, too, and is taken out. */
     onward_core__buf_init(&h->block, ctx,
                           most > SIZE_MAX - 2 ? SIZE_MAX : most + 2);
@@ -31,6 +32,21 @@ void onward_mime__header_clear(struct onward_header *h)
     onward_core__free(h->ctx, h->names);
     onward_core__free(h->ctx, h->anomalies);
     memset(h, 0, sizeof(*h));
+}
+
+void onward_mime__header_reset(struct onward_header *h)
+{
+    onward_core__buf_reset(&h->block);
+    onward_core__arena_reset(&h->texts);
+    h->count = 0;
+    h->line = 0;
+    h->body = 0;
+    h->name_slots = 0;
+    h->anomaly_count = 0;
+    h->err = 0;
+    h->is_done = false;
+    h->is_malformed = false;
+    h->awaits_colon = false;
 }
 
 int onward_header_new(struct onward_ctx *ctx, struct onward_header **header)
@@ -245,12 +261,14 @@ static int end_block(struct onward_header *h, size_t empty_line)
 /* Octets that may be the start of the empty line stand outside the limit. */
 static bool is_over(const struct onward_header *h)
 {
-    size_t most = onward_core__limits(h->ctx)->header_bytes;
+    size_t most = h->max_bytes;
     size_t len = h->block.len - h->line;
     const unsigned char *line = h->block.data + h->line;
 
     if (h->block.len <= most)
         return false;
+    if (h->allow_lf && len == 1 && line[0] == '\n')
+        return h->line > most;
     return h->line > most || len > 2 || line[0] != '\r' ||
            (len == 2 && line[1] != '\n');
 }
@@ -261,7 +279,7 @@ static int take_piece(struct onward_header *h, const char *data, size_t len,
 {
     const char *lf = memchr(data, '\n', len);
     size_t n = lf == NULL ? len : (size_t)(lf - data) + 1;
-    size_t line_len;
+    size_t line_len, eol;
     int err = onward_core__buf_add(&h->block, data, n);
 
     if (err != 0)
@@ -270,11 +288,12 @@ static int take_piece(struct onward_header *h, const char *data, size_t len,
     if (is_over(h))
         return ONWARD_ELIMIT;
     line_len = h->block.len - h->line;
-    if (lf == NULL || line_len < 2 || h->block.data[h->block.len - 2] != '\r')
+    if (lf == NULL)
         return 0;
-    if (line_len == 2)
-        return end_block(h, 2);
-    return end_line(h, 2);
+    eol = line_len >= 2 && h->block.data[h->block.len - 2] == '\r' ? 2 : 1;
+    if (eol == 1 && !h->allow_lf)
+        return 0;
+    return line_len == eol ? end_block(h, eol) : end_line(h, eol);
 }
 
 static int fail(struct onward_header *h, int err)

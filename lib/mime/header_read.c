@@ -48,9 +48,15 @@ int onward_mime__index_names(struct onward_header *h)
 
     while (slots / 2 < h->count)
         slots *= 2;
-    h->names = onward_core__zalloc(h->ctx, slots * sizeof(*h->names));
-    if (h->names == NULL)
-        return ONWARD_ENOMEM;
+    if (slots > h->name_cap) {
+        onward_core__free(h->ctx, h->names);
+        h->name_cap = 0;
+        h->names = onward_core__alloc(h->ctx, slots * sizeof(*h->names));
+        if (h->names == NULL)
+            return ONWARD_ENOMEM;
+        h->name_cap = slots;
+    }
+    memset(h->names, 0, slots * sizeof(*h->names));
     h->name_slots = slots;
     for (size_t i = 0; i < h->count; i++) {
         if (h->items[i].name_len != 0)
@@ -188,6 +194,30 @@ static size_t find_fold(struct onward_str s, size_t from)
     return s.len;
 }
 
+/* In a header whose lines may end in LF each LF in a value is a fold's: copy
+ * the value without them. Returns the octets put at room. */
+static size_t unfold_lf(char *room, struct onward_str value)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] == '\n')
+            continue;
+        if (value.data[i] == '\r' && i + 1 < value.len &&
+            value.data[i + 1] == '\n')
+            continue;
+        room[len++] = value.data[i];
+    }
+    return len;
+}
+
+static bool has_fold(const struct onward_header *h, struct onward_str value)
+{
+    if (h->allow_lf)
+        return value.len > 0 && memchr(value.data, '\n', value.len) != NULL;
+    return find_fold(value, 0) != value.len;
+}
+
 int onward_mime__unfold(struct onward_buf *out, struct onward_str value)
 {
     size_t from = 0;
@@ -213,7 +243,7 @@ int onward_header_text(struct onward_header *header, size_t i,
         return ONWARD_ENOENT;
     item = &header->items[i];
     value = onward_mime__value(header, i);
-    if (find_fold(value, 0) == value.len) {
+    if (!has_fold(header, value)) {
         *text = onward_core__str_trim(value);
         return 0;
     }
@@ -224,7 +254,9 @@ int onward_header_text(struct onward_header *header, size_t i,
 
         if (room == NULL)
             return ONWARD_ENOMEM;
-        for (size_t from = 0; from < value.len;) {
+        if (header->allow_lf)
+            len = unfold_lf(room, value);
+        for (size_t from = 0; !header->allow_lf && from < value.len;) {
             size_t fold = find_fold(value, from);
 
             memcpy(room + len, value.data + from, fold - from);

@@ -54,11 +54,14 @@ struct onward_header {
     size_t line;     /* where the line being fed begins */
     size_t body;     /* offset of the body, once is_done */
     struct onward_mime__name *names; /* open addressing */
-    size_t name_slots;               /* a power of two, or 0 */
+    size_t name_slots;               /* in use: a power of two, or 0 */
+    size_t name_cap;                 /* there is room for */
     struct onward_arena texts;
     struct onward_mime__anomaly *anomalies;
     size_t anomaly_count, anomaly_cap;
-    int err; /* the first failure sticks */
+    size_t max_bytes; /* of the block; the context's limit at most */
+    int err;          /* the first failure sticks */
+    bool allow_lf;    /* a bare LF ends a line, too */
     bool is_done;
     bool is_malformed;
     bool awaits_colon; /* the last item may yet be a folded name */
@@ -67,6 +70,8 @@ struct onward_header {
 void onward_mime__header_init(struct onward_header *h, struct onward_ctx *ctx);
 /* Harmless when zero-filled or cleared. */
 void onward_mime__header_clear(struct onward_header *h);
+/* As initialized, for the next header; memory is kept. */
+void onward_mime__header_reset(struct onward_header *h);
 /* feed, finish and the look-ups are those of <onward/mime.h>. */
 
 static inline struct onward_str
