@@ -256,7 +256,8 @@ ONWARD_API int onward_relay_start(struct onward_relay *relay,
  * with the recipient's. Between onward_relay_start() and the next
  * onward_desk_run(). The signatures stand on top in the order in which they
  * were asked for; they are made after the ARC set, which does not cover them,
- * nor they it. A message that cannot be signed (several From fields that were
+ * nor they it, so that the set holds although RFC 8617 section 5.1 step 1 would
+ * have it last. A message that cannot be signed (several From fields that were
  * allowed) goes without.
  *
  * Never take the domain from From: a signature vouches for whoever wrote it.

@@ -5,6 +5,8 @@ use warnings;
 
 BEGIN {
     eval {
+        require Mail::DKIM::ARC::Signer;
+        require Mail::DKIM::ARC::Verifier;
         require Mail::DKIM::Signer;
         require Mail::DKIM::Verifier;
         require Mail::DKIM::DNS;
@@ -60,6 +62,45 @@ sub sign {
     return 'ok';
 }
 
+sub feed {
+    my ($object, $message) = @_;
+    $object->PRINT($message);
+    $object->CLOSE;
+    return $object;
+}
+
+sub chain {
+    my ($message) = @_;
+    my $chain = feed(Mail::DKIM::ARC::Verifier->new, octets($message));
+    my $result = $chain->result;
+    return $result =~ /^(?:none|pass)$/ ? $result
+        : "fail $result " . ($chain->result_detail // '');
+}
+
+# It takes the results from our Authentication-Results field on top.
+sub seal {
+    my ($message, $out, $key, $selector, $algorithm, $id, $cv) = @_;
+    my $signer = feed(
+        Mail::DKIM::ARC::Signer->new(
+            Algorithm => $algorithm,
+            Chain     => $cv,
+            Domain    => $domain,
+            SrvId     => $id,
+            Selector  => $selector,
+            KeyFile   => $key,
+        ),
+        "Authentication-Results: $id; arc=$cv\r\n" . octets($message));
+    return 'fail ' . $signer->result_detail
+        unless $signer->result eq 'sealed';
+    my $fields = $signer->as_string;
+    $fields =~ s/(?:\r?\n)*\z/\n/;
+    $fields =~ s/\r?\n/\r\n/g;
+    open my $to, '>:raw', $out or die "$out: $!";
+    print $to $fields;
+    close $to;
+    return 'ok';
+}
+
 sub verify {
     my ($message, $selector) = @_;
     my $verifier = Mail::DKIM::Verifier->new;
@@ -77,7 +118,9 @@ $| = 1;
 while (<STDIN>) {
     chomp;
     my ($what, @args) = split /\t/;
-    my $said = eval { $what eq 'sign' ? sign(@args) : verify(@args) };
+    my %do = (sign => \&sign, verify => \&verify, seal => \&seal,
+        chain => \&chain);
+    my $said = eval { $do{$what}->(@args) };
     $said //= "fail $@";
     $said =~ s/[\r\n]+/ /g;
     print "$said\n";

@@ -1,14 +1,19 @@
 """Who takes part: this library's command line tool and the others, all behind
-the same two questions.
+the same questions.
 
     sign(message, case, key)    the field with its CRLF, or Refused
     verify(message, selector)   "pass", or "fail" and a reason
+    seal(message, key, cv)      the ARC set with its CRLFs, or Refused; cv None:
+                                as the peer itself finds the chain to be
+    chain(message)              "none", "pass", or "fail" and a reason
 
 A peer in another language is a program that reads lines of words parted by tabs
 and answers each with one line:
 
     sign MESSAGE OUT KEY SELECTOR ALGORITHM HEADER/BODY    ok | fail REASON
     verify MESSAGE SELECTOR                                pass | fail REASON
+    seal MESSAGE OUT KEY SELECTOR ALGORITHM ID CV          ok | fail REASON
+    chain MESSAGE                                          none | pass | fail REASON
 
 A constructor raises Missing when its software is not here.
 """
@@ -31,6 +36,7 @@ sys.path.insert(0, str(HERE.parent))
 import debs  # noqa: E402
 
 DOMAIN = "example.org"
+AUTHSERV_ID = "mx.example.org"
 
 
 class Missing(Exception):
@@ -97,6 +103,8 @@ class Peer:
     # What it can do at all is no difference of opinion.
     signs = verifies = ("rsa", "ed25519")
     canon = None  # signs with this one alone; None: all
+    seals = True
+    takes_cv = True  # seals what it is told that the chain is
 
     def __init__(self, world):
         self.world = world
@@ -107,6 +115,7 @@ class Peer:
 
 class Onward(Peer):
     name = "onward"
+    takes_cv = False
 
     def __init__(self, world, tool):
         super().__init__(world)
@@ -122,6 +131,26 @@ class Onward(Peer):
         if not done.stdout.endswith(message):
             raise Refused("the message was changed")
         return done.stdout[:len(done.stdout) - len(message)]
+
+    def seal(self, message, key, cv=None):
+        done = subprocess.run(
+            [self.tool, "seal", "--raw", "--key", key.path, "--domain", DOMAIN,
+             "--selector", key.selector, "--authserv-id", AUTHSERV_ID, "--dns",
+             self.world.zone], input=message, capture_output=True, timeout=60)
+        if done.returncode != 0 or done.stdout == message:
+            raise Refused(done.stderr.decode().strip())
+        if not done.stdout.endswith(message):
+            raise Refused("the message was changed")
+        return done.stdout[:len(done.stdout) - len(message)]
+
+    def chain(self, path):
+        done = subprocess.run(
+            [self.tool, "verify", "--raw", "--json", "--dns",
+             self.world.zone, path], capture_output=True, timeout=60)
+        if done.returncode != 0:
+            return "fail " + done.stderr.decode().strip()
+        got = json.loads(done.stdout)["arc"]
+        return f"{got['result']} {got['reason'] or ''}".strip()
 
     def verify(self, path, selector):
         done = subprocess.run(
@@ -163,6 +192,29 @@ class Dkimpy(Peer):
         name = (name.decode() if isinstance(name, bytes) else name).rstrip(".")
         return self.world.txt[name].txt.encode() if name in self.world.txt \
             else None
+
+    def chain(self, path):
+        dkim = self.dkim
+        try:
+            cv, _, why = dkim.ARC(path.read_bytes()).verify(self._ask)
+        except Exception as error:  # whatever it trips over
+            return f"fail {type(error).__name__}: {error}"
+        return {dkim.CV_Pass: "pass", dkim.CV_None: "none"}.get(
+            cv, f"fail {why}")
+
+    def seal(self, message, key, cv=None):
+        """It takes the results from our Authentication-Results on top."""
+        cv = cv or self.chain(self.world.file(message)).split()[0]
+        top = f"Authentication-Results: {AUTHSERV_ID}; arc={cv}\r\n".encode()
+        try:
+            fields = self.dkim.ARC(top + message).sign(
+                key.selector.encode(), DOMAIN.encode(), key.pem,
+                AUTHSERV_ID.encode())
+        except Exception as error:  # whatever it trips over
+            raise Refused(f"{type(error).__name__}: {error}")
+        if not fields:
+            raise Refused("no set")
+        return b"".join(fields)
 
     def verify(self, path, selector):
         try:
@@ -211,6 +263,18 @@ class Worker(Peer):
 
     def verify(self, path, selector):
         return self._ask("verify", path, selector)
+
+    def chain(self, path):
+        return self._ask("chain", path)
+
+    def seal(self, message, key, cv=None):
+        path, out = self.world.file(message), self.world.file()
+        cv = cv or self.chain(path).split()[0]
+        said = self._ask("seal", path, out, key.path, key.selector,
+                         key.algorithm, AUTHSERV_ID, cv)
+        if said != "ok":
+            raise Refused(said)
+        return out.read_bytes()
 
     def close(self):
         self._process.stdin.close()
@@ -290,7 +354,7 @@ class Names(socketserver.BaseRequestHandler):
 RSPAMD = """
 options {{
     filters = "dkim";
-    url_tld = "{share}/effective_tld_names.dat";
+    url_tld = "{folder}/tld";
     pidfile = "{folder}/rspamd.pid";
     rrd = "";
     history_file = "";
@@ -300,6 +364,11 @@ options {{
 logging {{ type = "file"; filename = "{folder}/rspamd.log"; level = "error"; }}
 dkim {{ dkim_cache_size = 2k; time_jitter = 0; trusted_only = false;
     skip_multi = false; }}
+modules {{ path = "{share}/plugins/arc.lua"; }}
+arc {{ sign_local = true; sign_authenticated = false; use_esld = false;
+    allow_hdrfrom_mismatch = true; allow_hdrfrom_multiple = true;
+    allow_envfrom_empty = true; try_fallback = true; use_domain = "header";
+    path = "{key}"; selector = "rsa1"; }}
 worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; }}
 lua = "{lua}";
 """
@@ -308,6 +377,7 @@ lua = "{lua}";
 class Rspamd(Peer):
     name = "rspamd"
     canon = "relaxed/relaxed"
+    takes_cv = False
 
     def __init__(self, world, cache):
         super().__init__(world)
@@ -324,10 +394,13 @@ class Rspamd(Peer):
         self._port = self._free_port()
         folder = world.folder / "rspamd"
         folder.mkdir()
+        # The whole list takes it many seconds to compile.
+        (folder / "tld").write_text("org\nnet\ncom\n")
         config = folder / "rspamd.conf"
         config.write_text(RSPAMD.format(
             folder=folder, names=self._names.server_address[1],
             port=self._port, lua=HERE / "rspamd.lua",
+            key=world.keys["rsa"].path,
             share=tree + "/usr/share/rspamd"))
         share = tree + "/usr/share/rspamd"
         places = {"DBDIR": folder, "RUNDIR": folder, "LOGDIR": folder,
@@ -383,6 +456,26 @@ class Rspamd(Peer):
             raise Refused("no signature: " + json.dumps(reply)[:200])
         field = re.sub(r"\r?\n", "\r\n", field)
         return b"DKIM-Signature: " + field.encode() + b"\r\n"
+
+    def chain(self, path):
+        reply = self._scan(path.read_bytes())
+        for symbol, word in (("ARC_ALLOW", "pass"), ("ARC_NA", "none")):
+            if symbol in reply.get("symbols", {}):
+                return word
+        return "fail " + " ".join(
+            n for n in reply.get("symbols", {}) if n.startswith("ARC_"))
+
+    def seal(self, message, key, cv=None):
+        """From this host alone: it signs what is its own."""
+        reply = self._scan(message, IP="127.0.0.1")
+        added = reply.get("milter", {}).get("add_headers", {})
+        names = ("ARC-Seal", "ARC-Message-Signature",
+                 "ARC-Authentication-Results")
+        if not all(n in added for n in names):
+            raise Refused("no set: " + json.dumps(reply)[:300])
+        return b"".join(
+            n.encode() + b": " + re.sub(r"\r?\n", "\r\n", added[n]["value"])
+            .encode() + b"\r\n" for n in names)
 
     def verify(self, path, selector):
         reply = self._scan(path.read_bytes())

@@ -95,9 +95,9 @@ def collect(world, here, cases):
     return found, len(signed), len(said) + len(changed), refused, said
 
 
-def numbers_text(numbers):
+def numbers_text(numbers, each=messages.EACH):
     numbers = sorted(numbers)
-    if numbers == list(range(messages.EACH)):
+    if numbers == list(range(each)):
         return "*"
     return ",".join(map(str, numbers))
 
@@ -108,14 +108,14 @@ def numbers_of(text):
     return [int(n) for n in text.split(",")]
 
 
-def as_lines(found):
+def as_lines(found, each=messages.EACH):
     """The fewest lines that name these differences and no others."""
     by_signer = {}
     for (kind, number, signer, judge), verdict in found.items():
         by_signer.setdefault((kind, judge, verdict, signer), set()).add(number)
     rows = {}
     for (kind, judge, verdict, signer), numbers in by_signer.items():
-        rows.setdefault((kind, judge, verdict, numbers_text(numbers)),
+        rows.setdefault((kind, judge, verdict, numbers_text(numbers, each)),
                         []).append(signer)
     merged = {}
     for (kind, judge, verdict, numbers), signers in rows.items():
@@ -128,8 +128,8 @@ def as_lines(found):
     ]
 
 
-def read_list(path):
-    listed = {}
+def read_rows(path, wants_arc):
+    """Of signatures, or of chains: their classes begin with "arc"."""
     for at, line in enumerate(path.read_text().splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
@@ -137,22 +137,27 @@ def read_list(path):
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) != 6 or not cells[5]:
             sys.exit(f"{path.name}:{at}: expected six cells, got {len(cells)}")
-        kind, numbers = cells[0].rsplit(" ", 1)
+        if cells[0].startswith("arc") == wants_arc:
+            yield at, *cells[0].rsplit(" ", 1), *cells[1:]
+
+
+def read_list(path):
+    listed = {}
+    for at, kind, numbers, signers, judges, ours, theirs, _ in read_rows(
+            path, False):
         for number in numbers_of(numbers):
-            for signer in cells[1].split(", "):
-                for judge in cells[2].split(", "):
+            for signer in signers.split(", "):
+                for judge in judges.split(", "):
                     key = kind, number, signer, judge
                     if key in listed:
                         sys.exit(f"{path.name}:{at}: {key} is listed twice")
-                    listed[key] = (cells[3], cells[4])
+                    listed[key] = (ours, theirs)
     return listed
 
 
-def compare(found, listed, here):
-    """{key: what is wrong}, only between those who are here."""
-    known = {p.name for p in here} | {"sign"}
-    listed = {k: v for k, v in listed.items()
-              if k[2] in known and k[3] in known}
+def compare(found, listed, is_here):
+    """{key: what is wrong}; is_here(key): are those of that key here?"""
+    listed = {k: v for k, v in listed.items() if is_here(k)}
     faults = {}
     for key in sorted(found.keys() | listed.keys()):
         if key not in listed:
@@ -191,7 +196,9 @@ def main():
         for (case, signer, judge), text in said.items():
             if text != "pass":
                 print(case.name, case.canon, signer, judge, text)
-    faults = compare(found, read_list(path), here)
+    known = {p.name for p in here} | {"sign"}
+    faults = compare(found, read_list(path),
+                     lambda k: {k[2], k[3]} <= known)
     print("\n".join(list(faults.values())[:40]))
     print(f"{len(cases)} messages, {signed} signatures and {judged} verdicts "
           f"of " + ", ".join(p.name for p in here)
