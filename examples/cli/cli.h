@@ -35,6 +35,7 @@ extern const struct command command_sign;
 extern const struct command command_seal;
 extern const struct command command_spf_check;
 extern const struct command command_dmarc_check;
+extern const struct command command_dmarc_report;
 extern const struct command command_explain;
 extern const struct command command_keygen;
 extern const struct command command_lint_spf;

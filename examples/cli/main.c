@@ -12,11 +12,11 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-    &command_verify,      &command_explain,    &command_sign,
-    &command_seal,        &command_keygen,     &command_lint_spf,
-    &command_lint_dkim,   &command_lint_dmarc, &command_spf_check,
-    &command_dmarc_check, &command_route,      &command_srs_forward,
-    &command_srs_reverse,
+    &command_verify,      &command_explain,      &command_sign,
+    &command_seal,        &command_keygen,       &command_lint_spf,
+    &command_lint_dkim,   &command_lint_dmarc,   &command_spf_check,
+    &command_dmarc_check, &command_dmarc_report, &command_route,
+    &command_srs_forward, &command_srs_reverse,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -66,11 +66,11 @@ static void print_help(FILE *out)
           "Check, sign, seal and route email.\n\nCommands:\n",
           out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nOptions:\n"
-          "  --help       print this; behind a command: its options and "
+          "  --help        print this; behind a command: its options and "
           "examples\n"
-          "  --version    print the version of the library\n\n"
+          "  --version     print the version of the library\n\n"
           "Exit status: 0 done, 1 with --check where a result is not pass,\n"
           "2 wrong usage, 3 input or system error.\n",
           out);

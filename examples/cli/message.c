@@ -7,8 +7,7 @@
 
 #include "host.h"
 
-/* Every LF with a CR before it. NULL: no memory. */
-static char *add_cr(const char *in, size_t in_len, size_t *out_len)
+char *message_add_cr(const char *in, size_t in_len, size_t *out_len)
 {
     size_t lines = 0;
     size_t at = 0;
@@ -65,7 +64,7 @@ int message_read(const struct command *command, const char *path, bool is_raw,
     if (memchr(message->file, '\r', message->file_len) == NULL) {
         size_t len = 0;
 
-        message->converted = add_cr(message->file, message->file_len, &len);
+        message->converted = message_add_cr(message->file, message->file_len, &len);
         if (message->converted == NULL) {
             *fault = strerror(ENOMEM);
             message_clear(message);

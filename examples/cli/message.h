@@ -27,6 +27,8 @@ struct message {
  */
 int message_read(const struct command *command, const char *path, bool is_raw,
                  struct message *message, const char **fault);
+/* A copy with a CR before every LF; free() it. NULL: no memory. */
+char *message_add_cr(const char *in, size_t in_len, size_t *out_len);
 /* Write fields (CRLF) and below them the message, in its own line ends. */
 void message_write(const struct message *message, struct onward_str fields);
 void message_clear(struct message *message);

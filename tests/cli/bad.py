@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""bad.py ONWARD: broken keys, rules, DNS files, secrets and command lines. Each
+"""bad.py ONWARD: broken keys, rules, DNS files, secrets, reports and
+command lines. Each
 file of bad/ has a NAME.expect beside it: the exit status, and the one line that
 must be said (before the word about --help). Nothing may be printed on standard
 output."""
@@ -16,6 +17,10 @@ KINDS = {
     ".dns": "onward dmarc check --from example.com --dns {}",
     ".secrets": "onward srs forward --secret-file {} "
                 "--domain fwd.example.net alice@example.com",
+    ".xml": "onward dmarc report {}",
+    ".gz": "onward dmarc report {}",
+    ".zip": "onward dmarc report {}",
+    ".eml": "onward dmarc report {}",
     ".args": None,
 }
 

@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
 """table.py ONWARD: command lines, and what they print and end with. Objects
 are compared whole: their field names are what scripts build on."""
+import gzip
+import io
 import json
 import pathlib
 import re
 import sys
+import zipfile
+from email.encoders import encode_base64
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 
 from cli import Count, Folder
 
@@ -449,6 +456,99 @@ row("lint dmarc, what is not void", ["lint", "dmarc", "-"], 0,
     data=b"v=DMARC1; p=rejct")
 row("lint, not such a record", ["lint", "dmarc", "-"], 0,
     b"-: expected a DMARC record\n", data=b"v=spf1 -all\n")
+
+# ---- dmarc report ---------------------------------------------------------
+
+REPORT = (folder.path / "report.xml").read_bytes()
+TOTAL = {"v": 1, "type": "total", "messages": 44, "spf_pass": 0,
+         "dkim_pass": 41, "dmarc_pass": 41, "none": 3, "quarantine": 0,
+         "reject": 0, "pass": 41, "other": 0}
+OBJECTS = [
+    {"v": 1, "type": "report", "file": "-", "org_name": "Receiver & Sons",
+     "report_id": "2026-11-21.a.example@receiver.example",
+     "begin": 1795132800, "end": 1795219199, "policy_domain": "a.example",
+     "policy": "reject", "rows": 2, "messages": 44, "oddities": []},
+    {**TOTAL, "type": "source", "source_ip": "192.0.2.10", "messages": 41,
+     "none": 0},
+    {**TOTAL, "type": "source", "source_ip": "2001:db8::7", "messages": 3,
+     "dkim_pass": 0, "dmarc_pass": 0, "pass": 0},
+    TOTAL]
+
+
+def zipped(**members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name + ".xml", data)
+    return out.getvalue()
+
+
+def mailed(kind, subtype, data, line_end=b"\n"):
+    """In a multipart inside a multipart, as some send it."""
+    mail = MIMEMultipart()
+    mail["From"] = "dmarc@receiver.example"
+    mail["Subject"] = "Report Domain: a.example"
+    inner = MIMEMultipart("alternative")
+    inner.attach(MIMEText("<p>A report</p>", "html"))
+    mail.attach(inner)
+    part = MIMEBase(kind, subtype)
+    part.set_payload(data)
+    encode_base64(part)
+    part.add_header("Content-Disposition", "attachment", filename="a!b.xml")
+    mail.attach(part)
+    return mail.as_bytes().replace(b"\n", line_end)
+
+
+GZIP = gzip.compress(REPORT)
+for name, data in {
+    "xml": REPORT,
+    "gzip": GZIP,
+    "gzip in two members": gzip.compress(REPORT[:500]) +
+                           gzip.compress(REPORT[500:]),
+    "mail with gzip": mailed("application", "gzip", GZIP),
+    "mail with CRLF": mailed("application", "gzip", GZIP, b"\r\n"),
+    "mail with zip": mailed("application", "zip", zipped(r=REPORT)),
+    "mail with xml": mailed("text", "xml", REPORT),
+}.items():
+    row(f"dmarc report, {name}", ["dmarc", "report", "--json", "-"], 0,
+        OBJECTS if "zip" not in name or "gzip" in name else None, data=data)
+row("dmarc report, zip", ["dmarc", "report", "--json", "-"], 0,
+    [{**OBJECTS[0], "file": "-(r.xml)"}, *OBJECTS[1:]], data=zipped(r=REPORT))
+row("dmarc report, a table over files",
+    ["dmarc", "report", "report.xml", "old-report.xml"], 0,
+    b"report.xml: a.example, 2026-11-20T00:00:00Z to 2026-11-20T23:59:59Z, by "
+    b"Receiver & Sons: 44 messages\n"
+    b"old-report.xml: a.example, 2020-09-13T12:26:40Z to 2020-09-14T12:26:39Z,"
+    b" by old.example: 7 messages\n"
+    b"    not as the standard has it: version, case, value\n\n"
+    b"source                                    messages  SPF DKIM DMARC"
+    b"     let in quarantine     reject\n"
+    b"192.0.2.10                                      41   0% 100%  100%"
+    b"         41          0          0\n"
+    b"198.51.100.4                                     7 100%   0%  100%"
+    b"          7          0          0\n"
+    b"2001:db8::7                                      3   0%   0%    0%"
+    b"          3          0          0\n"
+    b"total                                           51  13%  80%   94%"
+    b"         51          0          0\n")
+# One that cannot be read takes nothing from the others, not even half of it.
+(folder.path / "half.xml").write_bytes(REPORT[:-20])
+row("dmarc report, one of two is broken",
+    ["dmarc", "report", "--json", "half.xml", "report.xml"], 3,
+    [{**OBJECTS[0], "file": "report.xml"}, *OBJECTS[1:]],
+    err=f"onward dmarc report: half.xml:{1 + REPORT[:-20].count(10)}:3: "
+        "the report is cut off\n")
+row("dmarc report, no such file", ["dmarc", "report", "none.xml"], 3, b"",
+    err="onward dmarc report: none.xml: No such file or directory\n")
+row("dmarc report, no file", ["dmarc", "report"], 2, b"",
+    err="onward dmarc report: no file, expected reports\n"
+        "Try: onward dmarc report --help\n")
+BOMB = b"<feedback>" + b" " * (65 << 20)
+for name, data in {"gzip": gzip.compress(BOMB), "zip": zipped(r=BOMB)}.items():
+    done = folder.run(["dmarc", "report", "-"], data)
+    count.check(f"dmarc report, a {name} bomb", [] if done.returncode == 3 and
+                done.stderr.endswith(b": longer than allowed\n") and
+                len(data) < 100000 else [f"{len(data)} {done.stderr!r}"])
 
 # ---- explain --------------------------------------------------------------
 
