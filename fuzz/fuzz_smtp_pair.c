@@ -1,7 +1,8 @@
 /*
  * Our client against our server: the first octet chooses how the message is
- * checked and how the wire is cut, the rest is the message. The server takes
- * exactly one message, which is what the client was given, or none.
+ * checked and how the wire is cut, from 128 on with a second one for LMTP, BDAT
+ * and BINARYMIME; the rest is the message. The server takes exactly one
+ * message, which is what the client was given, or none.
  */
 #include "fuzz.h"
 
@@ -9,7 +10,8 @@
 
 #include "core/core_shared.h"
 
-enum { REPAIR = 1, UNCHECKED = 2, MOST = 16384 };
+enum { REPAIR = 1, UNCHECKED = 2, MORE = 128, MOST = 16384 };
+enum { LMTP = 256, BDAT = 512, BINARY = 1024, CHUNK = 2048 };
 
 struct pair {
     struct onward_desk *desk;
@@ -106,7 +108,12 @@ static void open_pair(struct pair *p, unsigned flags)
                                                .message_data = on_data,
                                                .message_end = on_end};
     const struct onward_smtp_server_opts so = {
-        .size = sizeof(so), .hostname = ONWARD_STR("mx.test")};
+        .size = sizeof(so),
+        .flags = ONWARD_SMTP_SERVER_ALLOW_CHUNKING |
+                 ONWARD_SMTP_SERVER_ALLOW_BINARYMIME,
+        .mode = (flags & LMTP) != 0 ? ONWARD_SMTP_SERVER_MODE_LMTP
+                                    : ONWARD_SMTP_SERVER_MODE_SMTP,
+        .hostname = ONWARD_STR("mx.test")};
     const struct onward_smtp_client_host ch = {
         .size = sizeof(ch), .user = p, .done = on_done};
     const struct onward_tls_demand none = {.size = sizeof(none),
@@ -115,7 +122,10 @@ static void open_pair(struct pair *p, unsigned flags)
         .size = sizeof(co),
         .ehlo_name = ONWARD_STR("client.example"),
         .tls_demand = &none,
-        .allow_bare_newline_repair = (flags & REPAIR) != 0};
+        .allow_bare_newline_repair = (flags & REPAIR) != 0,
+        .flags = ((flags & LMTP) != 0 ? ONWARD_SMTP_CLIENT_LMTP : 0u) |
+                 ((flags & BDAT) != 0 ? ONWARD_SMTP_CLIENT_PREFER_BDAT : 0u),
+        .chunk_bytes = flags / CHUNK * 7};
 
     FUZZ_CHECK(onward_desk_new(fuzz_ctx(), NULL, &p->desk) == 0);
     FUZZ_CHECK(onward_smtp_server_new(p->desk, &so, &sh, &p->server) == 0);
@@ -163,9 +173,15 @@ static void check(const struct pair *p, const uint8_t *data, size_t size,
                0);
     FUZZ_CHECK((o.fate == ONWARD_SMTP_FATE_DELIVERED) == (p->ends == 1));
     FUZZ_CHECK((o.fate == ONWARD_SMTP_FATE_DELIVERED) ==
-               (!is_bare || (flags & REPAIR) != 0));
+               (!is_bare || (flags & (REPAIR | BINARY)) != 0));
     if (p->ends == 0)
         return;
+    /* Octet for octet; and by BDAT the caller's word for its end is taken. */
+    if ((flags & BINARY) != 0 ||
+        ((flags & (UNCHECKED | BDAT | REPAIR)) == (UNCHECKED | BDAT))) {
+        FUZZ_CHECK(p->got_len == size && memcmp(p->got, data, size) == 0);
+        return;
+    }
     FUZZ_CHECK(p->got_len == len);
     FUZZ_CHECK(memcmp(p->got, want, len) == 0);
 }
@@ -180,20 +196,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
                                           .path = ONWARD_STR("b@mx.test")};
     struct onward_memory_source *memory = NULL;
+    unsigned flags;
+    size_t step;
 
-    if (size == 0 || size > MOST)
+    if (size < 2 || size > MOST)
         return 0;
     memset(&p, 0, sizeof(p));
-    open_pair(&p, data[0]);
-    envelope.allow_unchecked = (data[0] & UNCHECKED) != 0;
+    flags = data[0] & 3u;
+    step = (data[0] & 127u) >> 2;
+    if (data[0] >= MORE) {
+        flags |= (unsigned)data[1] << 8;
+        data++;
+        size--;
+    }
+    open_pair(&p, flags);
+    envelope.allow_unchecked = (flags & UNCHECKED) != 0;
+    if ((flags & BINARY) != 0)
+        envelope.body = ONWARD_SMTP_BODY_BINARYMIME;
     FUZZ_CHECK(
         onward_memory_source_new(fuzz_ctx(), data + 1, size - 1, &memory) == 0);
     FUZZ_CHECK(onward_smtp_client_add_rcpt(p.client, &rcpt) == 0);
     FUZZ_CHECK(onward_smtp_client_send(p.client, &envelope,
                                        onward_memory_source_table(memory)) ==
                0);
-    settle(&p, data[0] >> 2);
-    check(&p, data + 1, size - 1, data[0]);
+    settle(&p, step);
+    check(&p, data + 1, size - 1, flags);
     onward_smtp_client_free(p.client);
     onward_smtp_server_free(p.server);
     onward_desk_free(p.desk);
