@@ -3,6 +3,7 @@
 
 #include <onward/channel.h>
 #include <onward/mime.h>
+#include <onward/smtp_auth.h>
 #include <onward/smtp_common.h>
 #include <onward/tls.h>
 
@@ -106,9 +107,14 @@ enum onward_smtp_cause {
     ONWARD_SMTP_CAUSE_UNVERIFIED = 18, /**< REQUIRETLS is demanded, and there is
                                             no TLS with a verified server:
                                             5.7.10; as above */
-    ONWARD_SMTP_CAUSE_LIMIT = 19       /**< the server's LIMITS (RFC 9422) leave
+    ONWARD_SMTP_CAUSE_LIMIT = 19,      /**< the server's LIMITS (RFC 9422) leave
                                             no room for it in this session: not
                                             tried, come again on another */
+    ONWARD_SMTP_CAUSE_NO_AUTH = 20, /**< a login is due, and no mechanism is
+                                         offered that may be used */
+    ONWARD_SMTP_CAUSE_AUTH = 21     /**< the login was broken off on our side:
+                                         what the server said was wrong, or did
+                                         not prove that it knows the user */
 };
 
 /**
@@ -205,6 +211,39 @@ enum onward_smtp_client_flag {
     ONWARD_SMTP_CLIENT_IN_STEP = 16
 };
 
+/**
+ * Who logs in, and how. All is copied by onward_smtp_client_new(), and wiped
+ * when the login is done or the client is freed.
+ *
+ * The strongest mechanism is used that the server offers, the credentials fit
+ * and this allows: SCRAM-SHA-256-PLUS (where TLS has a channel binding),
+ * SCRAM-SHA-256, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN. When it fails no weaker
+ * one is tried. Whoever lists weak mechanisms here gives them also to an
+ * attacker who can take the strong ones out of the offer of a server that is
+ * not verified by TLS.
+ */
+struct onward_smtp_client_login {
+    size_t size;
+    size_t mechanisms; /**< allowed; a set of enum onward_smtp_auth_mechanism;
+                            0: all */
+    struct onward_str user;     /**< UTF-8; required with a password */
+    struct onward_str password; /**< for PLAIN, LOGIN and SCRAM */
+    struct onward_str token;    /**< for OAUTHBEARER and XOAUTH2 */
+    /** Whom to act for, where that is another than user; empty: the same. Only
+     * PLAIN and SCRAM can tell it, and only they are used then. */
+    struct onward_str authorization_id;
+    struct onward_str server_name; /**< told in OAUTHBEARER; empty: not told */
+    size_t port;                   /**< the same; 0: not told */
+    /** 1: mechanisms that show password or token without TLS too. */
+    size_t allow_clear;
+    /**
+     * SCRAM: most rounds that the server may ask for, 4096 to 10000000; 0:
+     * 250000. A round takes about half a microsecond; 4096 of them are done in
+     * each onward_desk_run(), so that other sessions go on.
+     */
+    size_t iterations_max;
+};
+
 /** 0 means the default, but in ehlo_name and tls_demand. */
 struct onward_smtp_client_opts {
     size_t size;
@@ -245,6 +284,9 @@ struct onward_smtp_client_opts {
     /** Octets of a chunk of BDAT at most; 1048576. Nothing of that size is
      * held. */
     size_t chunk_bytes;
+    /** Log in before the first message (RFC 4954); NULL: do not. When that
+     * fails the session ends, in ONWARD_SMTP_PHASE_AUTH. */
+    const struct onward_smtp_client_login *login;
 };
 
 /**
@@ -260,7 +302,9 @@ struct onward_smtp_client_opts {
  *                          without a name, TLS from the first octet that is
  *                          not demanded, or a configuration where TLS is the
  *                          host's
- *         ONWARD_ESYNTAX   ehlo_name is no host name and no address literal
+ *         ONWARD_ESYNTAX   ehlo_name is no host name and no address literal, or
+ *                          something in login holds CR, LF or NUL, or is no
+ *                          name or token
  *         ONWARD_EVERSION  a field this release does not know is not 0
  *         ONWARD_ENOMEM    out of memory
  *         ONWARD_ECRYPTO   with ONWARD_SMTP_CLIENT_IMPLICIT_TLS: GnuTLS could
@@ -504,6 +548,16 @@ ONWARD_API int
 onward_smtp_client_extension(const struct onward_smtp_client *client,
                              struct onward_str keyword,
                              struct onward_str *params);
+
+/**
+ * How the session has logged in.
+ *
+ * @return enum onward_smtp_auth_mechanism; ONWARD_SMTP_AUTH_NONE before, and
+ *         without a login.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_client_auth_mechanism(const struct onward_smtp_client *client);
 
 /**
  * The TLS that the session runs under.

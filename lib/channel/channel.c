@@ -39,6 +39,13 @@ void onward_channel__init(struct onward_channel *ch, struct onward_ctx *ctx,
     onward_core__buf_init(&ch->plain, ctx, SIZE_MAX);
 }
 
+void onward_channel__mark_secret(struct onward_channel *ch)
+{
+    ch->out.is_secret = true;
+    ch->held.is_secret = true;
+    ch->plain.is_secret = true;
+}
+
 void onward_channel__clear(struct onward_channel *ch)
 {
     if (ch->ctx == NULL)

@@ -202,6 +202,10 @@ size_t onward_channel__out_len(const struct onward_channel *ch);
 size_t onward_channel__out_room(const struct onward_channel *ch);
 bool onward_channel__is_full(const struct onward_channel *ch);
 
+/* From now on input and output that the channel keeps are wiped when they go:
+ * a password is among them. */
+void onward_channel__mark_secret(struct onward_channel *ch);
+
 /* Take no input until __resume; neither calls the engine. */
 void onward_channel__pause(struct onward_channel *ch);
 void onward_channel__resume(struct onward_channel *ch);

@@ -4,8 +4,8 @@
  */
 #include "smtp/client_priv.h"
 
-_Static_assert(offsetof(struct onward_smtp_client_opts, chunk_bytes) +
-                       sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_smtp_client_opts, login) +
+                       sizeof(void *) ==
                    sizeof(struct onward_smtp_client_opts),
                "no tail padding");
 _Static_assert(offsetof(struct onward_smtp_outcome, notes) + sizeof(size_t) ==
@@ -86,6 +86,9 @@ static int load(struct onward_smtp_client *c,
                                  &c->opts.ehlo_name);
     if (err == 0)
         err = onward_smtp__tls_load(c, tls);
+    if (err == 0)
+        err = onward_smtp__auth_load(c, c->opts.login);
+    c->opts.login = NULL;
     load_limits(&c->opts);
     if (err == 0 && c->opts.chunk_bytes == 0)
         return ONWARD_EINVAL;
@@ -151,6 +154,7 @@ void onward_smtp__client_destroy(struct onward_smtp_client *c)
     struct onward_ctx *ctx = c->ctx;
 
     onward_mime__pull_clear(&c->mail.pull);
+    onward_smtp__auth_clear(c);
     onward_core__task_clear(&c->task);
     onward_channel__clear(&c->channel);
     onward_core__free(ctx, c->mail.rcpts);
@@ -234,6 +238,7 @@ void onward_smtp__client_run(struct onward_core__task *task, int64_t now_ms)
     watch_deadline(c, now_ms);
     if (c->mail.state == ONWARD_MAIL_CHECKING)
         onward_smtp__mail_look_ahead(c);
+    onward_smtp__auth_work(c);
     /* What failed is in the outcomes. */
     onward_smtp__client_advance(c);
     tell_news(c);

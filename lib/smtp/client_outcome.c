@@ -45,6 +45,10 @@ static const struct local {
      "the message could not be read"},
     {ONWARD_SMTP_CAUSE_CANCELED, ONWARD_SMTP_FATE_NOT_TRIED, "4.3.0",
      "the delivery was canceled"},
+    {ONWARD_SMTP_CAUSE_NO_AUTH, ONWARD_SMTP_FATE_TEMPORARY, "4.7.0",
+     "the server offers no way to log in that may be used"},
+    {ONWARD_SMTP_CAUSE_AUTH, ONWARD_SMTP_FATE_TEMPORARY, "4.7.0",
+     "logging in failed"},
     {ONWARD_SMTP_CAUSE_MEMORY, ONWARD_SMTP_FATE_NOT_TRIED, "4.3.0",
      "out of memory"},
 };

@@ -157,6 +157,8 @@ struct onward_smtp__mail {
     int64_t deadline_ms;
 };
 
+struct onward_smtp__client_auth;
+
 /* ---- The session ------------------------------------------------------- */
 
 enum onward_smtp__client_state {
@@ -205,6 +207,8 @@ struct onward_smtp_client {
     struct onward_smtp__news news;
     struct onward_smtp__domains domains;
     struct onward_tls_facts *host_facts; /* in arena; of the host's TLS */
+    struct onward_smtp__client_auth *auth; /* heap; until it is done */
+    enum onward_smtp_auth_mechanism auth_mechanism; /* that was used */
     size_t mails_said;                   /* MAIL commands */
     size_t setup_at;                     /* the step in client_setup.c */
     bool setup_due;                      /* it waits for a reply */
@@ -352,6 +356,19 @@ void onward_smtp__setup_resume(struct onward_smtp_client *c, int result);
 bool onward_smtp__setup_expects(const struct onward_smtp_client *c);
 enum onward_smtp_phase
 onward_smtp__setup_phase(const struct onward_smtp_client *c);
+
+/* client_auth.c */
+/* The caller's login, copied; NULL: none. 0 or as _new. */
+ONWARD_USE_RESULT int
+onward_smtp__auth_load(struct onward_smtp_client *c,
+                       const struct onward_smtp_client_login *given);
+/* Wiped and gone. Harmless without one. */
+void onward_smtp__auth_clear(struct onward_smtp_client *c);
+/* Go on with a key that is being computed, in the client's task. */
+void onward_smtp__auth_work(struct onward_smtp_client *c);
+/* The step in client_setup.c. */
+int onward_smtp__auth_begin(struct onward_smtp_client *c);
+int onward_smtp__auth_reply(struct onward_smtp_client *c);
 
 /* client_ahead.c: state CHECKING; what is left comes again by the task. */
 void onward_smtp__mail_look_ahead(struct onward_smtp_client *c);

@@ -7,6 +7,7 @@
 
 /* In the order they run; ends at a step without begin. */
 static const struct onward_smtp__setup_step steps[] = {
+    {ONWARD_SMTP_PHASE_AUTH, onward_smtp__auth_begin, onward_smtp__auth_reply},
     {.begin = NULL},
 };
 

@@ -12,7 +12,7 @@ static int own_texts(struct onward_smtp_client *c,
         &facts->version,       &facts->cipher,        &facts->server_name,
         &facts->alpn,          &facts->verified_name, &facts->peer_subject,
         &facts->peer_issuer,   &facts->peer_sha256,   &facts->binding_exporter,
-        &facts->binding_unique};
+        &facts->binding_unique, &facts->binding_end_point};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         int err = onward_core__arena_dup(&c->arena, *texts[i], texts[i]);

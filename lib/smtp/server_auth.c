@@ -389,6 +389,7 @@ static bool begin(struct onward_smtp_server *s,
     onward_core__buf_init(&auth->in, s->ctx, ONWARD_SASL__LINE_MAX);
     onward_core__buf_init(&auth->out, s->ctx, ONWARD_SASL__LINE_MAX);
     auth->in.is_secret = auth->out.is_secret = true;
+    onward_channel__mark_secret(&s->channel);
     server_exchange_begin(s, &auth_exchange);
     s->auth = auth;
     return true;

@@ -228,12 +228,13 @@ static const char *const fates[] = {"not-tried", "delivered", "temporary",
                                     "permanent"};
 static const char *const phases[] = {
     "check", "greeting", "ehlo", "starttls", "tls",   "idle", "rset",
-    "mail",  "rcpt",     "data", "content",  "final", "quit"};
+    "mail",  "rcpt",     "data", "content",  "final", "quit", "auth"};
 static const char *const causes[] = {
     "none",     "reply",        "lost",          "timeout",    "deadline",
     "protocol", "tls",          "no-tls",        "no-utf8",    "no-8bit",
     "size",     "bare-newline", "recipients",    "source",     "canceled",
-    "memory",   "no-binary",    "no-requiretls", "unverified", "limit"};
+    "memory",   "no-binary",    "no-requiretls", "unverified", "limit", "no-auth",
+    "auth"};
 
 void t_play_outcome(const struct onward_smtp_client *client, size_t i,
                     char *text, size_t cap)
