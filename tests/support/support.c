@@ -38,6 +38,8 @@ static void counted_free(void *user, void *block)
     struct t_world *w = user;
     size_t *head = (void *)((char *)block - 16);
 
+    if (w->freed != NULL)
+        w->freed(w->freed_arg, block, head[0]);
     assert_true(w->live > 0);
     w->live--;
     w->live_bytes -= head[0];

@@ -35,6 +35,9 @@ struct t_world {
      * wiped. NULL: nobody looks. */
     const char *secret;
     size_t leaks;
+    /* Sees each block as it is given back; NULL: nobody does. */
+    void (*freed)(void *arg, const void *block, size_t bytes);
+    void *freed_arg;
     struct onward_ctx *ctx;
 };
 
