@@ -20,6 +20,14 @@
 #define ONWARD_KEEP_STORES(ptr) __asm__ volatile("" : : "r"(ptr) : "memory")
 #endif
 
+/* The compiler knows nothing any more of the integer x, a mask made of a
+ * secret: it cannot turn what is done with it into a branch. */
+#if defined(__GNUC__)
+#define ONWARD_OPAQUE(x) __asm__("" : "+r"(x))
+#else
+#define ONWARD_OPAQUE(x) ((void)0)
+#endif
+
 /*
  * States what only our own bug can break. Debug and fuzz builds trap there;
  * release builds must stay memory-safe without it.

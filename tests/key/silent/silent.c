@@ -156,7 +156,11 @@ static void test_hmac(void **state)
 
 static int see_branch(const uint8_t *secret)
 {
-    return memcmp(secret, digest, sizeof(digest)) == 0;
+    static volatile int seen;
+
+    if ((secret[3] & 1) != 0)
+        seen = 1;
+    return seen;
 }
 
 static int see_address(const uint8_t *secret)
