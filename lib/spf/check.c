@@ -289,7 +289,8 @@ static bool start_lookup(struct onward_spf_check *c)
     case MECHANISM_EXISTS:
         return onward_spf__ask(c, target, type, PHASE_EXISTS);
     case MECHANISM_PTR:
-        if (c->validated_count == 0 && !count_void(c))
+        /* Names that lead elsewhere are an answer, if no good one. */
+        if (c->is_names_void && !count_void(c))
             return false;
         return match_ptr(c, target);
     case MECHANISM_ALL:

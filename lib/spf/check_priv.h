@@ -102,8 +102,9 @@ struct onward_spf_check {
     struct onward_spf__question *question; /* the one that is waited for */
     size_t policy_bytes;                   /* that this check had parsed */
     struct onward_spf__hosts mx, ptr;
-    bool asks_exp;  /* the question for the explanation is out */
-    bool has_names; /* the client's validated names are known */
+    bool asks_exp;      /* the question for the explanation is out */
+    bool has_names;     /* the client's validated names are known */
+    bool is_names_void; /* it has no names at all */
     struct onward_str *validated;
     size_t validated_count;
     int64_t deadline_ms;

@@ -383,6 +383,8 @@ bool onward_spf__step_ptr(struct onward_spf_check *c)
     if (answer == NULL)
         return false;
     /* A failed look-up here means no names, not temperror (5.5). */
+    c->is_names_void = answer->status == ONWARD_DNS__NODATA ||
+                       answer->status == ONWARD_DNS__NXDOMAIN;
     if (answer->status != ONWARD_DNS__OK)
         return names_known(c);
     count = answer->count < c->max_ptr_names ? answer->count : c->max_ptr_names;

@@ -64,6 +64,9 @@ static void run(struct world *x)
             continue;
 }
 
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X250 X50 X50 X50 X50 X50
+
 /* ---- Verdicts ---------------------------------------------------------- */
 
 static const struct row {
@@ -138,6 +141,55 @@ static const struct row {
      "e.example TXT \"v=spf1 -all exp=why.e.example\"\n"
      "why.e.example TXT \"no\\013\\010550 ok\"",
      "a@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH, "-all", "", 0, 0},
+    {"explanation of an include is not ours",
+     "e.example TXT \"v=spf1 -include:i.example exp=why.e.example\"\n"
+     "i.example TXT \"v=spf1 +all exp=why.i.example\"\n"
+     "why.e.example TXT \"outside\"\nwhy.i.example TXT \"inside\"",
+     "a@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH,
+     "-include:i.example", "outside", 1, 0},
+    {"explanation of an include alone is none",
+     "e.example TXT \"v=spf1 -include:i.example\"\n"
+     "i.example TXT \"v=spf1 +all exp=why.i.example\"\n"
+     "why.i.example TXT \"inside\"",
+     "a@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH,
+     "-include:i.example", "", 1, 0},
+    {"explanation of 500 octets",
+     "e.example TXT \"v=spf1 -all exp=why.e.example\"\n"
+     "why.e.example TXT \"" X250 "\" \"" X250 "\"",
+     "a@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH, "-all", X250 X250,
+     0, 0},
+    {"explanation of 501 octets is none",
+     "e.example TXT \"v=spf1 -all exp=why.e.example\"\n"
+     "why.e.example TXT \"" X250 "\" \"" X250 "\" \"x\"",
+     "a@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH, "-all", "", 0, 0},
+    {"octets above ASCII in a URL",
+     "e.example TXT \"v=spf1 -all exp=why.e.example\"\n"
+     "why.e.example TXT \"http://x.example/?%{L}&%{S2r+.}\"",
+     "\xc3\xa9+/~\xff@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH,
+     "-all", "http://x.example/?%C3%A9%2B%2F~%FF&%2F~%FF%40e.%C3%A9", 0, 0},
+    {"octets above ASCII outside of one",
+     "e.example TXT \"v=spf1 -all exp=why.e.example\"\n"
+     "why.e.example TXT \"%{l} is not here\"",
+     "\xc3\xa9@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH, "-all", "",
+     0, 0},
+    {"U-labels are asked as A-labels",
+     "xn--bcher-kva.example TXT \"v=spf1 exists:%{o}.%{d}.x.example "
+     "-all\"\n"
+     "xn--bcher-kva.example.xn--bcher-kva.example.x.example A 127.0.0.2",
+     "a@B\xc3\xbc"
+     "cher.example",
+     ONWARD_SPF_PASS, ONWARD_SPF_REASON_MATCH, "exists:%{o}.%{d}.x.example", "",
+     1, 0},
+    {"a broken U-label has no domain", "", "a@b\xc3\xbc\xe2\x89\xa0.example",
+     ONWARD_SPF_NONE, ONWARD_SPF_REASON_NO_DOMAIN, "", "", 0, 0},
+    {"ptr without any name is void",
+     "e.example TXT \"v=spf1 ptr:a.example ptr:b.example ptr:c.example -all\"",
+     "a@e.example", ONWARD_SPF_PERMERROR, ONWARD_SPF_REASON_VOID_LIMIT, "", "",
+     3, 3},
+    {"ptr whose names lead elsewhere is not",
+     "e.example TXT \"v=spf1 ptr:a.example ptr:b.example ptr:c.example -all\"\n"
+     "9.2.0.192.in-addr.arpa PTR a.example\na.example A 192.0.2.1",
+     "a@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH, "-all", "", 3, 0},
     {"a local part that is not ASCII never matches a macro of it",
      "e.example TXT \"v=spf1 exists:%{l}.e.example ?all\"\n"
      "*.e.example A 127.0.0.2",
@@ -207,6 +259,84 @@ static void test_names_row(void **state)
     run(&x);
     assert_int_equal(onward_spf_check_result(c), row->result);
     assert_int_equal(onward_spf_check_reason(c), row->reason);
+    onward_spf_check_free(c);
+    world_clear(&x);
+}
+
+/* ---- Each limit by itself, and its default ------------------------------ */
+
+static const struct limit_row {
+    const char *name;
+    size_t max_terms, max_void, mx_names, ptr_names;
+    int result, reason;
+} limit_rows[] = {
+    {"10 MX names, 10 PTR names", 0, 0, 10, 10, ONWARD_SPF_PASS,
+     ONWARD_SPF_REASON_MATCH},
+    {"11 MX names", 0, 0, 11, 10, ONWARD_SPF_PERMERROR,
+     ONWARD_SPF_REASON_NAME_LIMIT},
+    {"the 11th PTR name is not looked at", 0, 0, 10, 11, ONWARD_SPF_FAIL,
+     ONWARD_SPF_REASON_MATCH},
+    {"four terms", 4, 0, 1, 1, ONWARD_SPF_PASS, ONWARD_SPF_REASON_MATCH},
+    {"three terms", 3, 0, 1, 1, ONWARD_SPF_PERMERROR,
+     ONWARD_SPF_REASON_TERM_LIMIT},
+    {"one void look-up", 0, 1, 1, 1, ONWARD_SPF_PERMERROR,
+     ONWARD_SPF_REASON_VOID_LIMIT},
+    {"no limit at all", ONWARD_LIMIT_NONE, ONWARD_LIMIT_NONE, 1, 1,
+     ONWARD_SPF_PASS, ONWARD_SPF_REASON_MATCH},
+};
+
+/* The last of the client's names is the one that is below p.example. */
+static void test_limit_row(void **state)
+{
+    const struct limit_row *row = *state;
+    struct onward_spf_check *c = NULL;
+    char zone[4096];
+    size_t used;
+    struct world x;
+    struct onward_spf_opts o = {.size = sizeof(o),
+                                .client_ip = &x.ip,
+                                .mail_from = ONWARD_STR("a@e.example"),
+                                .max_terms = row->max_terms,
+                                .max_void = row->max_void};
+
+    used = (size_t)snprintf(zone, sizeof(zone),
+                            "e.example TXT \"v=spf1 a:v.example a:w.example mx "
+                            "ptr:p.example -all\"\n*.h.example A 192.0.2.1\n"
+                            "*.p.example A 192.0.2.9\n"
+                            "n.example A 192.0.2.9\n");
+    for (size_t i = 0; i < row->mx_names; i++)
+        used += (size_t)snprintf(zone + used, sizeof(zone) - used,
+                                 "e.example MX %zu m%zu.h.example\n", i, i);
+    for (size_t i = 1; i < row->ptr_names; i++)
+        used +=
+            (size_t)snprintf(zone + used, sizeof(zone) - used,
+                             "9.2.0.192.in-addr.arpa PTR n%zu.h.example\n", i);
+    snprintf(zone + used, sizeof(zone) - used,
+             "9.2.0.192.in-addr.arpa PTR z.p.example\n");
+    world_init(&x, zone);
+    assert_int_equal(onward_spf_check_new(x.resolver, &o, NULL, &c), 0);
+    run(&x);
+    assert_string_equal(onward_spf_reason_text(onward_spf_check_reason(c)),
+                        onward_spf_reason_text(row->reason));
+    assert_int_equal(onward_spf_check_result(c), row->result);
+    onward_spf_check_free(c);
+    world_clear(&x);
+}
+
+/* RFC 7208 section 5: an IPv4 address written as an IPv6 one is IPv4. */
+static void test_mapped_address_is_ipv4(void **state)
+{
+    struct onward_spf_check *c;
+    struct world x;
+
+    (void)state;
+    world_init(&x, "e.example TXT \"v=spf1 ip6:::ffff:0:0/96 a -all\"\n"
+                   "e.example A 192.0.2.9\n");
+    assert_int_equal(onward_ip_parse(ONWARD_STR("::ffff:192.0.2.9"), &x.ip), 0);
+    c = start(&x, "a@e.example");
+    run(&x);
+    assert_int_equal(onward_spf_check_result(c), ONWARD_SPF_PASS);
+    t_assert_str(onward_spf_check_mechanism(c), "a");
     onward_spf_check_free(c);
     world_clear(&x);
 }
@@ -484,9 +614,11 @@ int main(void)
         ROWS = sizeof(rows) / sizeof(rows[0]),
         LINTS = sizeof(lint_rows) / sizeof(lint_rows[0]),
         NAMES = sizeof(names_rows) / sizeof(names_rows[0]),
-        PLAIN = 7
+        LIMITS = sizeof(limit_rows) / sizeof(limit_rows[0]),
+        PLAIN = 8
     };
-    struct CMUnitTest tests[PLAIN + ROWS + LINTS + NAMES] = {
+    struct CMUnitTest tests[PLAIN + ROWS + LINTS + NAMES + LIMITS] = {
+        cmocka_unit_test(test_mapped_address_is_ipv4),
         cmocka_unit_test(test_trace),
         cmocka_unit_test(test_a_silent_resolver_is_temperror_at_20_s),
         cmocka_unit_test(test_free_inside_done),
@@ -513,6 +645,12 @@ int main(void)
             .name = names_rows[i].name,
             .test_func = test_names_row,
             .initial_state = (void *)(uintptr_t)&names_rows[i],
+        };
+    for (size_t i = 0; i < LIMITS; i++)
+        tests[PLAIN + ROWS + LINTS + NAMES + i] = (struct CMUnitTest){
+            .name = limit_rows[i].name,
+            .test_func = test_limit_row,
+            .initial_state = (void *)(uintptr_t)&limit_rows[i],
         };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
