@@ -50,6 +50,33 @@ static void write_again(const struct onward_authres *a)
     onward_authres_builder_free(builder);
 }
 
+/* Copied as it is written, it reads as the same, folded or not. */
+static void copy_again(const struct onward_authres *a, int keep_folds)
+{
+    struct onward_authres_builder *builder;
+    struct onward_authres *back;
+    struct onward_str field;
+    int ret = 0;
+
+    if (onward_authres_builder_new(fuzz_ctx(), ONWARD_STR("a.example"),
+                                   &builder) != 0)
+        return;
+    for (size_t i = 0; i < onward_authres_count(a) && ret == 0; i++)
+        ret = onward_authres_builder_copy(builder, a, i, keep_folds);
+    if (ret == 0 && onward_authres_builder_value(builder, &field) == 0) {
+        size_t column = 0;
+
+        for (size_t i = 0; i < field.len; i++) {
+            column = field.data[i] == '\n' ? 0 : column + 1;
+            FUZZ_CHECK(column <= 998);
+        }
+        FUZZ_CHECK(onward_authres_parse(fuzz_ctx(), field, NULL, &back) == 0);
+        check_same(a, back);
+        onward_authres_free(back);
+    }
+    onward_authres_builder_free(builder);
+}
+
 static void write_as_value(struct onward_str in)
 {
     struct onward_authres_builder *builder;
@@ -87,6 +114,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(onward_authres__claims_authserv_id(
                        &arena, in, onward_authres_authserv_id(a)) == 1);
         write_again(a);
+        copy_again(a, 0);
+        copy_again(a, 1);
     }
     onward_core__arena_clear(&arena);
     onward_authres_free(a);

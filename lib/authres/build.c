@@ -6,6 +6,7 @@
 #include <unistr.h>
 
 #include "address/address_shared.h"
+#include "authres/builder_priv.h"
 #include "authres/syntax_priv.h"
 #include "core/domain_shared.h"
 #include "core/text_shared.h"
@@ -14,15 +15,6 @@ enum {
     FIELD_MAX = 65536,
     VALUE_MAX = 400, /* doubled by backslashes it still fits a line of 998 */
     LINE_MAX_COLUMNS = 77 /* 78 with the semicolon that may follow */
-};
-
-struct onward_authres_builder {
-    struct onward_ctx *ctx;
-    struct onward_buf text;  /* what was added, without "none" */
-    struct onward_buf piece; /* what is being added */
-    struct onward_buf out;   /* what was handed out last */
-    size_t column;           /* of the end of text */
-    bool has_result;
 };
 
 /* Octets of the character at the start of s; 0 when a field cannot hold it. */
@@ -94,9 +86,7 @@ static void add_value(struct onward_buf *out, struct onward_str value,
     onward_core__buf_add_byte(out, '"');
 }
 
-/* Put the piece behind what is there, on a line of its own if this one gets too
- * long. */
-static int put_piece(struct onward_authres_builder *b, bool new_line)
+int onward_authres__put_piece(struct onward_authres_builder *b, bool new_line)
 {
     struct onward_str piece = onward_core__buf_str(&b->piece);
 
@@ -173,12 +163,12 @@ int onward_authres_builder_result(struct onward_authres_builder *builder,
     onward_core__buf_add_str(piece, method);
     onward_core__buf_add_byte(piece, '=');
     onward_core__buf_add_str(piece, result);
-    ret = put_piece(builder, true);
+    ret = onward_authres__put_piece(builder, true);
     if (ret == 0 && reason.len > 0) {
         onward_core__buf_reset(piece);
         onward_core__buf_add_text(piece, "reason=");
         add_value(piece, reason, false);
-        ret = put_piece(builder, false);
+        ret = onward_authres__put_piece(builder, false);
     }
     builder->has_result = true;
     return ret;
@@ -202,7 +192,7 @@ int onward_authres_builder_property(struct onward_authres_builder *builder,
     onward_core__buf_add_str(piece, property);
     onward_core__buf_add_byte(piece, '=');
     add_value(piece, value, true);
-    return put_piece(builder, false);
+    return onward_authres__put_piece(builder, false);
 }
 
 int onward_authres_builder_comment(struct onward_authres_builder *builder,
@@ -232,7 +222,7 @@ int onward_authres_builder_comment(struct onward_authres_builder *builder,
         onward_core__buf_reset(&builder->piece);
         onward_core__buf_add_str(&builder->piece,
                                  onward_core__sub(rest, 0, len));
-        ret = put_piece(builder, false);
+        ret = onward_authres__put_piece(builder, false);
     }
     onward_core__buf_clear(&whole);
     return ret;

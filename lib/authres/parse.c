@@ -16,6 +16,7 @@ struct property {
 struct result {
     struct result *next;
     struct onward_str method, result, reason;
+    struct onward_str text; /* as it is written */
     uint64_t version;
     struct property *properties;
     size_t property_count;
@@ -23,6 +24,7 @@ struct result {
 
 struct onward_authres {
     struct onward_arena arena;
+    struct onward_str text; /* the whole value */
     struct onward_str authserv_id;
     struct result **results; /* an array, for access by number */
     size_t count;
@@ -318,11 +320,13 @@ static int read_field(struct parser *p, struct onward_str *authserv_id)
     int ret = read_head(p, authserv_id);
 
     while (ret == 0) {
+        size_t start;
+
         if (peek(p) < 0 && (p->count > 0 || is_none))
             return 0;
         if (peek(p) != ';')
             return refuse(p, "expected ; and a result");
-        p->at++;
+        start = ++p->at;
         ret = skip_cfws(p);
         if (ret != 0)
             return ret;
@@ -331,6 +335,9 @@ static int read_field(struct parser *p, struct onward_str *authserv_id)
         if (is_none)
             return refuse(p, "none beside results");
         ret = read_resinfo(p, &is_none);
+        if (ret == 0 && !is_none)
+            p->last->text = onward_core__str_trim_crlf(
+                onward_core__sub(p->text, start, p->at));
     }
     return ret;
 }
@@ -343,6 +350,7 @@ static int fill(struct onward_authres *a, struct onward_str value,
     struct result *result;
     int ret = onward_core__arena_dup(&a->arena, value, &p.text);
 
+    a->text = p.text;
     if (ret == 0)
         ret = read_field(&p, &a->authserv_id);
     if (ret == ONWARD_ESYNTAX) {
@@ -403,6 +411,11 @@ const char *onward_authres_fault(const struct onward_authres *authres,
     return authres->fault.what;
 }
 
+struct onward_str onward_authres_text(const struct onward_authres *authres)
+{
+    return authres->text;
+}
+
 struct onward_str
 onward_authres_authserv_id(const struct onward_authres *authres)
 {
@@ -438,6 +451,12 @@ struct onward_str onward_authres_result(const struct onward_authres *authres,
                                         size_t i)
 {
     return result_at(authres, i)->result;
+}
+
+struct onward_str
+onward_authres_result_text(const struct onward_authres *authres, size_t i)
+{
+    return result_at(authres, i)->text;
 }
 
 struct onward_str onward_authres_reason(const struct onward_authres *authres,
