@@ -183,6 +183,14 @@ struct onward_dkim_signature {
     int64_t age_s;    /**< now - t=; below 0 when t= is in the future */
     /** Octets of the canonical body that l= leaves out. */
     uint64_t unsigned_body_octets;
+    /** z=, the signer's own copies of fields, without white space: "From:...|
+     * Subject:..." in dkim-quoted-printable. It proves nothing: for reports
+     * (RFC 6376 section 3.5). Empty when absent. */
+    struct onward_str copied_fields;
+    /** Those of the first 500 copies that this message does not have so, white
+     * space aside: what was changed on the way, if the signer speaks the truth.
+     * Form as signed_fields. */
+    struct onward_str changed_fields;
 };
 
 /**

@@ -23,6 +23,22 @@ static const struct onward_str shown_fields[] = {
     {"content-transfer-encoding", 25},
 };
 
+/* Without white space. */
+static int squeeze(struct onward_arena *arena, struct onward_str text,
+                   struct onward_str *out)
+{
+    char *copy;
+
+    *out = (struct onward_str){0};
+    if (text.len == 0)
+        return 0;
+    copy = onward_core__arena_alloc(arena, text.len);
+    if (copy == NULL)
+        return ONWARD_ENOMEM;
+    *out = onward_core__str(copy, onward_dkim__strip_fws(copy, text));
+    return 0;
+}
+
 static int copy_list(struct onward_arena *arena, struct onward_str list,
                      struct onward_str *out)
 {
@@ -159,6 +175,12 @@ int onward_dkim__describe(struct onward_dkim__verify *v)
                 copy_list(&v->arena, sig->signed_fields, &facts->signed_fields);
         if (err == 0)
             err = find_exposed(v, there, facts);
+        if (err == 0)
+            err = squeeze(&v->arena, sig->copied_fields, &facts->copied_fields);
+        if (err == 0 && facts->copied_fields.len != 0)
+            err = onward_dkim__compare_copies(&v->arena, v->header,
+                                              facts->copied_fields,
+                                              &facts->changed_fields);
     }
     return err;
 }
@@ -197,6 +219,8 @@ static void fill(const struct onward_dkim__verify *v, size_t i,
     out->expiry_s = sig->expiry_s;
     out->age_s = sig->has_time ? v->policy.now_s - sig->time_s : 0;
     out->unsigned_body_octets = check->unsigned_octets;
+    out->copied_fields = facts->copied_fields;
+    out->changed_fields = facts->changed_fields;
 }
 
 int onward_dkim__verify_signature(const struct onward_dkim__verify *v, size_t i,

@@ -227,6 +227,7 @@ struct onward_dkim__signature {
     struct onward_str b_text;        /* base64 without white space */
     struct onward_str b;             /* octets */
     struct onward_str signed_fields; /* h= as written */
+    struct onward_str copied_fields; /* z= as written; DKIM only */
     struct onward_str cv;            /* AS only */
     struct onward_str key_name;      /* what to ask DNS */
     uint32_t algorithm;              /* enum onward_key_type; 0 unknown */
@@ -312,6 +313,8 @@ void onward_dkim__check_clear(struct onward_dkim__check *check);
 struct onward_dkim__facts {
     struct onward_str signed_fields;  /* lower case, no white space */
     struct onward_str exposed_fields; /* the same form */
+    struct onward_str copied_fields;  /* z= without white space */
+    struct onward_str changed_fields; /* as signed_fields */
     struct onward_str header_b;
     struct onward_str digest; /* hexadecimal */
     bool is_from_exposed;

@@ -416,6 +416,8 @@ static int parse_tags(struct parser *p)
     if (err != 0)
         return err;
     parse_fields(p);
+    if (sig->kind == ONWARD_DKIM__DKIM)
+        sig->copied_fields = value_of(p, "z");
     parse_numbers(p);
     check_query(p);
     err = parse_octets(p);

@@ -41,9 +41,9 @@ static size_t arena_max(struct onward_ctx *ctx, size_t max_signatures)
 {
     size_t header = onward_core__limits(ctx)->header_bytes;
 
-    if (header > SIZE_MAX / 4 || max_signatures > SIZE_MAX / 65536)
+    if (header > SIZE_MAX / 8 || max_signatures > SIZE_MAX / 65536)
         return SIZE_MAX;
-    return header * 3 + max_signatures * 8192 + 65536;
+    return header * 5 + max_signatures * 8192 + 65536;
 }
 
 static size_t count_fields(const struct onward_header *header, size_t max,

@@ -106,6 +106,7 @@ static void put_signature(struct onward_json_writer *w,
     put(w, "a", s.algorithm_text);
     put(w, "b", s.header_b);
     put(w, "exposed_fields", s.exposed_fields);
+    put(w, "changed_fields", s.changed_fields);
     put_number(w, "key_bits", s.key_bits);
     put_bool(w, "test", s.is_test != 0);
     /* What DMARC looked at. */

@@ -279,6 +279,55 @@ static void test_default_field_oversigns(void **state)
     t_world_clear(&x.w);
 }
 
+/* A065: once more than they occur, or once more where they occur. */
+static void test_what_is_oversigned(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t when_absent, when_there;
+    } wanted[] = {
+        {"from", 2, 2},         {"to", 1, 2},         {"cc", 1, 2},
+        {"subject", 1, 2},      {"reply-to", 1, 2},   {"sender", 0, 2},
+        {"date", 0, 2},         {"message-id", 0, 2}, {"mime-version", 0, 2},
+        {"content-type", 0, 2}, {"references", 0, 1}, {"x-other", 0, 0},
+    };
+
+    (void)state;
+    for (size_t there = 0; there < 2; there++) {
+        struct onward_dkim_signer_opts opts = plain_opts();
+        struct onward_str field, list, item;
+        char text[600];
+        size_t used;
+        struct world x;
+
+        setup(&x);
+        used = (size_t)snprintf(text, sizeof(text), "From: a@example.net\r\n");
+        for (size_t i = 1; there && i < sizeof(wanted) / sizeof(*wanted); i++)
+            used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                     "%s: x\r\n", wanted[i].name);
+        snprintf(text + used, sizeof(text) - used, "\r\nBody.\r\n");
+        assert_int_equal(make_signer(&x, &opts), 0);
+        sign_message(&x, text);
+        field = onward_dkim_signer_field(x.s);
+        snprintf(text, sizeof(text), "%.*s", (int)field.len, field.data);
+        assert_null(strstr(text, " l="));
+        list = onward_str_of(strstr(text, "h=") + 2);
+        list.len = onward_core__str_find(list, ';');
+        for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+            struct onward_str rest = list;
+            size_t count = 0;
+
+            while (onward_dkim__list_next(&rest, &item))
+                count +=
+                    onward_core__str_eq(item, onward_str_of(wanted[i].name));
+            assert_int_equal(count, there ? wanted[i].when_there
+                                          : wanted[i].when_absent);
+        }
+        teardown(&x);
+        t_world_clear(&x.w);
+    }
+}
+
 static void test_options_are_written(void **state)
 {
     struct onward_dkim_signer_opts opts = plain_opts();
@@ -523,6 +572,7 @@ int main(void)
     struct CMUnitTest tests[sizeof(refused) / sizeof(refused[0]) + 8] = {
         cmocka_unit_test(test_conformance_vectors),
         cmocka_unit_test(test_default_field_oversigns),
+        cmocka_unit_test(test_what_is_oversigned),
         cmocka_unit_test(test_options_are_written),
         cmocka_unit_test(test_lines_stay_short),
         cmocka_unit_test(test_bad_options_are_refused),

@@ -248,7 +248,9 @@ static void test_what_is_told_of_a_signature(void **state)
     t_assert_str(s.exposed_fields, "");
     t_assert_str(s.header_b, "/gCrinpc");
     assert_int_equal(s.b.len, 88);
-    assert_int_equal(s.digest.len, 64);
+    /* By sha256sum. */
+    t_assert_str(s.digest, "478d56fda23b02645014497e4f361e9ac65de2fa9ede148d824"
+                           "2433d25f94de7");
     assert_int_equal(s.key_bits, 256);
     assert_int_equal(s.is_secure, 0);
     assert_int_equal(s.is_test, 0);
@@ -643,6 +645,64 @@ static void test_field(void **state)
     t_world_clear(&w);
 }
 
+/* A052, A056, A057: each tag that must be there, lengths, old algorithms. */
+#define V "v=1; "
+#define A "a=ed25519-sha256; "
+#define DS "d=a.example; s=s; "
+#define H "h=from; "
+#define BH "bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; "
+#define B                                                                      \
+    "b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11BusFa3bT3FY5OsU7"  \
+    "ZbnKELq+eXdp1Q1Dw=="
+
+static const struct whole_row {
+    const char *name, *tags;
+    enum onward_dkim_reason reason;
+} whole_rows[] = {
+    {"no v=", A DS H BH B, ONWARD_DKIM_REASON_MISSING},
+    {"no a=", V DS H BH B, ONWARD_DKIM_REASON_MISSING},
+    {"no d=", V A "s=s; " H BH B, ONWARD_DKIM_REASON_MISSING},
+    {"no s=", V A "d=a.example; " H BH B, ONWARD_DKIM_REASON_MISSING},
+    {"no h=", V A DS BH B, ONWARD_DKIM_REASON_MISSING},
+    {"no bh=", V A DS H B, ONWARD_DKIM_REASON_MISSING},
+    {"no b=", V A DS H BH, ONWARD_DKIM_REASON_MISSING},
+    {"h= without From", V A DS "h=to:subject; " BH B, ONWARD_DKIM_REASON_FROM},
+    {"v=2", "v=2; " A DS H BH B, ONWARD_DKIM_REASON_VERSION},
+    {"rsa-sha1", V "a=rsa-sha1; " DS H BH B, ONWARD_DKIM_REASON_ALGORITHM},
+    {"b= of 63 octets for Ed25519",
+     V A DS H BH
+     "b=gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11BusFa3bT3FY5OsU7Z"
+     "bnKELq+eXdp1Q1D",
+     ONWARD_DKIM_REASON_VALUE},
+    {"b= of 64 octets for RSA", V "a=rsa-sha256; " DS H BH B,
+     ONWARD_DKIM_REASON_VALUE},
+    {"bh= of 20 octets", V A DS H "bh=2jmj7l5rSw0yVb/vlWAYkK/YBwk=; " B,
+     ONWARD_DKIM_REASON_VALUE},
+    {"bh= of 33 octets",
+     V A DS H "bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8A; " B,
+     ONWARD_DKIM_REASON_VALUE},
+    {"a tag twice", V A DS H H BH B, ONWARD_DKIM_REASON_SYNTAX},
+    {"i= without @", V A DS H BH "i=a.example; " B, ONWARD_DKIM_REASON_VALUE},
+    {"q= of another kind", V A DS H BH "q=http; " B, ONWARD_DKIM_REASON_QUERY},
+};
+
+static void test_whole(void **state)
+{
+    const struct whole_row *row = *state;
+    char text[1000];
+    struct t_world w;
+    struct world x;
+
+    snprintf(text, sizeof(text),
+             "DKIM-Signature: %s\r\nFrom: a@a.example\r\n\r\n", row->tags);
+    verify_text(&x, &w, text);
+    assert_string_equal(result(&x, 0), "permerror");
+    assert_string_equal(onward_dkim_reason_name((int)signature(&x, 0).reason),
+                        onward_dkim_reason_name(row->reason));
+    close_world(&x);
+    t_world_clear(&w);
+}
+
 /* Whose wish it is to read further than the line that is no field? */
 static void test_doubtful_header_never_passes(void **state)
 {
@@ -716,7 +776,8 @@ int main(void)
     };
     const size_t n = sizeof(fixed) / sizeof(fixed[0]);
     const size_t m = sizeof(field_rows) / sizeof(field_rows[0]);
-    struct CMUnitTest tests[32];
+    const size_t k = sizeof(whole_rows) / sizeof(whole_rows[0]);
+    struct CMUnitTest tests[64];
 
     memcpy(tests, fixed, sizeof(fixed));
     for (size_t i = 0; i < m; i++) {
@@ -725,5 +786,10 @@ int main(void)
                                 .test_func = test_field,
                                 .initial_state = (void *)&field_rows[i]};
     }
-    return _cmocka_run_group_tests("dkim verify", tests, n + m, NULL, NULL);
+    for (size_t i = 0; i < k; i++)
+        tests[n + m + i] =
+            (struct CMUnitTest){.name = whole_rows[i].name,
+                                .test_func = test_whole,
+                                .initial_state = (void *)&whole_rows[i]};
+    return _cmocka_run_group_tests("dkim verify", tests, n + m + k, NULL, NULL);
 }

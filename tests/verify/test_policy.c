@@ -359,6 +359,7 @@ static void test_explain(void **state)
         "\"text\":\"bh= is "
         "missing\",\"d\":\"q.example\",\"s\":\"s\",\"i\":\"\","
         "\"a\":\"rsa-sha256\",\"b\":\"AAAA\",\"exposed_fields\":\"from\","
+        "\"changed_fields\":\"\","
         "\"key_bits\":0,\"test\":false,\"counts\":false}],\"arc\":{\"result\":"
         "\"none\",\"reason\":\"\",\"text\":\"\",\"instances\":0,\"instance\":0,"
         "\"trusted\":false},\"dmarc\":{\"result\":\"fail\",\"reason\":\"not-"

@@ -248,6 +248,11 @@ static const struct author_row {
 } author_rows[] = {
     {"no From", "To: b@b.example\r\n\r\n", ONWARD_DMARC_PERMERROR,
      ONWARD_DMARC_REASON_NO_AUTHOR, ONWARD_DMARC_POLICY_REJECT},
+    {"no From, and others that look like one",
+     "Sender: a@a.example\r\nResent-From: a@a.example\r\n"
+     "Reply-To: a@a.example\r\n\r\n",
+     ONWARD_DMARC_PERMERROR, ONWARD_DMARC_REASON_NO_AUTHOR,
+     ONWARD_DMARC_POLICY_REJECT},
     {"two From fields", "From: a@a.example\r\nFrom : b@b.example\r\n\r\n",
      ONWARD_DMARC_PERMERROR, ONWARD_DMARC_REASON_MANY_AUTHORS,
      ONWARD_DMARC_POLICY_REJECT},
