@@ -110,6 +110,23 @@ static void test_row(void **state)
     end(&x);
 }
 
+/* A076: what would end a header field is no address. */
+static void test_addresses_of_a_record(void **state)
+{
+    struct onward_str list = ONWARD_STR(
+        "mailto:a@x.example\r\nBcc: b@x.example, https://x.example/@, "
+        "mailto:nobody, mailto:c d@x.example, mailto:\xc3\xa9@x.example,, "
+        "MAILTO:e@x.example!10m , mailto:f@x.example");
+    struct onward_str uri;
+
+    (void)state;
+    assert_int_equal(onward_dmarc_uri_next(&list, &uri), 1);
+    t_assert_str(uri, "MAILTO:e@x.example");
+    assert_int_equal(onward_dmarc_uri_next(&list, &uri), 1);
+    t_assert_str(uri, "mailto:f@x.example");
+    assert_int_equal(onward_dmarc_uri_next(&list, &uri), 0);
+}
+
 static void test_life(void **state)
 {
     struct onward_dmarc_destination *d = NULL;
@@ -196,13 +213,14 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
-    struct CMUnitTest tests[2 + ROWS] = {
+    struct CMUnitTest tests[3 + ROWS] = {
+        cmocka_unit_test(test_addresses_of_a_record),
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_out_of_memory),
     };
 
     for (size_t i = 0; i < ROWS; i++)
-        tests[2 + i] = (struct CMUnitTest){
+        tests[3 + i] = (struct CMUnitTest){
             .name = rows[i].name,
             .test_func = test_row,
             .initial_state = (void *)(uintptr_t)&rows[i],

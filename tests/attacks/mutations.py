@@ -1,0 +1,329 @@
+#!/usr/bin/env python3
+"""Does a test fail when its defence is gone?
+
+    python3 tests/attacks/mutations.py [ID...]
+
+Each row takes one defence out of a copy of lib/, builds one test of this
+folder's README and wants it to fail. By hand, after tests or defences have
+changed: some minutes, so no part of the ordinary tests. It needs the test
+vectors (ONWARD_CONFORMANCE) and a compiler cache to be quick.
+
+A row: the id of the attack; the file; the text that stands there once; what
+takes its place; the test."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+ROWS = [
+    # ---- DNS
+    ("A040", "dns/name.c", "target >= from || ", "", "dns_wire"),
+    ("A040", "dns/name.c", " ||\n            ONWARD_DNS_NAME_MAX - out < label + 1",
+     "", "dns_wire"),
+    ("A040", "dns/wire.c", "if (w->len - w->at < rdata_len)", "if (0)",
+     "dns_wire"),
+    ("A040", "dns/wire.c", "if (at > end || end - at != suffix)",
+     "if (at > end)", "dns_wire"),
+    ("A041", "dns/wire.c", " || (p[2] & 0x02) != 0", "", "dns_wire"),
+    ("A041", "dns/wire.c", "if (len > ONWARD_DNS_REPLY_MAX)", "if (0)",
+     "dns_wire"),
+    ("A041", "dns/answer.c", "onward_core__buf_add(data, rdata + at + 1, rdata[at]);",
+     "onward_core__buf_add(data, rdata + at + 1, rdata[at]),\n"
+     "            onward_core__buf_add(data, \" \", 1);", "dns_wire"),
+    ("A042", "spf/check.c", "c->phase == PHASE_DONE && !c->guard.is_dead",
+     "c->phase == PHASE_DONE", "attacks_verdicts"),
+    ("A042", "dkim/verify.c", "if (v->is_done || !v->body->is_finished)",
+     "if (!v->body->is_finished)", "verify_order"),
+    ("A042", "verify/verifier.c", "if (v->is_done || !v->is_finished)",
+     "if (!v->is_finished)", "verify_order"),
+    ("A043", "spf/check.c", "now_ms >= c->deadline_ms", "0", "spf_check"),
+    ("A043", "verify/verifier.c", "now_ms >= v->deadline_ms", "0",
+     "attacks_verdicts"),
+    # ---- SPF
+    ("A044", "spf/check.c",
+     "static bool count_term(struct onward_spf_check *c)\n{\n"
+     "    if (c->lookups >= c->max_terms)",
+     "static bool count_term(struct onward_spf_check *c)\n{\n"
+     "    if (c->lookups > c->max_terms)", "spf_check"),
+    ("A045", "spf/check.c",
+     "    if (!count_term(c))\n        return false;\n"
+     "    if (onward_spf__target(c, frame->domain,",
+     "    if (onward_spf__target(c, frame->domain,", "spf_check"),
+    ("A046", "spf/check.c", "c->void_lookups > c->max_void",
+     "c->void_lookups > c->max_void && c->frame->parent == NULL", "spf_check"),
+    ("A046", "spf/check.c", "c->void_lookups > c->max_void",
+     "c->void_lookups > c->max_void + 1", "spf_check"),
+    ("A047", "spf/macro.c", "(unsigned char)hex[c >> 4]",
+     "(unsigned char)hex[c >> 4 & 7]", "spf_check"),
+    ("A047", "spf/macro.c", "skip = parts - t->keep;",
+     "skip = parts - t->keep - 1;", "spf_conformance"),
+    ("A048", "spf/check.c", "text.data[i] >= 0x20 && text.data[i] < 0x7f",
+     "text.data[i] < 0x7f", "spf_check"),
+    ("A048", "spf/check.c", "EXPLANATION_MAX = 500", "EXPLANATION_MAX = 5000",
+     "spf_check"),
+    ("A049", "spf/record.c",
+     "return text.len == VERSION_LEN || text.data[VERSION_LEN] == ' ';",
+     "return true;", "spf_check"),
+    ("A049", "spf/lookup.c", "if (found != 1)", "if (found == 0)",
+     "spf_check"),
+    ("A050", "verify/dmarc.c",
+     "    if (v->spf_mail_from == NULL ||\n"
+     "        onward_spf_check_result(v->spf_mail_from) != ONWARD_SPF_PASS)\n"
+     "        return 0;\n    return onward_dmarc_check_add_spf(\n"
+     "        check, onward_spf_check_domain(v->spf_mail_from));",
+     "    if (v->spf_helo == NULL ||\n"
+     "        onward_spf_check_result(v->spf_helo) != ONWARD_SPF_PASS)\n"
+     "        return 0;\n    return onward_dmarc_check_add_spf(\n"
+     "        check, onward_spf_check_domain(v->spf_helo));",
+     "attacks_verdicts"),
+    ("A051", "spf/check.c",
+     "    case POLICY_FAILED:\n"
+     "        return ended(c, ONWARD_SPF_TEMPERROR, ONWARD_SPF_REASON_DNS);",
+     "    case POLICY_FAILED:\n        return no_record(c);", "spf_check"),
+    ("A051", "dkim/check.c",
+     "decide(check, ONWARD_DKIM_TEMPERROR, ONWARD_DKIM_REASON_KEY_UNREACHABLE,\n"
+     "               \"key cannot be looked up\");",
+     "decide(check, ONWARD_DKIM_PERMERROR, ONWARD_DKIM_REASON_KEY_NONE, \"\");",
+     "dkim_verify"),
+    ("A051", "dmarc/walk.c", "return WALK_FAILED;", "continue;",
+     "dmarc_check"),
+    ("A051", "arc/validate.c",
+     "check->sig.verdict.result == ONWARD_DKIM_TEMPERROR", "0",
+     "arc_validate"),
+    # ---- DKIM
+    ("A052", "dkim/signature.c",
+     "if (p->sig->kind == ONWARD_DKIM__DKIM && !has_from)", "if (0)",
+     "dkim_verify"),
+    ("A052", "dkim/signature.c",
+     "if (!onward_core__str_eq(value_of(p, \"v\"), ONWARD_STR(\"1\")))",
+     "if (0)", "dkim_verify"),
+    ("A052", "dkim/signature.c", "need(p, \"h\", \"h= is missing\");", "",
+     "dkim_verify"),
+    ("A053", "dkim/signature.c",
+     "if (!onward_core__domain_is_dns_name(s, min_labels))", "if (0)",
+     "dkim_verify"),
+    ("A054", "dkim/describe.c", "if (there[i] <= counts[i])",
+     "if (there[i] <= counts[i] + 1)", "dkim_verify"),
+    ("A054", "dkim/describe.c", "facts->is_from_exposed = true;", ";",
+     "dkim_facts"),
+    ("A055", "dkim/check.c",
+     "check->unsigned_octets > 0 && !policy->allow_partial_body", "0",
+     "dkim_facts"),
+    ("A055", "dkim/check.c", "sig->has_limit && sig->limit > octets", "0",
+     "dkim_facts"),
+    ("A056", "dkim/signature.c",
+     "refuse(p, ONWARD_DKIM_REASON_ALGORITHM, \"rsa-sha1 must not be used\");",
+     "p->sig->algorithm = ONWARD_KEY_RSA;", "dkim_verify"),
+    ("A056", "key/pubkey.c", "if (bits < ONWARD_KEY_RSA_BITS_MIN || "
+     "bits > ONWARD_KEY_RSA_BITS_MAX)", "if (0)", "dkim_keyrecord"),
+    ("A057", "dkim/signature.c", "!is_signature_len(p->sig->algorithm, p->sig->b.len)",
+     "0", "dkim_verify"),
+    ("A057", "dkim/signature.c", "hash.len != ONWARD_DKIM__HASH_SIZE", "0",
+     "dkim_verify"),
+    ("A058", "dkim/verify.c", "size_t count = all < max ? all : max;",
+     "size_t count = max == 0 ? 0 : all;", "dkim_verify"),
+    ("A059", "dkim/signature.c", "if (++count > p->policy->max_signed_fields)",
+     "if (0)", "dkim_verify"),
+    ("A060", "dkim/canon.c",
+     "        if (is_header_blank(*p)) {\n            r->has_wsp = true;",
+     "        if (is_header_blank(*p)) {\n"
+     "            for (volatile size_t n = (size_t)(end - p); n > 0;)\n"
+     "                n = n - 1;\n            r->has_wsp = true;",
+     "attacks_limits"),
+    ("A061", "dkim/canon.c", "b->has_wsp = false; /* WSP at the end",
+     "/* WSP at the end", "dkim_canon"),
+    ("A061", "dkim/canon.c", "if (is_last && end > from && end[-1] == '\\r')",
+     "if (0)", "dkim_canon"),
+    ("A062", "dkim/signature.c", "if (onward_header_is_malformed(header))",
+     "if (0)", "dkim_verify"),
+    ("A063", "dkim/describe.c",
+     "sha256_update(&sha, b.len, (const uint8_t *)b.data);",
+     "sha256_update(&sha, 1, (const uint8_t *)b.data);", "dkim_verify"),
+    ("A063", "dkim/describe.c", "v->policy.now_s - sig->time_s : 0",
+     "v->policy.now_s : 0", "dkim_verify"),
+    ("A064", "dkim/write.c", "if (from > 1)", "if (0)", "dkim_sign"),
+    ("A064", "dkim/write.c", "if (from == 0)", "if (0)", "dkim_sign"),
+    ("A064", "dkim/write.c", "if (onward_header_is_malformed(header))",
+     "if (0)", "dkim_sign"),
+    ("A064", "dkim/write.c", "return is_bare ? ", "return 0 ? ", "dkim_sign"),
+    ("A065", "dkim/listing.c", "{\"reply-to\", ONCE_MORE}",
+     "{\"reply-to\", IF_THERE}", "dkim_sign"),
+    ("A065", "dkim/listing.c", "{\"message-id\", IF_ONCE_MORE}",
+     "{\"message-id\", IF_THERE}", "dkim_sign"),
+    ("A066", "relay/edit.c",
+     "        err = add(r, \"Authentication-Results\",",
+     "        err = add(r, \"DKIM-Signature\", ONWARD_STR(\"v=1\"));\n"
+     "    if (err == 0)\n"
+     "        err = add(r, \"Authentication-Results\",", "relay_message"),
+    # ---- ARC
+    ("A067", "dkim/signature.c", "s.data[0] == '0' ||\n        ", "",
+     "arc_validate"),
+    ("A067", "dkim/signature.c", "value > 50", "value > 99", "arc_validate"),
+    ("A067", "arc/chain.c",
+     "        refuse(chain, ONWARD_ARC_REASON_DUPLICATE, check->sig.instance,\n"
+     "               \"a set has a signature twice\");", "        ;",
+     "arc_validate"),
+    ("A067", "arc/chain.c",
+     "        refuse(chain, ONWARD_ARC_REASON_DUPLICATE, instance,\n"
+     "               \"a set has its results twice\");", "", "arc_validate"),
+    ("A068", "verify/dmarc.c", "if (!is_listed)", "if (0)", "verify"),
+    ("A068", "verify/dmarc.c",
+     " &&\n            from.len != 0 && onward_core__str_ieq(from, v->author_domain)",
+     "", "verify"),
+    ("A069", "relay/seal.c",
+     "        results_of(onward_verifier_authres(r->verifier));",
+     "        ONWARD_STR(\"spf=pass\");", "relay_message"),
+    # ---- DMARC
+    ("A070", "verify/author.c",
+     "if (onward_header_count_named(h, ONWARD_STR(\"From\")) > 1)", "if (0)",
+     "verify"),
+    ("A070", "verify/dmarc.c",
+     "    if (verifier->author_result != ONWARD_DMARC_PERMERROR ||\n"
+     "        verifier->allow_no_author)",
+     "    if (verifier->author_result != ONWARD_DMARC_PENDING)", "verify"),
+    ("A071", "mime/header.c",
+     "    if (onward_ascii_is_wsp((unsigned char)line.data[0]))\n"
+     "        return note(", "    if (0)\n        return note(",
+     "mime_header"),
+    ("A071", "mime/header.c", "if (!onward_mime__is_field_name(name))",
+     "if (0)", "mime_header"),
+    ("A071", "mime/header.c",
+     "        name.len--;\n    if (name.len == 0)",
+     "        break;\n    if (name.len == 0)", "verify"),
+    ("A072", "verify/author.c",
+     "    if (item == ONWARD_HEADER_NONE)\n"
+     "        return no_author(v, ONWARD_DMARC_REASON_NO_AUTHOR);",
+     "    if (item == ONWARD_HEADER_NONE)\n"
+     "        item = onward_header_first(h, ONWARD_STR(\"Sender\"));\n"
+     "    if (item == ONWARD_HEADER_NONE)\n"
+     "        return no_author(v, ONWARD_DMARC_REASON_NO_AUTHOR);", "verify"),
+    ("A073", "verify/author.c", "        return false;\n"
+     "    authors->domains[", "        return true;\n    authors->domains[",
+     "verify_policy"),
+    ("A073", "verify/dmarc.c", "strictness(v->dmarcs[i]) > strictness(v->dmarc)",
+     "strictness(v->dmarcs[i]) < strictness(v->dmarc)", "verify_policy"),
+    ("A074", "address/list.c", "if (peek(c) != '>')", "if (0)",
+     "address_list"),
+    ("A074", "address/list.c",
+     "return onward_address__syntax(&p->c, \"text behind an address\");",
+     "return 0;", "address_list"),
+    ("A075", "dmarc/walk.c", "return found == 1;", "return found != 0;",
+     "dmarc_conformance"),
+    ("A075", "dmarc/record.c", "if ((seen & 1u << tag) != 0)", "if (0)",
+     "dmarc_conformance"),
+    ("A075", "dmarc/record.c",
+     "onward_core__str_eq(value, ONWARD_STR(\"DMARC1\"))",
+     "onward_core__str_ieq(value, ONWARD_STR(\"DMARC1\"))",
+     "dmarc_conformance"),
+    ("A076", "dmarc/destination.c",
+     "!onward_core__str_ieq(host_of(uri), host_of(d->uri))", "0",
+     "dmarc_destination"),
+    ("A076", "dmarc/destination.c",
+     "enum onward_dmarc_consent consent = ONWARD_DMARC_CONSENT_NONE;",
+     "enum onward_dmarc_consent consent = ONWARD_DMARC_CONSENT_GIVEN;",
+     "dmarc_destination"),
+    ("A076", "dmarc/record.c", "item.data[i] > 0x20 && item.data[i] < 0x7f",
+     "item.data[i] != 0", "dmarc_destination"),
+    ("A077", "relay/edit.c",
+     "    for (; i != ONWARD_HEADER_NONE; i = h->items[i].below) {\n"
+     "        int ret", "    for (; i != ONWARD_HEADER_NONE; "
+     "i = ONWARD_HEADER_NONE) {\n        int ret", "relay_message"),
+    ("A077", "authres/claims.c",
+     "onward_core__str_ieq(claimed, own)", "onward_core__str_eq(found, own)",
+     "authres_claims"),
+    ("A077", "relay/edit.c",
+     "        cut_received_spf(r);", "        (void)cut_received_spf;",
+     "relay_message"),
+    ("A078", "authres/parse.c", "if (p->items_left == 0)", "if (0)",
+     "authres_parse"),
+    ("A079", "authres/build.c",
+     "if (is_token(value) || (allow_address && is_plain_address(value)))",
+     "if (value.len != 0)", "authres_build"),
+    ("A079", "authres/build.c", "return c >= 0x20 && c != 0x7f;",
+     "return c != 0;", "authres_build"),
+    # ---- Text, tables
+    ("A084", "core/text.c",
+     "return u8_check((const uint8_t *)s.data, s.len) == NULL;",
+     "return true;", "core_text"),
+    ("A085", "core/ctx.c",
+     "        onward_core__random(&loaded, loaded.hash_key, "
+     "sizeof(loaded.hash_key));",
+     "        0;", "core_table"),
+]
+
+
+def run(argv, **kwargs):
+    return subprocess.run([str(a) for a in argv], capture_output=True,
+                          text=True, errors="replace", **kwargs)
+
+
+def copy_tree(place):
+    for name in ("meson.build", "meson_options.txt", "include", "lib",
+                 "pkgconfig", "tests", "examples", "fuzz", "doc"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, place / name)
+        else:
+            shutil.copy(source, place / name)
+
+
+def try_row(place, row):
+    """True when the test fails as it should."""
+    ident, name, old, new, test = row
+    path = place / "lib" / name
+    whole = path.read_text()
+    if whole.count(old) != 1:
+        print(f"{ident} {name}: stands there {whole.count(old)} times: {old!r}")
+        return False
+    path.write_text(whole.replace(old, new))
+    try:
+        built = run(["ninja", "-C", place / "build", f"tests/test_{test}"])
+        if built.returncode != 0:
+            print(f"{ident} {name}: does not build\n{built.stdout[-2000:]}")
+            return False
+        try:
+            done = run([place / "build/tests" / f"test_{test}"], timeout=30,
+                       env=dict(os.environ, UBSAN_OPTIONS="halt_on_error=1"))
+            failed = done.returncode != 0
+        except subprocess.TimeoutExpired:
+            failed = True
+    finally:
+        path.write_text(whole)
+    print(f"{ident} {name}: {test} fails" if failed else
+          f"{ident} {name}: {test} DOES NOT FAIL without {old!r}", flush=True)
+    return failed
+
+
+def main():
+    wanted = set(sys.argv[1:])
+    rows = [r for r in ROWS if not wanted or r[0] in wanted]
+    if "ONWARD_CONFORMANCE" not in os.environ:
+        sys.exit("ONWARD_CONFORMANCE names the folder of the test vectors")
+    with tempfile.TemporaryDirectory(prefix="onward-mutations-") as folder:
+        place = pathlib.Path(folder)
+        copy_tree(place)
+        made = run(["meson", "setup", place / "build", place,
+                    "-Db_sanitize=address,undefined", "-Db_lundef=false",
+                    "-Dwerror=false"])
+        if made.returncode != 0:
+            sys.exit(made.stdout + made.stderr)
+        # Without any row each of the tests passes.
+        tests = sorted({f"tests/test_{r[4]}" for r in rows})
+        built = run(["ninja", "-C", place / "build", *tests])
+        if built.returncode != 0:
+            sys.exit(built.stdout[-4000:])
+        for test in tests:
+            done = run([place / "build" / test])
+            if done.returncode != 0:
+                sys.exit(f"{test} fails as it is\n{done.stdout[-2000:]}")
+        missed = [r for r in rows if not try_row(place, r)]
+    print(f"{len(rows) - len(missed)} of {len(rows)} seen to fail")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
