@@ -36,8 +36,6 @@ ROWS = [
      "            onward_core__buf_add(data, \" \", 1);", "dns_wire"),
     ("A042", "spf/check.c", "c->phase == PHASE_DONE && !c->guard.is_dead",
      "c->phase == PHASE_DONE", "attacks_verdicts"),
-    ("A042", "dkim/verify.c", "if (v->is_done || !v->body->is_finished)",
-     "if (!v->body->is_finished)", "verify_order"),
     ("A042", "verify/verifier.c", "if (v->is_done || !v->is_finished)",
      "if (!v->is_finished)", "verify_order"),
     ("A043", "spf/check.c", "now_ms >= c->deadline_ms", "0", "spf_check"),

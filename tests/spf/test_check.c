@@ -167,6 +167,11 @@ static const struct row {
      "why.e.example TXT \"http://x.example/?%{L}&%{S2r+.}\"",
      "\xc3\xa9+/~\xff@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH,
      "-all", "http://x.example/?%C3%A9%2B%2F~%FF&%2F~%FF%40e.%C3%A9", 0, 0},
+    {"a control from the sender in one",
+     "e.example TXT \"v=spf1 -all exp=why.e.example\"\n"
+     "why.e.example TXT \"%{l} is not here\"",
+     "a\rb@e.example", ONWARD_SPF_FAIL, ONWARD_SPF_REASON_MATCH, "-all", "", 0,
+     0},
     {"octets above ASCII outside of one",
      "e.example TXT \"v=spf1 -all exp=why.e.example\"\n"
      "why.e.example TXT \"%{l} is not here\"",
