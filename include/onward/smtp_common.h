@@ -30,6 +30,13 @@ struct onward_smtp_reply {
      * sent. Octets that do not belong into a reply are sent as \xHH.
      */
     struct onward_str text;
+    /**
+     * Hold the reply back for so long once its turn has come, to slow a client
+     * down; at most the session's answer_ms. 0: at once. 0 in what is received.
+     *
+     * @since 0.1
+     */
+    size_t delay_ms;
 };
 
 /**

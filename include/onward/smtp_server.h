@@ -191,7 +191,13 @@ enum onward_smtp_server_flag {
     ONWARD_SMTP_SERVER_OFFER_LIMITS = 4096,
     /** Offer mechanisms that show passwords or tokens (PLAIN, LOGIN, XOAUTH2,
      * OAUTHBEARER) without TLS too: everybody on the way can read them. */
-    ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH = 1024
+    ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH = 1024,
+    /** Answer 554 instead of 220 to a client that talks before it could have
+     * seen the greeting (onward_smtp_server_is_early()), and close. */
+    ONWARD_SMTP_SERVER_REFUSE_EARLY = 65536,
+    /** Log each command and each line of a reply (ONWARD_LOG_DEBUG, "smtp",
+     * "command" and "reply"), without what AUTH says. */
+    ONWARD_SMTP_SERVER_TRACE = 131072
 };
 
 /**
@@ -408,8 +414,8 @@ onward_smtp_server_tls(const struct onward_smtp_server *session);
  * @return 1 or 0.
  * @since 0.1
  */
-ONWARD_API int onward_smtp_server_is_authenticated(
-    const struct onward_smtp_server *session);
+ONWARD_API int
+onward_smtp_server_is_authenticated(const struct onward_smtp_server *session);
 
 /**
  * Whose password or token it was.
@@ -438,6 +444,17 @@ onward_smtp_server_authorization_id(const struct onward_smtp_server *session);
  */
 ONWARD_API int
 onward_smtp_server_auth_mechanism(const struct onward_smtp_server *session);
+
+/**
+ * Did the client talk before it could have seen the greeting? Programs that
+ * send junk often do. To catch more of them hold the greeting back a little
+ * (delay_ms of the reply to `connect`).
+ *
+ * @return 1 or 0.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_is_early(const struct onward_smtp_server *session);
 
 /**
  * The client's address, from the options.

@@ -118,6 +118,8 @@ struct onward_channel_bounds {
      * wait for each other (RFC 2920 section 3.1).
      */
     bool reads_while_full;
+    /* Of these there are very many, most of them idle. */
+    bool is_small;
 };
 
 /* Embedded in an engine; its fields are the channel's own, but for guard. */

@@ -4,8 +4,9 @@
  */
 #include "channel/channel_priv.h"
 
-/* An idle session should not hold the memory of its busiest moment. */
-enum { KEEP_IDLE = 1024 };
+/* An idle session should not hold the memory of its busiest moment. Where there
+ * are very many it holds no more than a short reply needs. */
+enum { KEEP_IDLE = 1024, KEEP_SMALL = 64 };
 
 size_t onward_channel__out_len(const struct onward_channel *ch)
 {
@@ -79,7 +80,7 @@ int onward_channel__written(struct onward_channel *ch, size_t n)
     ch->out_start += n;
     if (ch->out_start == ch->out.len) {
         ch->out_start = 0;
-        if (ch->out.cap > KEEP_IDLE)
+        if (ch->out.cap > (ch->bounds.is_small ? KEEP_SMALL : KEEP_IDLE))
             onward_core__buf_clear(&ch->out);
         else
             onward_core__buf_reset(&ch->out);

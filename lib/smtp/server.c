@@ -7,10 +7,11 @@
 #include "smtp/sasl_priv.h"
 #include "tls/tls_shared.h"
 
-_Static_assert(offsetof(struct onward_smtp_server_host, auth_done) +
-                       sizeof(((struct onward_smtp_server_host *)0)->auth_done) ==
-                   sizeof(struct onward_smtp_server_host),
-               "no tail padding");
+_Static_assert(
+    offsetof(struct onward_smtp_server_host, auth_done) +
+            sizeof(((struct onward_smtp_server_host *)0)->auth_done) ==
+        sizeof(struct onward_smtp_server_host),
+    "no tail padding");
 _Static_assert(offsetof(struct onward_smtp_server_opts, scram_iterations) +
                        sizeof(size_t) ==
                    sizeof(struct onward_smtp_server_opts),
@@ -28,7 +29,8 @@ enum {
         ONWARD_SMTP_SERVER_ALLOW_BINARYMIME | ONWARD_SMTP_SERVER_ALLOW_DSN |
         ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS |
         ONWARD_SMTP_SERVER_ALLOW_DELIVERBY | ONWARD_SMTP_SERVER_OFFER_LIMITS |
-        ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH
+        ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH | ONWARD_SMTP_SERVER_REFUSE_EARLY |
+        ONWARD_SMTP_SERVER_TRACE
 };
 
 /* ---- Options ----------------------------------------------------------- */
@@ -87,13 +89,12 @@ static int check_opts(const struct onward_smtp_server_opts *o,
     return 0;
 }
 
-static int64_t resolve_ms(size_t given, size_t dflt)
+/* Beyond 32 bits it is no limit. */
+static uint32_t resolve(size_t given, size_t dflt)
 {
-    size_t ms = onward_core__limit(given, dflt);
+    size_t limit = onward_core__limit(given, dflt);
 
-    /* Beyond some 35 years it is no limit. */
-    return ms > (size_t)1 << (sizeof(size_t) > 4 ? 40 : 30) ? ONWARD_NEVER / 4
-                                                            : (int64_t)ms;
+    return limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit;
 }
 
 static void resolve_limits(struct onward_smtp_server *s,
@@ -101,33 +102,31 @@ static void resolve_limits(struct onward_smtp_server *s,
 {
     struct server_limits *l = &s->limits;
 
-    l->line_bytes = onward_core__limit(o->line_bytes, 2048);
-    l->recipients = onward_core__limit(o->recipients, 1000);
-    l->errors = onward_core__limit(o->errors, 20);
-    l->junk = onward_core__limit(o->junk, 100);
+    l->line_bytes = resolve(o->line_bytes, 2048);
+    l->recipients = resolve(o->recipients, 1000);
+    l->errors = resolve(o->errors, 20);
+    l->junk = resolve(o->junk, 100);
     l->message_bytes = onward_core__limit(
         o->message_bytes, onward_core__limits(s->ctx)->message_bytes);
-    l->command_ms = resolve_ms(o->command_ms, 300000);
-    l->data_ms = resolve_ms(o->data_ms, 180000);
-    l->tls_ms = resolve_ms(o->tls_ms, 120000);
-    l->answer_ms = resolve_ms(o->answer_ms, 300000);
-    l->session_bytes = onward_core__limit(o->session_bytes, 262144);
-    l->auth_attempts = onward_core__limit(o->auth_attempts, 3);
-    l->scram_iterations = onward_core__limit(o->scram_iterations, 15000);
-    l->data_rate = onward_core__limit(o->data_rate, 256);
+    l->command_ms = resolve(o->command_ms, 300000);
+    l->data_ms = resolve(o->data_ms, 180000);
+    l->tls_ms = resolve(o->tls_ms, 120000);
+    l->answer_ms = resolve(o->answer_ms, 300000);
+    l->session_bytes = resolve(o->session_bytes, 262144);
+    l->auth_attempts = resolve(o->auth_attempts, 3);
+    l->scram_iterations = resolve(o->scram_iterations, 15000);
+    l->data_rate = resolve(o->data_rate, 256);
     if (l->data_rate == 0)
         l->data_rate = 1;
 }
 
 /* Behind the struct, so that an idle session is one block. */
-static struct onward_str keep(char **at, struct onward_str s)
+static uint8_t keep(char **at, struct onward_str s)
 {
-    struct onward_str kept = onward_core__str(*at, s.len);
-
     if (s.len > 0)
         memcpy(*at, s.data, s.len);
     *at += s.len;
-    return kept;
+    return (uint8_t)s.len;
 }
 
 /* ---- Life -------------------------------------------------------------- */
@@ -155,6 +154,7 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
                         const struct onward_smtp_server_opts *o,
                         const struct onward_smtp_server_host *host)
 {
+    static const struct onward_channel_bounds bounds = {.is_small = true};
     char *tail = (char *)(s + 1);
 
     s->ctx = onward_ctx_ref(onward_core__desk_ctx(desk));
@@ -164,20 +164,19 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
     s->auth_mechanisms = o->auth_mechanisms;
     s->mode = (enum onward_smtp_server_mode)o->mode;
     s->log_id = o->log_id != 0 ? o->log_id : onward_core__desk_log_id(desk);
-    s->hostname = keep(&tail, o->hostname);
-    s->banner =
+    s->hostname_len = keep(&tail, o->hostname);
+    s->banner_len =
         keep(&tail, o->banner.len > 0 ? o->banner : ONWARD_STR("ESMTP"));
-    s->client_name = keep(&tail, o->client_name);
+    s->client_name_len = keep(&tail, o->client_name);
     if (o->client_ip != NULL)
         s->client_ip = *o->client_ip;
     if (o->tls != NULL)
         s->tls = onward_tls_config_ref(o->tls);
     resolve_limits(s, o);
     onward_channel__init(&s->channel, s->ctx, desk, &server_channel_ops, s,
-                         NULL);
+                         &bounds);
     onward_core__task_init(&s->task, desk, run_task);
     onward_core__buf_init(&s->line, s->ctx, ONWARD_LIMIT_NONE);
-    onward_core__buf_init(&s->scratch, s->ctx, ONWARD_LIMIT_NONE);
 }
 
 int onward_smtp_server_new(struct onward_desk *desk,
@@ -208,7 +207,6 @@ int onward_smtp_server_new(struct onward_desk *desk,
         return ONWARD_ENOMEM;
     server_init(s, desk, &o, &h);
     if (h.connect != NULL) {
-        onward_channel__pause(&s->channel);
         onward_core__task_ready(&s->task);
     } else {
         server_greet(s);
@@ -244,7 +242,6 @@ static void destroy(struct onward_smtp_server *s)
     server_login_set(s, onward_core__str(NULL, 0), onward_core__str(NULL, 0));
     onward_channel__clear(&s->channel);
     onward_core__task_clear(&s->task);
-    onward_core__buf_clear(&s->scratch);
     txn_free(s);
     server_chunk_drop(s);
     onward_core__free(ctx, (void *)(uintptr_t)s->helo.data);

@@ -199,10 +199,10 @@ static void scram_answered(struct onward_smtp_server *s,
     }
     make_salt(s, fake);
     onward_core__buf_reset(&auth->out);
-    go_on(s, onward_smtp__sasl_scram(
-                 &auth->sasl, auth->is_known ? &auth->credentials : NULL,
-                 onward_core__str(fake, sizeof(fake)),
-                 s->limits.scram_iterations, &auth->out));
+    go_on(s, onward_smtp__sasl_scram(&auth->sasl,
+                                     auth->is_known ? &auth->credentials : NULL,
+                                     onward_core__str(fake, sizeof(fake)),
+                                     s->limits.scram_iterations, &auth->out));
 }
 
 /* 334 is ours alone: the credentials are there, or there is no such user. */
@@ -265,18 +265,13 @@ int onward_smtp_auth_scram(
 static void say_challenge(struct onward_smtp_server *s)
 {
     struct server_auth *auth = s->auth;
-    int err;
+    struct onward_buf wire;
 
-    onward_core__buf_reset(&s->scratch);
-    onward_core__buf_add_text(&s->scratch, "334 ");
-    onward_core__base64_encode(&s->scratch, auth->out.data, auth->out.len);
-    err = onward_core__buf_add(&s->scratch, "\r\n", 2);
-    if (err == 0)
-        err = onward_channel__write_str(&s->channel,
-                                        onward_core__buf_str(&s->scratch));
-    if (err < 0 && s->error == 0)
-        s->error = err;
-    onward_core__buf_clear(&s->scratch);
+    onward_core__buf_init(&wire, s->ctx, ONWARD_LIMIT_NONE);
+    onward_core__buf_add_text(&wire, "334 ");
+    onward_core__base64_encode(&wire, auth->out.data, auth->out.len);
+    onward_core__buf_add(&wire, "\r\n", 2);
+    server_say_wire(s, &wire);
 }
 
 static void ask(struct onward_smtp_server *s)
@@ -384,8 +379,8 @@ static bool begin(struct onward_smtp_server *s,
     }
     onward_smtp__sasl_init(&auth->sasl, s->ctx, mech);
     auth->sasl.tls = onward_smtp_server_tls(s);
-    auth->sasl.plus_offered = (server_auth_offer(s) &
-                               ONWARD_SMTP_AUTH_SCRAM_SHA_256_PLUS) != 0;
+    auth->sasl.plus_offered =
+        (server_auth_offer(s) & ONWARD_SMTP_AUTH_SCRAM_SHA_256_PLUS) != 0;
     onward_core__buf_init(&auth->in, s->ctx, ONWARD_SASL__LINE_MAX);
     onward_core__buf_init(&auth->out, s->ctx, ONWARD_SASL__LINE_MAX);
     auth->in.is_secret = auth->out.is_secret = true;

@@ -9,6 +9,9 @@
 
 static bool takes_input(const struct onward_smtp_server *s)
 {
+    /* A client that talks before the greeting is found out. */
+    if (s->state == SERVER_NEW || s->state == SERVER_GREETING)
+        return !server_is_over(s) && !s->is_early && !s->is_host_paused;
     return !server_is_over(s) && !s->is_held && !s->is_host_paused &&
            (s->first == NULL || s->last->asker->overlaps) &&
            (s->state == SERVER_COMMAND || s->state == SERVER_MESSAGE ||
@@ -20,7 +23,7 @@ static enum server_wait wait_of(const struct onward_smtp_server *s)
     if (server_is_over(s) || s->is_host_paused)
         return SERVER_WAIT_NOTHING;
     if (s->first != NULL)
-        return SERVER_WAIT_ANSWER;
+        return server_is_delayed(s) ? SERVER_WAIT_DELAY : SERVER_WAIT_ANSWER;
     switch (s->state) {
     case SERVER_NEW:
     case SERVER_GREETING:
@@ -37,6 +40,12 @@ static enum server_wait wait_of(const struct onward_smtp_server *s)
     return SERVER_WAIT_NOTHING;
 }
 
+/* A limit of milliseconds, which may be none. */
+static int64_t ms_of(uint64_t ms)
+{
+    return ms >= UINT32_MAX ? ONWARD_NEVER : (int64_t)ms;
+}
+
 /* Octets may come slowly, but a message as a whole has to get on. */
 static int64_t message_timeout(const struct onward_smtp_server *s)
 {
@@ -50,23 +59,27 @@ static int64_t message_timeout(const struct onward_smtp_server *s)
 
     if (left < 0)
         left = 0;
-    return left < s->limits.data_ms ? left : s->limits.data_ms;
+    if (s->limits.command_ms == UINT32_MAX || left > s->limits.data_ms)
+        return ms_of(s->limits.data_ms);
+    return left;
 }
 
-static int64_t timeout_of(const struct onward_smtp_server *s)
+static int64_t timeout_of(struct onward_smtp_server *s)
 {
     switch (s->wait) {
     case SERVER_WAIT_NOTHING:
         return ONWARD_NEVER;
     case SERVER_WAIT_COMMAND:
-        return s->limits.command_ms;
+        return ms_of(s->limits.command_ms);
     case SERVER_WAIT_MESSAGE:
         return message_timeout(s);
     case SERVER_WAIT_TLS:
-        return s->limits.tls_ms;
+        return ms_of(s->limits.tls_ms);
     case SERVER_WAIT_ANSWER:
-        return s->first->asker->is_slow ? 2 * s->limits.answer_ms
-                                        : s->limits.answer_ms;
+        return ms_of((s->first->asker->is_slow ? UINT64_C(2) : UINT64_C(1)) *
+                     s->limits.answer_ms);
+    case SERVER_WAIT_DELAY:
+        return server_delay_ms(s);
     }
     return ONWARD_NEVER;
 }
@@ -125,6 +138,24 @@ static int finish(struct onward_smtp_server *s)
     return onward_channel__is_dead(&s->channel) ? 0 : s->error;
 }
 
+/* Did the client talk before it could have seen our greeting (RFC 5321 section
+ * 3.1 makes it wait)? */
+static void look_for_early(struct onward_smtp_server *s)
+{
+    bool has_greeted = s->state != SERVER_NEW && s->state != SERVER_GREETING;
+
+    if (s->has_heard)
+        return;
+    s->has_heard = has_greeted;
+    if (has_greeted && !onward_channel__is_unseen(&s->channel))
+        return;
+    s->is_early = true;
+    if (has_greeted && (s->flags & ONWARD_SMTP_SERVER_REFUSE_EARLY) != 0)
+        server_end_with(s, ONWARD_ESYNTAX, 554, "5.5.1",
+                        "Talked before the greeting", "early-talker",
+                        onward_core__str(NULL, 0));
+}
+
 static int engine_feed(void *engine, const unsigned char *data, size_t len,
                        size_t *taken)
 {
@@ -144,6 +175,7 @@ static int engine_feed(void *engine, const unsigned char *data, size_t len,
             onward_channel__pause(&s->channel);
         return finish(s);
     }
+    look_for_early(s);
     while (at < len && takes_input(s) &&
            !onward_channel__is_full(&s->channel)) {
         size_t n = 0;
@@ -194,6 +226,9 @@ static int engine_timeout(void *engine, int64_t now_ms)
         break;
     case SERVER_WAIT_ANSWER:
         server_question_expire(s);
+        break;
+    case SERVER_WAIT_DELAY:
+        s->first->is_due = true;
         break;
     }
     return finish(s);

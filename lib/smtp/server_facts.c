@@ -34,6 +34,11 @@ int onward_smtp_server_is_tls(const struct onward_smtp_server *session)
     return session->is_tls;
 }
 
+int onward_smtp_server_is_early(const struct onward_smtp_server *session)
+{
+    return session->is_early;
+}
+
 const struct onward_tls_facts *
 onward_smtp_server_tls(const struct onward_smtp_server *session)
 {

@@ -13,17 +13,27 @@ static bool fits_greeting(size_t code)
 static void greeting_answered(struct onward_smtp_server *s,
                               struct server_question *q)
 {
+    static const struct onward_smtp_reply early =
+        SERVER_REPLY(554, "", "Talked before the greeting");
     struct onward_smtp_reply reply = q->reply;
     struct onward_buf text;
+    int status = 0;
 
+    if (s->is_early && reply.code == 220 &&
+        (s->flags & ONWARD_SMTP_SERVER_REFUSE_EARLY) != 0) {
+        onward_core__log(s->ctx, ONWARD_LOG_WARN, "smtp", "early-talker",
+                         s->log_id, onward_core__str(NULL, 0));
+        reply = early;
+        status = ONWARD_ESYNTAX;
+    }
     onward_core__buf_init(&text, s->ctx,
                           ONWARD_SMTP__REPLY_TEXT_MAX + SERVER_HELO_MAX + 1);
-    onward_core__buf_add_str(&text, s->hostname);
+    onward_core__buf_add_str(&text, server_hostname(s));
     onward_core__buf_add_byte(&text, ' ');
     if (reply.text.len > 0)
         onward_core__buf_add_str(&text, reply.text);
     else if (reply.code == 220)
-        onward_core__buf_add_str(&text, s->banner);
+        onward_core__buf_add_str(&text, server_banner(s));
     else
         onward_core__buf_add_text(&text, onward_smtp__stock_text(reply.code));
     if (text.err < 0 && s->error == 0)
@@ -37,7 +47,7 @@ static void greeting_answered(struct onward_smtp_server *s,
     if (reply.code == 220)
         s->state = SERVER_COMMAND;
     else
-        server_end(s, 0);
+        server_end(s, status);
 }
 
 static const struct server_asker greeting_asker = {

@@ -92,7 +92,7 @@ static void say_hello(struct onward_smtp_server *s,
     struct onward_buf text;
 
     onward_core__buf_init(&text, s->ctx, ONWARD_SMTP__REPLY_TEXT_MAX);
-    onward_core__buf_add_str(&text, s->hostname);
+    onward_core__buf_add_str(&text, server_hostname(s));
     if (greet.len > 0 && greet.len < ONWARD_SMTP__REPLY_LINE_MAX) {
         onward_core__buf_add_byte(&text, ' ');
         onward_core__buf_add_str(&text, greet);

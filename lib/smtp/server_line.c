@@ -138,6 +138,7 @@ static int run_exchange(struct onward_smtp_server *s, struct onward_str line)
     if (s->first != NULL)
         return SERVER_HOLD;
     s->has_progress = true;
+    server_trace_command(s, NULL, line);
     if (s->fault == SERVER_FAULT_LONG) {
         server_exchange_end(s);
         return server_say(s, 500, "5.5.6", "Line too long");
@@ -165,6 +166,7 @@ int server_line_run(struct onward_smtp_server *s, struct onward_str line)
                              !server_may_overlap(s) || !is_fine(s, line)))
         return SERVER_HOLD;
     s->has_progress = true;
+    server_trace_command(s, command, line);
     if (s->fault != SERVER_FAULT_NONE)
         return run_faulty(s);
     if (refuse_line(s, command, verb, line))

@@ -44,7 +44,8 @@ enum server_wait {
     SERVER_WAIT_COMMAND,
     SERVER_WAIT_MESSAGE,
     SERVER_WAIT_TLS,
-    SERVER_WAIT_ANSWER
+    SERVER_WAIT_ANSWER,
+    SERVER_WAIT_DELAY /* a reply is held back */
 };
 
 /* What is wrong with a line as a whole. */
@@ -77,6 +78,7 @@ struct server_command {
     bool is_junk;    /* leads nowhere: counted */
     bool before_tls; /* RFC 3207 section 4: also where TLS is required */
     bool needs_auth; /* 530 where AUTH is required and was not done */
+    bool is_secret;  /* what stands behind its first word is not traced */
 };
 
 /*
@@ -137,7 +139,9 @@ struct server_question {
     struct onward_smtp_reply reply; /* when is_answered */
     char *text;                     /* holds what reply borrows; may be NULL */
     size_t index;                   /* of the recipient */
+    int64_t due_ms;                 /* of a reply that is held back; 0: none */
     bool is_answered;
+    bool is_due; /* it was held back long enough */
 };
 
 /* ---- The session ------------------------------------------------------- */
@@ -218,13 +222,13 @@ struct server_chunk {
     bool is_last;
 };
 
-/* Options, resolved. */
+/* Options, resolved; UINT32_MAX is no limit. A session is small: of these there
+ * are as many as there are sessions. */
 struct server_limits {
-    size_t recipients, errors, junk, line_bytes, session_bytes;
     uint64_t message_bytes;
-    int64_t command_ms, data_ms, tls_ms, answer_ms;
-    uint64_t data_rate;
-    size_t auth_attempts, scram_iterations;
+    uint32_t recipients, errors, junk, line_bytes, session_bytes;
+    uint32_t command_ms, data_ms, tls_ms, answer_ms;
+    uint32_t data_rate, auth_attempts, scram_iterations;
 };
 
 struct onward_smtp_server {
@@ -237,8 +241,8 @@ struct onward_smtp_server {
     struct onward_tls_config *tls;
     uint64_t log_id;
     size_t flags;
-    /* Behind the struct, in the same block. */
-    struct onward_str hostname, banner, client_name;
+    /* Of the texts behind the struct: server_hostname() and so on. */
+    uint8_t hostname_len, banner_len, client_name_len;
     struct onward_ip client_ip;
 
     enum onward_smtp_server_mode mode;
@@ -251,6 +255,8 @@ struct onward_smtp_server {
     bool is_host_paused;
     bool is_shutdown;
     bool has_progress; /* the timeout starts anew */
+    bool has_heard;    /* an octet of the client */
+    bool is_early;     /* before it could have seen the greeting */
 
     /* The line that is being read, or that is held. */
     struct onward_buf line;
@@ -266,10 +272,10 @@ struct onward_smtp_server {
     size_t auth_mechanisms;                 /* that are allowed */
     enum onward_smtp_auth_mechanism auth_mechanism; /* that was used */
     size_t auth_failures;
-    struct onward_str helo;                 /* heap */
-    struct onward_str new_helo;             /* heap; being asked about */
-    struct onward_tls__filter *filter;      /* the channel's; NULL: none */
-    struct onward_tls_facts *host_facts;    /* heap */
+    struct onward_str helo;              /* heap */
+    struct onward_str new_helo;          /* heap; being asked about */
+    struct onward_tls__filter *filter;   /* the channel's; NULL: none */
+    struct onward_tls_facts *host_facts; /* heap */
     size_t error_count, junk_count;
 
     struct server_question *first, *last;
@@ -279,6 +285,28 @@ struct onward_smtp_server {
     struct server_chunk *chunk; /* heap; in SERVER_CHUNK, or its question */
     struct onward_buf scratch;  /* a reply on its way to the channel */
 };
+
+/* Texts that stand behind the struct, in the same block. */
+static inline struct onward_str
+server_hostname(const struct onward_smtp_server *s)
+{
+    return onward_core__str(s + 1, s->hostname_len);
+}
+
+static inline struct onward_str
+server_banner(const struct onward_smtp_server *s)
+{
+    return onward_core__str((const char *)(s + 1) + s->hostname_len,
+                            s->banner_len);
+}
+
+static inline struct onward_str
+server_client_name(const struct onward_smtp_server *s)
+{
+    return onward_core__str((const char *)(s + 1) + s->hostname_len +
+                                s->banner_len,
+                            s->client_name_len);
+}
 
 static inline bool server_is_over(const struct onward_smtp_server *s)
 {
@@ -326,6 +354,8 @@ void server_login_set(struct onward_smtp_server *s, struct onward_str who,
 /* Say it. What fails is in s->error. */
 void server_say_reply(struct onward_smtp_server *s,
                       const struct onward_smtp_reply *reply, unsigned flags);
+/* Lines as they stand on the wire; the buffer is cleared. */
+void server_say_wire(struct onward_smtp_server *s, struct onward_buf *wire);
 /* The three texts are static and end in NUL. Returns SERVER_DONE. */
 int server_say(struct onward_smtp_server *s, size_t code, const char *enhanced,
                const char *text);
@@ -356,6 +386,10 @@ void server_settle(struct onward_smtp_server *s);
 void server_questions_drop(struct onward_smtp_server *s);
 /* Tokens become stale, the memory stays for now. */
 void server_questions_close(struct onward_smtp_server *s);
+/* Is the first answer there, but to be held back for now? */
+bool server_is_delayed(const struct onward_smtp_server *s);
+/* For how long from now. */
+int64_t server_delay_ms(struct onward_smtp_server *s);
 /* May a question of that kind be asked while others wait? */
 bool server_may_overlap(const struct onward_smtp_server *s);
 bool server_fits_yes_no(size_t code); /* 2yz, 4yz, 5yz */
@@ -394,6 +428,16 @@ const struct server_command *
 server_command_of(const struct onward_smtp_server *s, struct onward_str verb);
 /* Is that the first word of another protocol? */
 bool server_is_foreign(struct onward_str verb);
+
+/* ---- server_trace.c ---------------------------------------------------- */
+
+/* A line that is run now; command NULL: none is known by its verb. */
+void server_trace_command(const struct onward_smtp_server *s,
+                          const struct server_command *command,
+                          struct onward_str line);
+/* A reply as it stands on the wire. */
+void server_trace_reply(const struct onward_smtp_server *s,
+                        struct onward_str text);
 
 /* ---- server_exchange.c ------------------------------------------------- */
 

@@ -85,9 +85,34 @@ void server_question_expire(struct onward_smtp_server *s)
     }
 }
 
+bool server_is_delayed(const struct onward_smtp_server *s)
+{
+    const struct server_question *q = s->first;
+
+    return q != NULL && q->is_answered && q->reply.delay_ms > 0 && !q->is_due &&
+           !s->is_shutdown;
+}
+
+int64_t server_delay_ms(struct onward_smtp_server *s)
+{
+    struct server_question *q = s->first;
+    int64_t now_ms = onward_channel__now(&s->channel);
+    int64_t delay_ms = s->limits.answer_ms;
+
+    if (q->reply.delay_ms < (uint64_t)delay_ms)
+        delay_ms = (int64_t)q->reply.delay_ms;
+    /* A clock that is not known yet starts with the first time told. */
+    if (now_ms == 0)
+        return delay_ms;
+    if (q->due_ms == 0)
+        q->due_ms = now_ms + delay_ms;
+    return q->due_ms > now_ms ? q->due_ms - now_ms : 0;
+}
+
 void server_settle(struct onward_smtp_server *s)
 {
-    while (!server_is_over(s) && s->first != NULL && s->first->is_answered) {
+    while (!server_is_over(s) && s->first != NULL && s->first->is_answered &&
+           !server_is_delayed(s)) {
         struct server_question *q = s->first;
 
         s->first = q->next;
@@ -130,7 +155,8 @@ static void keep_reply(struct server_question *q,
     struct onward_str text =
         onward_core__sub(reply->text, 0, ONWARD_SMTP__REPLY_TEXT_MAX);
     size_t len = reply->enhanced.len + text.len;
-    struct onward_smtp_reply kept = {.size = sizeof(kept), .code = reply->code};
+    struct onward_smtp_reply kept = {
+        .size = sizeof(kept), .code = reply->code, .delay_ms = reply->delay_ms};
 
     if (len > 0)
         q->text = onward_core__alloc(q->session->ctx, len);

@@ -63,8 +63,8 @@ static void add_from(struct onward_buf *b, const struct onward_smtp_server *s)
         onward_core__buf_add_text(b, "unknown");
     if (s->client_ip.family != 0) {
         onward_core__buf_add_text(b, " (");
-        if (s->client_name.len > 0) {
-            onward_core__buf_add_str(b, s->client_name);
+        if (server_client_name(s).len > 0) {
+            onward_core__buf_add_str(b, server_client_name(s));
             onward_core__buf_add_byte(b, ' ');
         }
         add_literal(b, &s->client_ip);
@@ -133,7 +133,7 @@ int onward_smtp_server_received(struct onward_smtp_server *session,
     onward_core__buf_init(&b, session->ctx, FIELD_MAX);
     add_from(&b, session);
     onward_core__buf_add_text(&b, "\r\n\tby ");
-    onward_core__buf_add_str(&b, session->hostname);
+    onward_core__buf_add_str(&b, server_hostname(session));
     onward_core__buf_add_text(&b, " with ");
     add_with(&b, session);
     add_tls(&b, session);

@@ -18,7 +18,7 @@ static const struct server_command commands[] = {
     {"HELO", server_cmd_helo, IN_ESMTP, .is_junk = true},
     {"LHLO", server_cmd_lhlo, IN_LMTP, .is_junk = true, .before_tls = true},
     {"STARTTLS", server_cmd_starttls, IN_ALL, .before_tls = true},
-    {"AUTH", server_cmd_auth, IN_ALL},
+    {"AUTH", server_cmd_auth, IN_ALL, .is_secret = true},
     {"MAIL", server_cmd_mail, IN_ALL, .needs_auth = true},
     {"RCPT", server_cmd_rcpt, IN_ALL, .overlaps = true},
     {"DATA", server_cmd_data, IN_ALL},

@@ -96,6 +96,8 @@ static void keep_log(void *user, const struct onward_log_event *event)
     struct t_world *w = user;
 
     w->log_count++;
+    if (w->on_log != NULL)
+        w->on_log(w, event);
     snprintf(w->last_log, sizeof(w->last_log), "%s %s %.*s", event->module,
              event->code, (int)event->detail.len, event->detail.data);
 }

@@ -38,6 +38,8 @@ struct t_world {
     /* Sees each block as it is given back; NULL: nobody does. */
     void (*freed)(void *arg, const void *block, size_t bytes);
     void *freed_arg;
+    /* Told of each event too; may be NULL. */
+    void (*on_log)(void *user, const struct onward_log_event *event);
     struct onward_ctx *ctx;
 };
 
