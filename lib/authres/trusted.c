@@ -4,20 +4,43 @@
  */
 #include "authres/authres_shared.h"
 
+#include "core/domain_shared.h"
 #include "mime/mime_shared.h"
 
-static int parse(const struct onward_header *header, size_t i,
-                 struct onward_authres **authres)
+/* In doubt a field claims to be ours, and in doubt it is not: `mx.b.example:25`
+ * is none that we write. 1, 0 or ONWARD_ENOMEM. */
+static int is_id(struct onward_arena *scratch, struct onward_str found,
+                 struct onward_str id)
+{
+    struct onward_str a, b;
+    int err;
+
+    if (onward_core__str_ieq(found, id))
+        return 1;
+    err = onward_core__domain_to_ascii(scratch, found, &a);
+    if (err == 0)
+        err = onward_core__domain_to_ascii(scratch, id, &b);
+    if (err != 0)
+        return err == ONWARD_ENOMEM ? err : 0;
+    return onward_core__str_ieq(a, b);
+}
+
+static int parse(struct onward_arena *scratch,
+                 const struct onward_header *header, size_t i,
+                 struct onward_str id, struct onward_authres **authres)
 {
     struct onward_authres *found = NULL;
-    int err = onward_authres_parse(header->ctx, onward_mime__value(header, i),
+    int ret = onward_authres_parse(header->ctx, onward_mime__value(header, i),
                                    NULL, &found);
 
-    if (err != 0)
-        return err;
-    if (onward_authres_fault(found, NULL) != NULL) {
+    if (ret != 0)
+        return ret;
+    ret = onward_authres_fault(found, NULL) == NULL
+              ? is_id(scratch, onward_authres_authserv_id(found), id)
+              : 0;
+    if (ret != 1) {
         onward_authres_free(found);
-        return ONWARD_ENOENT;
+        return ret == 0 ? ONWARD_ENOENT : ret;
     }
     *authres = found;
     return 0;
@@ -44,8 +67,9 @@ int onward_authres_trusted(const struct onward_header *header,
             break;
         i = header->items[i].below;
     }
+    if (ret >= 0)
+        ret = ret == 0 ? ONWARD_ENOENT
+                       : parse(&scratch, header, i, authserv_id, authres);
     onward_core__arena_clear(&scratch);
-    if (ret < 0)
-        return ret;
-    return ret == 0 ? ONWARD_ENOENT : parse(header, i, authres);
+    return ret;
 }

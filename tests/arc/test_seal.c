@@ -405,6 +405,15 @@ static void test_bad_options_are_refused(void **state)
     set(&o.body_hash, "31 octets, one less than needed");
     assert_int_equal(make_sealer(&x, &o), ONWARD_EINVAL);
     o = plain_opts();
+    o.expire_s = -1;
+    assert_int_equal(make_sealer(&x, &o), ONWARD_EINVAL);
+    o.time_s = INT64_C(999999999999);
+    o.expire_s = 1;
+    assert_int_equal(make_sealer(&x, &o), ONWARD_EINVAL);
+    o = plain_opts();
+    o.listing = 2;
+    assert_int_equal(make_sealer(&x, &o), ONWARD_EINVAL);
+    o = plain_opts();
     assert_int_equal(onward_arc_sealer_new(x.signer, &o, &no_done, &x.s),
                      ONWARD_EINVAL);
     close_world(&x);

@@ -2,6 +2,7 @@
 
 #include "authres/authres_shared.h"
 #include "core/json_shared.h"
+#include "mime/mime_shared.h"
 
 /* In tables; NULs inside count. */
 #define T(literal)                                                             \
@@ -137,6 +138,38 @@ static void test_no_memory(void **state)
     t_oom_sweep(ask, NULL);
 }
 
+static bool trust(struct t_world *w, void *arg)
+{
+    static const char text[] = "Authentication-Results: else.example; none\r\n"
+                               "Authentication-Results: b\xc3\xbc"
+                               "cher.example; spf=pass\r\n\r\n";
+    struct onward_authres *found = NULL;
+    struct onward_header *h = NULL;
+    bool is_found = false;
+    size_t taken;
+
+    (void)arg;
+    if (onward_header_new(w->ctx, &h) == 0 &&
+        onward_header_feed(h, text, sizeof(text) - 1, &taken) >= 0 &&
+        onward_header_finish(h) == 0) {
+        int err = onward_authres_trusted(h, ONWARD_STR("xn--bcher-kva.example"),
+                                         &found);
+
+        assert_true(err == 0 || err == ONWARD_ENOMEM);
+        is_found = err == 0;
+        assert_true(is_found == (found != NULL));
+    }
+    onward_authres_free(found);
+    onward_header_free(h);
+    return is_found;
+}
+
+static void test_trusted_out_of_memory(void **state)
+{
+    (void)state;
+    t_oom_sweep(trust, NULL);
+}
+
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -144,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_id_that_is_no_domain),
         cmocka_unit_test(test_conformance_removal),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_trusted_out_of_memory),
     };
     struct CMUnitTest tests[ROWS + sizeof(more) / sizeof(more[0])];
 

@@ -433,6 +433,55 @@ static void set(struct onward_str *text, const char *value)
     *text = onward_str_of(value);
 }
 
+static int sign_fed(struct world *x, const struct onward_dkim_signer_opts *o,
+                    struct onward_str text)
+{
+    int err;
+
+    onward_dkim_signer_free(x->s);
+    x->s = NULL;
+    assert_int_equal(make_signer(x, o), 0);
+    assert_int_equal(onward_dkim_signer_feed(x->s, text.data, text.len), 0);
+    err = onward_dkim_signer_finish(x->s);
+    run_desk(x);
+    return err;
+}
+
+static void test_a_given_body_hash_signs_as_the_body_does(void **state)
+{
+    const struct onward_str whole = onward_str_of(message);
+    const size_t header_len = whole.len - strlen("Body.\r\n");
+    struct onward_dkim_signer_opts o = plain_opts();
+    unsigned char hash[SHA256_DIGEST_SIZE];
+    struct onward_str out;
+    struct sha256_ctx sha;
+    struct world x;
+    char text[2000];
+
+    (void)state;
+    setup(&x);
+    assert_int_equal(sign_fed(&x, &o, whole), 0);
+    out = onward_dkim_signer_field(x.s);
+    snprintf(text, sizeof(text), "%.*s", (int)out.len, out.data);
+    sha256_init(&sha);
+    sha256_update(&sha, 7, (const uint8_t *)"Body.\r\n");
+    sha256_digest(&sha, sizeof(hash), hash);
+    o.body_hash = (struct onward_str){(const char *)hash, sizeof(hash)};
+    assert_int_equal(sign_fed(&x, &o, onward_core__sub(whole, 0, header_len)),
+                     0);
+    t_assert_str(onward_dkim_signer_field(x.s), text);
+    /* It is for the relaxed form, and of 32 octets. */
+    onward_dkim_signer_free(x.s);
+    x.s = NULL;
+    o.use_simple_body = 1;
+    assert_int_equal(make_signer(&x, &o), ONWARD_EINVAL);
+    o.use_simple_body = 0;
+    o.body_hash.len = 31;
+    assert_int_equal(make_signer(&x, &o), ONWARD_EINVAL);
+    teardown(&x);
+    t_world_clear(&x.w);
+}
+
 static void test_bad_options_are_refused(void **state)
 {
     struct onward_dkim_signer_opts o;
@@ -575,6 +624,7 @@ int main(void)
         cmocka_unit_test(test_what_is_oversigned),
         cmocka_unit_test(test_options_are_written),
         cmocka_unit_test(test_lines_stay_short),
+        cmocka_unit_test(test_a_given_body_hash_signs_as_the_body_does),
         cmocka_unit_test(test_bad_options_are_refused),
         cmocka_unit_test(test_free_in_done_and_before),
         cmocka_unit_test(test_failed_signing_is_told),

@@ -295,6 +295,8 @@ int t_post_data_n(struct t_post *x, const char *message, size_t len)
         x->source != NULL ? x->source : onward_memory_source_table(x->memory);
     err = onward_relay_start(x->relay, x->verifier, source,
                              ONWARD_STR(T_POST_RECEIVED));
+    for (int i = 0; i < 2 && err == 0 && x->dkim != NULL; i++)
+        err = onward_relay_add_signature(x->relay, x->signer, x->dkim);
     if (err == 0)
         t_post_run(x);
     return err;

@@ -30,6 +30,7 @@ struct t_post {
     const char *client_ip; /* 192.0.2.9 passes SPF of a.example */
     size_t smtputf8;
     const struct onward_source *source; /* instead of the message in memory */
+    const struct onward_dkim_signer_opts *dkim; /* signs with signer, twice */
 
     /* How the host delivers: by index, "250 2.0.0 OK" at once, NULL later. */
     const char *answers[T_POST_MAX];

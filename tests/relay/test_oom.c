@@ -2,16 +2,23 @@
  * after it: verified, routed, sealed, delivered, entered in the ledger. */
 #include "relay/post.h"
 
+struct wish {
+    const char *to, *top; /* what then stands on top */
+    const struct onward_dkim_signer_opts *dkim;
+};
+
 /* The message as it comes: signed results are not needed, SPF passes. */
 static bool forward(struct t_world *w, void *arg)
 {
-    const char *to = arg;
+    const struct wish *wish = arg;
     struct t_post x;
     bool is_through = false;
 
     if (t_post_open_in(&x, w)) {
         x.answers[0] = x.answers[1] = x.answers[2] = "250 2.0.0 OK";
-        if (t_post_mail(&x, "ann@a.example") == 0 && t_post_rcpt(&x, to) == 1 &&
+        x.dkim = wish->dkim;
+        if (t_post_mail(&x, "ann@a.example") == 0 &&
+            t_post_rcpt(&x, wish->to) == 1 &&
             t_post_data(&x, t_post_plain) == 0) {
             const char *reply = t_post_reply(&x);
 
@@ -27,7 +34,7 @@ static bool forward(struct t_world *w, void *arg)
 
                 assert_int_equal(x.asked_count,
                                  onward_relay_delivery_count(x.relay));
-                assert_memory_equal(sent, "ARC-Seal: ", 10);
+                assert_memory_equal(sent, wish->top, strlen(wish->top));
                 assert_string_equal(sent + sent_len - len, t_post_plain);
             }
         }
@@ -38,14 +45,30 @@ static bool forward(struct t_world *w, void *arg)
 
 static void test_one_destination(void **state)
 {
+    struct wish wish = {"me@example.com", "ARC-Seal: ", NULL};
+
     (void)state;
-    t_oom_sweep(forward, (void *)(uintptr_t) "me@example.com");
+    t_oom_sweep(forward, &wish);
 }
 
 static void test_three_destinations(void **state)
 {
+    struct wish wish = {"all@example.com", "ARC-Seal: ", NULL};
+
     (void)state;
-    t_oom_sweep(forward, (void *)(uintptr_t) "all@example.com");
+    t_oom_sweep(forward, &wish);
+}
+
+static void test_signed(void **state)
+{
+    const struct onward_dkim_signer_opts o = {.size = sizeof(o),
+                                              .domain =
+                                                  ONWARD_STR("example.com"),
+                                              .selector = ONWARD_STR("s")};
+    struct wish wish = {"me@example.com", "DKIM-Signature: ", &o};
+
+    (void)state;
+    t_oom_sweep(forward, &wish);
 }
 
 int main(void)
@@ -53,6 +76,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_destination),
         cmocka_unit_test(test_three_destinations),
+        cmocka_unit_test(test_signed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -363,6 +363,63 @@ static void test_row_66_a_key_that_fails_defers(void **state)
     t_post_close(&x);
 }
 
+static void test_row_66_what_is_no_wish_for_a_signature(void **state)
+{
+    struct onward_dkim_signer_opts o[5];
+    struct onward_signer *foreign = NULL;
+    struct onward_desk *desk = NULL;
+    struct onward_key *key = NULL;
+    unsigned char seed[32] = {1};
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    for (size_t i = 0; i < 5; i++)
+        o[i] =
+            (struct onward_dkim_signer_opts){.size = sizeof(o[i]),
+                                             .domain = ONWARD_STR("a.example"),
+                                             .selector = ONWARD_STR("s")};
+    o[0].use_simple_body = 1;
+    o[1].body_hash = ONWARD_STR("0123456789abcdef0123456789abcdef");
+    o[2].log_id = 1;
+    o[3].selector.len = 0;
+    assert_int_equal(onward_desk_new(x.w->ctx, NULL, &desk), 0);
+    assert_int_equal(onward_key_from_ed25519_seed(x.w->ctx, seed, 32, &key), 0);
+    assert_int_equal(onward_signer_new(desk, key, NULL, &foreign), 0);
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), 0);
+    assert_int_equal(t_post_rcpt(&x, "me@example.com"), 1);
+    assert_int_equal(
+        onward_memory_source_new(x.w->ctx, plain, strlen(plain), &x.memory), 0);
+    assert_int_equal(onward_verifier_feed(x.verifier, plain, strlen(plain)), 0);
+    assert_int_equal(onward_verifier_finish(x.verifier), 0);
+    t_post_run(&x);
+    assert_int_equal(onward_relay_start(x.relay, x.verifier,
+                                        onward_memory_source_table(x.memory),
+                                        ONWARD_STR(T_POST_RECEIVED)),
+                     0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(onward_relay_add_signature(x.relay, x.signer, &o[i]),
+                         ONWARD_EINVAL);
+    assert_int_equal(onward_relay_add_signature(x.relay, foreign, &o[4]),
+                     ONWARD_EINVAL);
+    assert_int_equal(onward_relay_add_signature(x.relay, NULL, &o[4]),
+                     ONWARD_EINVAL);
+    assert_int_equal(onward_relay_add_signature(x.relay, x.signer, NULL),
+                     ONWARD_EINVAL);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(onward_relay_add_signature(x.relay, x.signer, &o[4]),
+                         0);
+    assert_int_equal(onward_relay_add_signature(x.relay, x.signer, &o[4]),
+                     ONWARD_ELIMIT);
+    t_post_run(&x);
+    assert_int_equal(x.asked_count, 1);
+    assert_int_equal(count_of(t_post_sent(&x), "DKIM-Signature:"), 8);
+    onward_signer_free(foreign);
+    onward_key_free(key);
+    onward_desk_free(desk);
+    t_post_close(&x);
+}
+
 /* Two From fields that the host lets in: nobody vouches for them. */
 static void test_row_66_what_cannot_be_signed_goes_without(void **state)
 {
@@ -530,7 +587,11 @@ static void test_row_82_the_topmost_of_our_own_name(void **state)
         {"Authentication-Results: mx.other.example; spf=pass\r\n\r\n", NULL},
         {"ARC-Authentication-Results: i=1; mx.example.com; spf=pass\r\n\r\n",
          NULL},
-        /* What cannot be read hides what is below it. */
+        /* What may be taken for ours and is not hides what is below it. */
+        {"Authentication-Results: mx.example.com:25; spf=fail\r\n"
+         "Authentication-Results: mx.example.com; spf=pass\r\n\r\n",
+         NULL},
+        /* What cannot be read does, too. */
         {"Authentication-Results: (mx.example.com; spf=fail\r\n"
          "Authentication-Results: mx.example.com; spf=pass\r\n\r\n",
          NULL},
@@ -588,6 +649,7 @@ int main(void)
         cmocka_unit_test(test_row_58_unaligned_under_none_is_forwarded_as_fail),
         cmocka_unit_test(test_row_66_two_signatures_on_a_forward),
         cmocka_unit_test(test_row_66_a_key_that_fails_defers),
+        cmocka_unit_test(test_row_66_what_is_no_wish_for_a_signature),
         cmocka_unit_test(test_row_66_what_cannot_be_signed_goes_without),
         cmocka_unit_test(test_row_67_the_signed_fields),
         cmocka_unit_test(test_row_68_the_arc_set),

@@ -575,6 +575,93 @@ static void test_out_of_memory(void **state)
     world_clear(&x);
 }
 
+/* ---- Verified here, sealed elsewhere ------------------------------------- */
+
+/* A set by another process, which has nothing but the octets of the state. */
+static void seal_elsewhere(const char *state, size_t state_len, char *message)
+{
+    struct onward_arc_sealer_opts o = {.size = sizeof(o),
+                                       .domain = ONWARD_STR("seal.example"),
+                                       .selector = ONWARD_STR("s")};
+    struct onward_arc_sealer *s = NULL;
+    struct onward_str fields;
+    struct world x;
+    struct onward_arc_sealer_host host = {
+        .size = sizeof(host), .user = &x, .done = sealed};
+    const char *header_end = strstr(message, "\r\n\r\n") + 4;
+    size_t len = strlen(message);
+
+    world_init(&x);
+    x.sign_status = 1;
+    assert_int_equal(
+        onward_arc_state_read((struct onward_str){state, state_len}, &o), 0);
+    assert_int_equal(onward_arc_sealer_new(x.signer, &o, &host, &s), 0);
+    /* The body's hash is among what came: the header is enough. */
+    assert_int_equal(
+        onward_arc_sealer_feed(s, message, (size_t)(header_end - message)), 0);
+    assert_int_equal(onward_arc_sealer_finish(s), 0);
+    run(&x);
+    assert_int_equal(x.sign_status, 0);
+    fields = onward_arc_sealer_fields(s);
+    memmove(message + fields.len, message, len + 1);
+    memcpy(message, fields.data, fields.len);
+    onward_arc_sealer_free(s);
+    world_clear(&x);
+}
+
+static void test_verified_here_and_sealed_elsewhere(void **state)
+{
+    struct onward_arc_sealer_opts o = {.size = sizeof(o)};
+    struct onward_arc_sealer_opts small = {.size = sizeof(small) - 1};
+    struct onward_arc_verdict chain = {.size = sizeof(chain)};
+    struct onward_str authres;
+    char octets[2000], want[2000];
+    struct world x;
+    int len;
+
+    (void)state;
+    world_init(&x);
+    seal(&x, "arc=none");
+    start(&x);
+    assert_int_equal(onward_verifier_sealing(x.verifier, &o), ONWARD_ESTATE);
+    verify(&x);
+    assert_int_equal(onward_verifier_sealing(x.verifier, NULL), ONWARD_EINVAL);
+    assert_int_equal(onward_verifier_sealing(x.verifier, &small),
+                     ONWARD_EINVAL);
+    assert_int_equal(onward_verifier_sealing(x.verifier, &o), 0);
+    len = onward_arc_state_write(&o, octets, sizeof(octets));
+    assert_true(len > 0);
+    seal_elsewhere(octets, (size_t)len, x.message);
+    authres = onward_verifier_authres(x.verifier);
+    snprintf(want, sizeof(want),
+             "ARC-Authentication-Results: i=2; mx.b.example;\r\n%.*s\r\n",
+             (int)authres.len - 15, authres.data + 15);
+    assert_non_null(strstr(x.message, want));
+    verify(&x);
+    assert_int_equal(onward_verifier_arc(x.verifier, &chain), 0);
+    assert_int_equal(chain.result, ONWARD_ARC_PASS);
+    assert_int_equal(chain.instances, 2);
+    world_clear(&x);
+}
+
+/* A chain that only DNS keeps from passing must not be sealed as failed. */
+static void test_no_sealing_when_dns_is_silent(void **state)
+{
+    static const char silent[] = "s._domainkey.seal.example TXT !SERVFAIL\n";
+    struct onward_arc_sealer_opts o = {.size = sizeof(o)};
+    struct world x;
+
+    (void)state;
+    world_init(&x);
+    seal(&x, "arc=none");
+    assert_int_equal(
+        onward_resolver_load(x.resolver, onward_str_of(silent), NULL), 0);
+    verify(&x);
+    assert_int_equal(onward_verifier_sealing(x.verifier, &o), ONWARD_AGAIN);
+    assert_int_equal(o.chain_result, 0);
+    world_clear(&x);
+}
+
 int main(void)
 {
     enum { ROWS = sizeof(author_rows) / sizeof(author_rows[0]) };
@@ -589,6 +676,8 @@ int main(void)
         cmocka_unit_test(test_memory_over_a_large_message),
         cmocka_unit_test(test_free_inside_done),
         cmocka_unit_test(test_contract),
+        cmocka_unit_test(test_verified_here_and_sealed_elsewhere),
+        cmocka_unit_test(test_no_sealing_when_dns_is_silent),
         cmocka_unit_test(test_a_header_without_end_is_refused),
         cmocka_unit_test(test_out_of_memory),
     };
