@@ -221,6 +221,17 @@ static int idle(struct onward_smtp_client *c)
     return 0;
 }
 
+/* Nothing under way: what only work needs is given back, as a host may keep
+ * many connections that wait. */
+static void rest(struct onward_smtp_client *c)
+{
+    if (c->state != ONWARD_CLIENT_IDLE || onward_smtp__mail_is_open(&c->mail) ||
+        onward_smtp__reply_parser_is_open(&c->reply))
+        return;
+    onward_core__buf_clear(&c->scratch);
+    onward_smtp__reply_parser_clear(&c->reply);
+}
+
 int onward_smtp__client_advance(struct onward_smtp_client *c)
 {
     int err = 0;
@@ -234,6 +245,7 @@ int onward_smtp__client_advance(struct onward_smtp_client *c)
         err = onward_smtp__mail_push(c);
     if (err == 0 && c->state == ONWARD_CLIENT_IDLE)
         err = idle(c);
+    rest(c);
     return err < 0 ? onward_smtp__client_fail(c, err) : 0;
 }
 

@@ -183,6 +183,19 @@ static void gather(struct t_play *p)
     }
 }
 
+/* What fails inside the desk's run is told by the outcome alone. */
+static void notice_starving(struct t_play *p)
+{
+    struct onward_smtp_outcome o = {.size = sizeof(o)};
+
+    if (p->client == NULL || p->world->failed == 0)
+        return;
+    assert_int_equal(
+        onward_smtp_client_outcome(p->client, ONWARD_SMTP_SESSION, &o), 0);
+    if (o.cause == ONWARD_SMTP_CAUSE_MEMORY)
+        p->error = ONWARD_ENOMEM;
+}
+
 void t_play_settle(struct t_play *p)
 {
     int more = 1;
@@ -191,6 +204,7 @@ void t_play_settle(struct t_play *p)
         more = onward_desk_run(p->desk, p->now_ms);
         gather(p);
     }
+    notice_starving(p);
 }
 
 static void feed_piece(struct t_play *p, const char *data, size_t len)

@@ -569,6 +569,43 @@ static void test_streaming_is_bounded(void **state)
     free(text);
 }
 
+/* Between messages a client holds its own struct, what was offered, and the
+ * outcomes of the last message. */
+static void test_idle_is_small(void **state)
+{
+    struct bench *b = bench_new();
+    struct t_play_mail mail = one[0];
+    size_t base;
+
+    (void)state;
+    mail.hold_dot = 0;
+    mail.to = "b@mx.example";
+    b->play.mails = NULL;
+    base = b->world.live_bytes;
+    assert_true(t_play_begin(&b->play));
+    assert_true(t_play_script(&b->play, "S 220 mx.example ESMTP\n"
+                                        "C EHLO client.example\n"
+                                        "S 250-mx.example\n"
+                                        "S 250-PIPELINING\n"
+                                        "S 250-SIZE 35882577\n"
+                                        "S 250-8BITMIME\n"
+                                        "S 250-ENHANCEDSTATUSCODES\n"
+                                        "S 250 STARTTLS\n"
+                                        "TOLD ready\n"));
+    /* The desk counts too. */
+    assert_true(b->world.live_bytes - base < 3072);
+    assert_int_equal(t_play_give(&b->play, &mail), 0);
+    t_play_settle(&b->play);
+    b->play.out_len = 0;
+    t_play_feed(&b->play, "250 ok\r\n250 ok\r\n354 go\r\n", 24);
+    t_play_settle(&b->play);
+    t_play_feed(&b->play, "250 ok\r\n", 8);
+    t_play_settle(&b->play);
+    assert_string_equal(b->play.told[1], "done");
+    assert_true(b->world.live_bytes - base < 4096);
+    bench_free(b);
+}
+
 /* A peer that takes nothing, and one that takes a little now and then. */
 static void test_block_timeout(void **state)
 {
@@ -785,6 +822,7 @@ int main(void)
         cmocka_unit_test(test_reply_limits),
         cmocka_unit_test(test_texts_are_bounded),
         cmocka_unit_test(test_streaming_is_bounded),
+        cmocka_unit_test(test_idle_is_small),
         cmocka_unit_test(test_block_timeout),
         cmocka_unit_test(test_source_answers_late),
         cmocka_unit_test(test_source_takes_long),
