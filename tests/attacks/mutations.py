@@ -157,6 +157,11 @@ ROWS = [
      "        err = add(r, \"DKIM-Signature\", ONWARD_STR(\"v=1\"));\n"
      "    if (err == 0)\n"
      "        err = add(r, \"Authentication-Results\",", "relay_message"),
+    ("A066", "relay/seal.c",
+     "o.body_hash = onward_verifier_body_hash(relay->verifier);",
+     "o.body_hash = onward_verifier_body_hash(relay->verifier);\n"
+     "    o.domain = onward_verifier_author_domain(relay->verifier);",
+     "relay_product"),
     # ---- ARC
     ("A067", "dkim/signature.c", "s.data[0] == '0' ||\n        ", "",
      "arc_validate"),
@@ -172,9 +177,9 @@ ROWS = [
     ("A068", "verify/dmarc.c",
      " &&\n            from.len != 0 && onward_core__str_ieq(from, v->author_domain)",
      "", "verify"),
-    ("A069", "relay/seal.c",
-     "        results_of(onward_verifier_authres(r->verifier));",
-     "        ONWARD_STR(\"spf=pass\");", "relay_message"),
+    ("A069", "verify/results.c",
+     "opts->results = results_of(onward_core__buf_str(&verifier->authres));",
+     "opts->results = ONWARD_STR(\"spf=pass\");", "relay_product"),
     # ---- DMARC
     ("A070", "verify/author.c",
      "if (onward_header_count_named(h, ONWARD_STR(\"From\")) > 1)", "if (0)",
