@@ -12,6 +12,7 @@
 #include <onward/address.h>
 #include <onward/key.h>
 #include <onward/mime.h>
+#include <onward/mime_builder.h>
 #include <onward/mime_text.h>
 #include <onward/mime_parser.h>
 #include <onward/dns.h>

@@ -1,0 +1,170 @@
+/*
+ * Bodies as they are written: line ends, and the transfer encodings (RFC 2045
+ * section 6).
+ */
+#include <nettle/base64.h>
+
+#include "mime/text_priv.h"
+#include "mime/write_priv.h"
+
+enum { TEXT_LINE = 998, QP_LINE = 76 };
+
+/* What decides on the encoding. */
+struct look {
+    size_t high, controls, longest, qp_cost;
+};
+
+/* The next line of text without its end; *at is behind it. */
+static struct onward_str next_line(struct onward_str text, size_t *at)
+{
+    size_t from = *at, end = from;
+
+    while (end < text.len && text.data[end] != '\n' && text.data[end] != '\r')
+        end++;
+    *at = end;
+    if (*at < text.len && text.data[*at] == '\r')
+        ++*at;
+    if (*at < text.len && text.data[*at] == '\n' &&
+        (*at == end || text.data[end] == '\r'))
+        ++*at;
+    return onward_core__sub(text, from, end);
+}
+
+/* As itself in quoted-printable, but for blanks at the end of a line. */
+static bool is_qp_plain(unsigned char c)
+{
+    return (c >= ' ' && c <= '~' && c != '=') || c == '\t';
+}
+
+static void look_at(struct onward_str text, struct look *look)
+{
+    size_t at = 0;
+
+    *look = (struct look){0};
+    while (at < text.len) {
+        struct onward_str line = next_line(text, &at);
+
+        if (line.len > look->longest)
+            look->longest = line.len;
+        for (size_t i = 0; i < line.len; i++) {
+            unsigned char c = (unsigned char)line.data[i];
+
+            look->high += c >= 0x80;
+            look->controls += (c < ' ' && c != '\t') || c == 0x7f;
+            look->qp_cost += is_qp_plain(c) ? 1 : 3;
+        }
+    }
+}
+
+static void write_plain(struct onward_buf *out, struct onward_str text)
+{
+    size_t at = 0;
+
+    while (at < text.len) {
+        onward_core__buf_add_str(out, next_line(text, &at));
+        onward_core__buf_add(out, "\r\n", 2);
+    }
+}
+
+/* RFC 2045 section 6.7, rules 1 to 5. */
+static void write_qp_line(struct onward_buf *out, struct onward_str line)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t column = 0;
+
+    for (size_t i = 0; i < line.len; i++) {
+        unsigned char c = (unsigned char)line.data[i];
+        bool is_last = i + 1 == line.len;
+        bool plain = is_qp_plain(c) && !(is_last && (c == ' ' || c == '\t'));
+        char escape[3] = {'=', hex[c >> 4], hex[c & 15]};
+        size_t need;
+
+        /* "From " is changed on its way into some mailboxes, and a dot alone
+         * ends the message for some. */
+        if (column == 0 && (c == 'F' || c == '.'))
+            plain = false;
+        need = plain ? 1 : 3;
+        if (column + need > (is_last ? QP_LINE : QP_LINE - 1)) {
+            onward_core__buf_add(out, "=\r\n", 3);
+            column = 0;
+        }
+        if (plain)
+            onward_core__buf_add_byte(out, c);
+        else
+            onward_core__buf_add(out, escape, 3);
+        column += need;
+    }
+    onward_core__buf_add(out, "\r\n", 2);
+}
+
+static void write_qp(struct onward_buf *out, struct onward_str text)
+{
+    size_t at = 0;
+
+    while (at < text.len)
+        write_qp_line(out, next_line(text, &at));
+}
+
+size_t onward_mime__base64_lines(unsigned char *out, const void *data,
+                                 size_t len)
+{
+    const unsigned char *in = data;
+    unsigned char *start = out;
+
+    while (len > 0) {
+        size_t n =
+            len < ONWARD_MIME__BASE64_RAW ? len : ONWARD_MIME__BASE64_RAW;
+
+        base64_encode_raw((char *)out, n, in);
+        out += BASE64_ENCODE_RAW_LENGTH(n);
+        *out++ = '\r';
+        *out++ = '\n';
+        in += n;
+        len -= n;
+    }
+    return (size_t)(out - start);
+}
+
+uint64_t onward_mime__base64_lines_len(uint64_t len)
+{
+    uint64_t lines = len / ONWARD_MIME__BASE64_RAW;
+    uint64_t rest = len % ONWARD_MIME__BASE64_RAW;
+
+    return lines * ONWARD_MIME__BASE64_LINE +
+           (rest == 0 ? 0 : (rest + 2) / 3 * 4 + 2);
+}
+
+static void write_base64(struct onward_buf *out, struct onward_str text)
+{
+    struct onward_buf whole;
+    uint64_t len;
+
+    onward_core__buf_init(&whole, out->ctx, out->max);
+    write_plain(&whole, text);
+    len = onward_mime__base64_lines_len(whole.len);
+    if (whole.err != 0)
+        out->err = whole.err;
+    else if (onward_core__buf_reserve(out, (size_t)len) == 0)
+        out->len += onward_mime__base64_lines(out->data + out->len, whole.data,
+                                              whole.len);
+    onward_core__buf_clear(&whole);
+}
+
+int onward_mime__write_body(struct onward_buf *out, struct onward_str text,
+                            bool allow_8bit)
+{
+    struct look look;
+
+    look_at(text, &look);
+    if (look.controls == 0 && look.longest <= TEXT_LINE &&
+        (look.high == 0 || allow_8bit)) {
+        write_plain(out, text);
+        return look.high == 0 ? ONWARD_ENCODING_7BIT : ONWARD_ENCODING_8BIT;
+    }
+    if (look.qp_cost <= text.len / 3 * 4) {
+        write_qp(out, text);
+        return ONWARD_ENCODING_QUOTED_PRINTABLE;
+    }
+    write_base64(out, text);
+    return ONWARD_ENCODING_BASE64;
+}
