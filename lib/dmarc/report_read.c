@@ -571,6 +571,10 @@ static void XMLCALL on_end(void *user, const XML_Char *full)
     struct onward_dmarc_reader *r = user;
 
     (void)full;
+    /* expat tells the end of an empty element (<x/>) even when its start
+     * stopped the parser. */
+    if (r->err != 0)
+        return;
     told(r);
     if (r->ignored != 0) {
         r->ignored--;
@@ -629,6 +633,8 @@ static void XMLCALL on_text(void *user, const XML_Char *data, int len)
     struct onward_str text = onward_core__str(data, (size_t)len);
     struct onward_buf *b;
 
+    if (r->err != 0)
+        return;
     told(r);
     if (r->slot == SLOT_NONE || r->ignored != 0)
         return;

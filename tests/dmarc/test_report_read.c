@@ -405,6 +405,8 @@ static const struct bad_row {
     {"no XML", "hello", ONWARD_ESYNTAX, 1, 1, "not well-formed XML"},
     {"another root", "\n <html><feedback/></html>", ONWARD_ESYNTAX, 2, 2,
      "expected the element feedback"},
+    {"another root, empty", "<html/>", ONWARD_ESYNTAX, 1, 1,
+     "expected the element feedback"},
     {"cut off", NEW "\n<version>1.0", ONWARD_ESYNTAX, 2, 13,
      "the report is cut off"},
     {"cut in a tag", NEW "\n<versi", ONWARD_ESYNTAX, 2, 1,
