@@ -273,6 +273,21 @@ static const struct row {
      "m: temporary ehlo reply 421 4.3.2 going down\n"
      "s: temporary ehlo reply 421 4.3.2 going down\n",
      0},
+    {"octets that no EHLO line has", one,
+     HELLO "S 250-mx.example \xff\x80 \x01\n"
+           "S 250-\xc3\xa4\xff\n"
+           "S 250-SI\x80ZE 1\n"
+           "S 250-SIZE \xff\n"
+           "S 250- PIPELINING\n"
+           "S 250-8BITMIME\xa0\n"
+           "S 250 \n"
+           "TOLD ready\n"
+           "C MAIL FROM:<a@client.example> SIZE=18\n"
+           "N\n"
+           "S 550 no\n"
+           "TOLD done\n"
+           "m: permanent mail reply 550 no\n" BYE,
+     0},
     {"greeting 554", one,
      "S 554 no mail here\n"
      "C QUIT\n"
