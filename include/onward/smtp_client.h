@@ -287,6 +287,7 @@ struct onward_smtp_client_opts {
     /** Log in before the first message (RFC 4954); NULL: do not. When that
      * fails the session ends, in ONWARD_SMTP_PHASE_AUTH. */
     const struct onward_smtp_client_login *login;
+    size_t reserved_end; /**< 0 */
 };
 
 /**

@@ -4,8 +4,8 @@
  */
 #include "smtp/client_priv.h"
 
-_Static_assert(offsetof(struct onward_smtp_client_opts, login) +
-                       sizeof(void *) ==
+_Static_assert(offsetof(struct onward_smtp_client_opts, reserved_end) +
+                       sizeof(size_t) ==
                    sizeof(struct onward_smtp_client_opts),
                "no tail padding");
 _Static_assert(offsetof(struct onward_smtp_outcome, notes) + sizeof(size_t) ==
@@ -78,7 +78,8 @@ static int load(struct onward_smtp_client *c,
     if (err != 0)
         return err;
     if (c->opts.ehlo_name.len == 0 || c->opts.allow_bare_newline_repair > 1 ||
-        c->opts.reserved != 0 || !are_flags_good(c))
+        c->opts.reserved != 0 || c->opts.reserved_end != 0 ||
+        !are_flags_good(c))
         return ONWARD_EINVAL;
     if (!onward_smtp__is_helo_name(c->opts.ehlo_name))
         return ONWARD_ESYNTAX;

@@ -116,6 +116,9 @@ static void test_new_refuses(void **state)
     opts.reserved = 1;
     assert_int_equal(try_new(&w, &opts), ONWARD_EINVAL);
     opts = good;
+    opts.reserved_end = 1;
+    assert_int_equal(try_new(&w, &opts), ONWARD_EINVAL);
+    opts = good;
     opts.flags = ONWARD_SMTP_CLIENT_IN_STEP << 1;
     assert_int_equal(try_new(&w, &opts), ONWARD_EINVAL);
     /* TLS first, and none demanded; TLS of the host who cannot be told. */
