@@ -32,7 +32,7 @@ static int compare(struct onward_str line, struct onward_str boundary)
 {
     size_t rest;
 
-    if (line.len < boundary.len + 2)
+    if (line.len < boundary.len + 2 || memcmp(line.data, "--", 2) != 0)
         return -1;
     rest = line.len - boundary.len - 2;
     if (rest != 0 && rest != 2)

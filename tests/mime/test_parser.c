@@ -147,6 +147,11 @@ static const struct row {
      "(0 multipart/mixed#2 -:--o\r\n(1 multipart/mixed#2 -:--i\r\n"
      "(2 text/plain#1 b:x)) -:\r\n--o--\r\n)",
      "no-close-delimiter@122/1 "},
+    {"A087 a delimiter has two hyphens",
+     S(MIME MIXED("b") "\r\n-xb\r\n--b\r\n-xb\r\n\r\n-xb\r\n--b--"),
+     "(0 multipart/mixed#2 p:-xb -:\r\n--b\r\n(1 text/plain#1 b:-xb) "
+     "-:\r\n--b--)",
+     "no-colon@74/1 "},
     {"A087 a part behind the end",
      S(MIME MIXED("b") "\r\n--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny\r\n--b--"),
      "(0 multipart/mixed#2 -:--b\r\n(1 text/plain#1 b:x) -:\r\n--b--\r\n "
