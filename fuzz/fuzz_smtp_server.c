@@ -1,6 +1,8 @@
 /*
  * A server session does the same for any cut of its input: replies, message
- * and what the host is told. The first octet chooses the options.
+ * and what the host is told. The first octet chooses the options: bare LF,
+ * SMTPUTF8, deferred answers, chunks, binary chunks, LMTP, a PROXY header, and
+ * all that is trusted or has parameters.
  */
 #include "fuzz.h"
 
@@ -87,11 +89,37 @@ static int on_end(void *user, uint64_t token)
     return decide(r, token, "end");
 }
 
+static int on_rcpt_end(void *user, uint64_t token, size_t index)
+{
+    struct record *r = user;
+
+    FUZZ_CHECK(onward_smtp_server_rcpt_accepted(r->session, index));
+    return index % 3 == 2 ? -1 : decide(r, token, "rcpt end");
+}
+
+/* What clients wrote of themselves: nothing but printable ASCII (A016). */
+static void check_texts(const struct record *r)
+{
+    struct onward_str texts[] = {
+        onward_smtp_server_mail_envid(r->session),
+        onward_smtp_server_mail_auth(r->session),
+        onward_smtp_server_rcpt_orcpt(r->session, 0),
+        onward_smtp_server_client_name(r->session),
+        onward_smtp_server_forwarded(r->session, ONWARD_SMTP_FORWARDED_IDENT),
+    };
+
+    for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
+        for (size_t i = 0; i < texts[k].len; i++)
+            FUZZ_CHECK(texts[k].data[i] >= ' ' && texts[k].data[i] <= '~');
+    }
+}
+
 static void on_reset(void *user, int why)
 {
     struct record *r = user;
 
     add(&r->told, &why, sizeof(why));
+    check_texts(r);
 }
 
 static void on_closed(void *user, int status)
@@ -130,6 +158,24 @@ static bool settle(struct record *r, struct onward_channel *ch)
     return any;
 }
 
+static size_t flags_of(unsigned choice)
+{
+    size_t flags = choice & 3;
+
+    if ((choice & 8) != 0)
+        flags |= ONWARD_SMTP_SERVER_ALLOW_CHUNKING;
+    if ((choice & 16) != 0)
+        flags |= ONWARD_SMTP_SERVER_ALLOW_BINARYMIME;
+    if ((choice & 64) != 0)
+        flags |= ONWARD_SMTP_SERVER_EXPECT_PROXY;
+    if ((choice & 128) != 0)
+        flags |=
+            ONWARD_SMTP_SERVER_ALLOW_DSN | ONWARD_SMTP_SERVER_ALLOW_DELIVERBY |
+            ONWARD_SMTP_SERVER_OFFER_LIMITS | ONWARD_SMTP_SERVER_TRUST_XCLIENT |
+            ONWARD_SMTP_SERVER_TRUST_XFORWARD;
+    return flags;
+}
+
 static struct record run(const uint8_t *data, size_t size, size_t step,
                          unsigned flags)
 {
@@ -140,10 +186,12 @@ static struct record run(const uint8_t *data, size_t size, size_t step,
                                                  .rcpt = on_rcpt,
                                                  .message_data = on_data,
                                                  .message_end = on_end,
+                                                 .message_rcpt = on_rcpt_end,
                                                  .reset = on_reset,
                                                  .closed = on_closed};
     const struct onward_smtp_server_opts opts = {.size = sizeof(opts),
-                                                 .flags = flags & 3,
+                                                 .flags = flags_of(flags),
+                                                 .mode = flags >> 5 & 1,
                                                  .hostname =
                                                      ONWARD_STR("mx.test"),
                                                  .message_bytes = 200,

@@ -192,6 +192,20 @@ enum onward_smtp_server_flag {
     /** Offer mechanisms that show passwords or tokens (PLAIN, LOGIN, XOAUTH2,
      * OAUTHBEARER) without TLS too: everybody on the way can read them. */
     ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH = 1024,
+    /** The client may say XCLIENT (Postfix): speak for others, log in as them.
+     */
+    ONWARD_SMTP_SERVER_TRUST_XCLIENT = 8192,
+    /** The client may say XFORWARD (Postfix): onward_smtp_server_forwarded().
+     */
+    ONWARD_SMTP_SERVER_TRUST_XFORWARD = 16384,
+    /**
+     * A PROXY header (HAProxy, version 1 or 2) comes first; without a good one
+     * the connection is closed, and nothing said. Only for addresses where
+     * nobody but proxies can connect. `connect` is asked behind the header, and
+     * the facts are those of the client that it names; the two flags above are
+     * taken off then: onward_smtp_server_trust() gives them.
+     */
+    ONWARD_SMTP_SERVER_EXPECT_PROXY = 32768,
     /** Answer 554 instead of 220 to a client that talks before it could have
      * seen the greeting (onward_smtp_server_is_early()), and close. */
     ONWARD_SMTP_SERVER_REFUSE_EARLY = 65536,
@@ -465,6 +479,71 @@ onward_smtp_server_is_early(const struct onward_smtp_server *session);
 ONWARD_API void
 onward_smtp_server_client_ip(const struct onward_smtp_server *session,
                              struct onward_ip *ip);
+
+/**
+ * The client's name: from the options, or what XCLIENT said.
+ *
+ * @return borrowed until the next XCLIENT or the end of the session; empty when
+ *         it is not known.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_client_name(const struct onward_smtp_server *session);
+
+/**
+ * The client's port: from the options, a PROXY header, or XCLIENT.
+ *
+ * @return 0 when it is not known.
+ * @since 0.1
+ */
+ONWARD_API size_t
+onward_smtp_server_client_port(const struct onward_smtp_server *session);
+
+/**
+ * Where the client has connected to, as a PROXY header or XCLIENT says.
+ *
+ * @param ip  out; family 0 when nobody said.
+ * @return the port; 0 when nobody said.
+ * @since 0.1
+ */
+ONWARD_API size_t onward_smtp_server_local_address(
+    const struct onward_smtp_server *session, struct onward_ip *ip);
+
+/** Attributes of XFORWARD. @since 0.1 */
+enum onward_smtp_forwarded {
+    ONWARD_SMTP_FORWARDED_NAME = 1,
+    ONWARD_SMTP_FORWARDED_ADDR = 2, /**< IPv6 with "IPV6:" before it */
+    ONWARD_SMTP_FORWARDED_PORT = 3,
+    ONWARD_SMTP_FORWARDED_PROTO = 4,
+    ONWARD_SMTP_FORWARDED_HELO = 5,
+    ONWARD_SMTP_FORWARDED_IDENT = 6, /**< the id of the message there */
+    ONWARD_SMTP_FORWARDED_SOURCE = 7 /**< LOCAL or REMOTE */
+};
+
+/**
+ * What a trusted peer said by XFORWARD of the message that follows; for logs,
+ * not for decisions.
+ *
+ * @param what  enum onward_smtp_forwarded.
+ * @return printable ASCII, borrowed until `reset` has returned; empty when it
+ *         was not said.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_forwarded(const struct onward_smtp_server *session,
+                             int what);
+
+/**
+ * Trust this client from now on as far as the flags say, and no further; for
+ * `connect`, when the client's address decides.
+ *
+ * @param flags  ONWARD_SMTP_SERVER_TRUST_XCLIENT and _XFORWARD, or 0.
+ * @return 0 or ONWARD_EINVAL: another flag; nothing has changed.
+ * @note Allowed inside all callbacks.
+ * @since 0.1
+ */
+ONWARD_API int onward_smtp_server_trust(struct onward_smtp_server *session,
+                                        size_t flags);
 
 /* ---- Facts of the transaction ------------------------------------------ */
 

@@ -30,7 +30,8 @@ enum {
         ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS |
         ONWARD_SMTP_SERVER_ALLOW_DELIVERBY | ONWARD_SMTP_SERVER_OFFER_LIMITS |
         ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH | ONWARD_SMTP_SERVER_REFUSE_EARLY |
-        ONWARD_SMTP_SERVER_TRACE
+        ONWARD_SMTP_SERVER_TRACE | SERVER_TRUST_FLAGS |
+        ONWARD_SMTP_SERVER_EXPECT_PROXY
 };
 
 /* ---- Options ----------------------------------------------------------- */
@@ -170,6 +171,7 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
     s->client_name_len = keep(&tail, o->client_name);
     if (o->client_ip != NULL)
         s->client_ip = *o->client_ip;
+    s->client_port = (uint16_t)o->client_port;
     if (o->tls != NULL)
         s->tls = onward_tls_config_ref(o->tls);
     resolve_limits(s, o);
@@ -206,7 +208,10 @@ int onward_smtp_server_new(struct onward_desk *desk,
     if (s == NULL)
         return ONWARD_ENOMEM;
     server_init(s, desk, &o, &h);
-    if (h.connect != NULL) {
+    if ((o.flags & ONWARD_SMTP_SERVER_EXPECT_PROXY) != 0) {
+        s->error = server_proxy_begin(s);
+        server_update(s);
+    } else if (h.connect != NULL) {
         onward_core__task_ready(&s->task);
     } else {
         server_greet(s);
@@ -239,6 +244,7 @@ static void destroy(struct onward_smtp_server *s)
     server_questions_drop(s);
     server_exchange_end(s);
     server_line_drop(s);
+    server_peer_drop(s);
     server_login_set(s, onward_core__str(NULL, 0), onward_core__str(NULL, 0));
     onward_channel__clear(&s->channel);
     onward_core__task_clear(&s->task);
@@ -294,6 +300,7 @@ void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why)
             return;
     }
     txn_free(s);
+    server_peer_forget_forwarded(s);
 }
 
 void server_end(struct onward_smtp_server *s, int status)

@@ -10,8 +10,10 @@
 static bool takes_input(const struct onward_smtp_server *s)
 {
     /* A client that talks before the greeting is found out. */
-    if (s->state == SERVER_NEW || s->state == SERVER_GREETING)
-        return !server_is_over(s) && !s->is_early && !s->is_host_paused;
+    if (s->state == SERVER_NEW || s->state == SERVER_GREETING ||
+        s->state == SERVER_PROXY)
+        return !server_is_over(s) && !s->is_early && !s->has_heard &&
+               !s->is_host_paused;
     return !server_is_over(s) && !s->is_held && !s->is_host_paused &&
            (s->first == NULL || s->last->asker->overlaps) &&
            (s->state == SERVER_COMMAND || s->state == SERVER_MESSAGE ||
@@ -25,6 +27,8 @@ static enum server_wait wait_of(const struct onward_smtp_server *s)
     if (s->first != NULL)
         return server_is_delayed(s) ? SERVER_WAIT_DELAY : SERVER_WAIT_ANSWER;
     switch (s->state) {
+    case SERVER_PROXY:
+        return SERVER_WAIT_PROXY;
     case SERVER_NEW:
     case SERVER_GREETING:
     case SERVER_CLOSED:
@@ -69,6 +73,9 @@ static int64_t timeout_of(struct onward_smtp_server *s)
     switch (s->wait) {
     case SERVER_WAIT_NOTHING:
         return ONWARD_NEVER;
+    case SERVER_WAIT_PROXY:
+        return s->limits.command_ms < SERVER_PROXY_MS ? s->limits.command_ms
+                                                      : SERVER_PROXY_MS;
     case SERVER_WAIT_COMMAND:
         return ms_of(s->limits.command_ms);
     case SERVER_WAIT_MESSAGE:
@@ -107,7 +114,7 @@ static void shut_down(struct onward_smtp_server *s)
 {
     if (server_is_over(s) || s->first != NULL || s->state == SERVER_NEW)
         return;
-    if (s->state != SERVER_TLS)
+    if (s->state != SERVER_TLS && s->state != SERVER_PROXY)
         server_say(s, 421, "4.3.2", "Shutting down");
     if (!server_is_over(s))
         server_end(s, 0);
@@ -144,7 +151,7 @@ static void look_for_early(struct onward_smtp_server *s)
 {
     bool has_greeted = s->state != SERVER_NEW && s->state != SERVER_GREETING;
 
-    if (s->has_heard)
+    if (s->has_heard || s->state == SERVER_PROXY)
         return;
     s->has_heard = has_greeted;
     if (has_greeted && !onward_channel__is_unseen(&s->channel))
@@ -175,12 +182,16 @@ static int engine_feed(void *engine, const unsigned char *data, size_t len,
             onward_channel__pause(&s->channel);
         return finish(s);
     }
-    look_for_early(s);
     while (at < len && takes_input(s) &&
            !onward_channel__is_full(&s->channel)) {
         size_t n = 0;
 
-        if (s->state == SERVER_MESSAGE)
+        look_for_early(s);
+        if (!takes_input(s))
+            break;
+        if (s->state == SERVER_PROXY)
+            n = server_proxy_feed(s, data + at, len - at);
+        else if (s->state == SERVER_MESSAGE)
             server_data_feed(s, data + at, len - at, &n);
         else if (s->state == SERVER_CHUNK)
             n = server_bdat_feed(s, data + at, len - at);
@@ -221,6 +232,7 @@ static int engine_timeout(void *engine, int64_t now_ms)
         server_end_with(s, ONWARD_ELIMIT, 421, "4.4.2", "Timeout", "timeout",
                         onward_core__str(NULL, 0));
         break;
+    case SERVER_WAIT_PROXY:
     case SERVER_WAIT_TLS:
         server_end(s, ONWARD_ELIMIT);
         break;

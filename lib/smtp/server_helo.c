@@ -18,6 +18,8 @@ static const struct {
     {ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS, ONWARD_SMTP_EXT_REQUIRETLS, true},
     {ONWARD_SMTP_SERVER_ALLOW_DELIVERBY, ONWARD_SMTP_EXT_DELIVERBY, false},
     {ONWARD_SMTP_SERVER_OFFER_LIMITS, ONWARD_SMTP_EXT_LIMITS, false},
+    {ONWARD_SMTP_SERVER_TRUST_XCLIENT, ONWARD_SMTP_EXT_XCLIENT, false},
+    {ONWARD_SMTP_SERVER_TRUST_XFORWARD, ONWARD_SMTP_EXT_XFORWARD, false},
 };
 
 uint64_t server_extensions(const struct onward_smtp_server *s)
@@ -44,7 +46,7 @@ uint64_t server_extensions(const struct onward_smtp_server *s)
 
 /* A domain or an address literal; with the underscores that many clients have
  * in their names. It goes to SPF, Received and logs, so nothing else. */
-static bool is_helo_name(struct onward_str name)
+bool server_is_helo_name(struct onward_str name)
 {
     if (name.len == 0 || name.len > SERVER_HELO_MAX)
         return false;
@@ -73,6 +75,12 @@ static void add_extensions(const struct onward_smtp_server *s,
             onward_core__buf_add_byte(text, ' ');
             onward_core__buf_add_u64(text, s->limits.message_bytes);
         }
+        if (bit == ONWARD_SMTP_EXT_XCLIENT)
+            onward_core__buf_add_text(
+                text, " NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+        if (bit == ONWARD_SMTP_EXT_XFORWARD)
+            onward_core__buf_add_text(
+                text, " NAME ADDR PORT PROTO HELO IDENT SOURCE");
         if (bit == ONWARD_SMTP_EXT_LIMITS) {
             onward_core__buf_add_text(text, " RCPTMAX=");
             onward_core__buf_add_u64(text, s->limits.recipients);
@@ -156,7 +164,7 @@ static int hello(struct onward_smtp_server *s, struct onward_str name,
     char *copy;
     int handling = ONWARD_SMTP_DEFAULT;
 
-    if (!is_helo_name(name)) {
+    if (!server_is_helo_name(name)) {
         static const struct onward_smtp_reply bad =
             SERVER_REPLY(501, "", "A domain or an address literal is required");
 

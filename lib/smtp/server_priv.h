@@ -23,13 +23,18 @@ enum {
     SERVER_OVERLAP_MAX = 32,          /* RCPT that wait at once */
     SERVER_LINE_ALLOWANCE = 32768,    /* of a line that is too long */
     SERVER_EXCHANGE_LINE_MAX = 12288, /* RFC 4954 section 4, with CRLF */
-    SERVER_CLOSE_MS = 30000,          /* for our last words */
-    SERVER_CHUNK_SMALL = 256,         /* of BDAT, not the last: counted */
-    SERVER_HELO_MAX = 255             /* RFC 5321 section 4.5.3.1.2 */
+    SERVER_PROXY_MS = 30000,          /* for the header, or command_ms */
+    SERVER_FORWARDED = 7,             /* attributes of XFORWARD */
+    SERVER_TRUST_FLAGS =
+        ONWARD_SMTP_SERVER_TRUST_XCLIENT | ONWARD_SMTP_SERVER_TRUST_XFORWARD,
+    SERVER_CLOSE_MS = 30000,  /* for our last words */
+    SERVER_CHUNK_SMALL = 256, /* of BDAT, not the last: counted */
+    SERVER_HELO_MAX = 255     /* RFC 5321 section 4.5.3.1.2 */
 };
 
 enum server_state {
     SERVER_NEW,      /* `connect` not asked yet */
+    SERVER_PROXY,    /* the PROXY header is awaited */
     SERVER_GREETING, /* it was asked */
     SERVER_COMMAND,
     SERVER_TLS,     /* 220 to STARTTLS was said */
@@ -41,6 +46,7 @@ enum server_state {
 /* What the session waits for, hence which timeout runs. */
 enum server_wait {
     SERVER_WAIT_NOTHING,
+    SERVER_WAIT_PROXY,
     SERVER_WAIT_COMMAND,
     SERVER_WAIT_MESSAGE,
     SERVER_WAIT_TLS,
@@ -231,6 +237,17 @@ struct server_limits {
     uint32_t data_rate, auth_attempts, scram_iterations;
 };
 
+struct onward_smtp__proxy;
+
+/* What others have said about the client; most sessions have none. Heap. */
+struct server_peer {
+    struct onward_smtp__proxy *proxy; /* while the header is read */
+    struct onward_str name;           /* heap; XCLIENT */
+    struct onward_ip local_ip;
+    size_t local_port;
+    struct onward_str forwarded[SERVER_FORWARDED]; /* heap each; XFORWARD */
+};
+
 struct onward_smtp_server {
     struct onward_channel channel;
     struct onward_ctx *ctx;
@@ -244,6 +261,8 @@ struct onward_smtp_server {
     /* Of the texts behind the struct: server_hostname() and so on. */
     uint8_t hostname_len, banner_len, client_name_len;
     struct onward_ip client_ip;
+    uint16_t client_port;
+    struct server_peer *peer; /* or NULL */
 
     enum onward_smtp_server_mode mode;
     enum server_state state;
@@ -407,6 +426,19 @@ void server_update(struct onward_smtp_server *s);
 /* Ask `connect`, or greet. */
 void server_greet(struct onward_smtp_server *s);
 
+/* ---- server_proxy.c ---------------------------------------------------- */
+
+/* The block of what others say, made when there is none; NULL: s->error. */
+struct server_peer *server_peer(struct onward_smtp_server *s);
+void server_peer_drop(struct onward_smtp_server *s);
+/* XFORWARD holds for one transaction. */
+void server_peer_forget_forwarded(struct onward_smtp_server *s);
+/* The header comes first. 0 or ONWARD_ENOMEM. */
+ONWARD_USE_RESULT int server_proxy_begin(struct onward_smtp_server *s);
+/* Returns the octets that belong to the header. */
+size_t server_proxy_feed(struct onward_smtp_server *s,
+                         const unsigned char *data, size_t len);
+
 /* ---- server_line.c ----------------------------------------------------- */
 
 /* Take up to one line; returns the octets taken. */
@@ -458,6 +490,8 @@ int server_cmd_mail(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_rcpt(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_data(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_bdat(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_xclient(struct onward_smtp_server *s, struct onward_str args);
+int server_cmd_xforward(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_rset(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_noop(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_vrfy(struct onward_smtp_server *s, struct onward_str args);
@@ -465,6 +499,8 @@ int server_cmd_expn(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_help(struct onward_smtp_server *s, struct onward_str args);
 int server_cmd_quit(struct onward_smtp_server *s, struct onward_str args);
 
+/* A domain or an address literal, as EHLO takes it. */
+bool server_is_helo_name(struct onward_str name);
 /* The extensions that are offered now. */
 uint64_t server_extensions(const struct onward_smtp_server *s);
 

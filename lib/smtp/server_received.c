@@ -63,8 +63,8 @@ static void add_from(struct onward_buf *b, const struct onward_smtp_server *s)
         onward_core__buf_add_text(b, "unknown");
     if (s->client_ip.family != 0) {
         onward_core__buf_add_text(b, " (");
-        if (server_client_name(s).len > 0) {
-            onward_core__buf_add_str(b, server_client_name(s));
+        if (onward_smtp_server_client_name(s).len > 0) {
+            onward_core__buf_add_str(b, onward_smtp_server_client_name(s));
             onward_core__buf_add_byte(b, ' ');
         }
         add_literal(b, &s->client_ip);

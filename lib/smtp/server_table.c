@@ -23,6 +23,8 @@ static const struct server_command commands[] = {
     {"RCPT", server_cmd_rcpt, IN_ALL, .overlaps = true},
     {"DATA", server_cmd_data, IN_ALL},
     {"BDAT", server_cmd_bdat, IN_ALL, .before_tls = true},
+    {"XCLIENT", server_cmd_xclient, IN_ALL, .is_junk = true},
+    {"XFORWARD", server_cmd_xforward, IN_ALL, .is_junk = true},
     {"RSET", server_cmd_rset, IN_ALL, .is_junk = true},
     {"NOOP", server_cmd_noop, IN_ALL, .is_junk = true, .before_tls = true},
     {"VRFY", server_cmd_vrfy, IN_ALL, .is_junk = true, .needs_auth = true},
