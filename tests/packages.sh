@@ -35,7 +35,7 @@ ONWARD_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config nettle-dev
     libexpat1-dev libzip-dev zlib1g-dev libunbound-dev dns-root-data"
 # What the tests need on top.
 ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
-    python3-cffi abigail-tools binutils gnutls-bin openssl swaks python3-dkim
+    python3-cffi abigail-tools binutils gnutls-bin openssl gsasl swaks python3-dkim
     python3-nacl python3-authres libmail-dkim-perl libopendkim-dev libssl-dev
     softhsm2 git valgrind libxml2-utils"
 # What the benchmarks measure us beside, on top of what builds the library.
