@@ -80,7 +80,9 @@ int onward_channel__written(struct onward_channel *ch, size_t n)
     ch->out_start += n;
     if (ch->out_start == ch->out.len) {
         ch->out_start = 0;
-        if (ch->out.cap > (ch->bounds.is_small ? KEEP_SMALL : KEEP_IDLE))
+        /* Under TLS memory for the next record is nothing beside the work. */
+        if (ch->is_secured ||
+            ch->out.cap > (ch->bounds.is_small ? KEEP_SMALL : KEEP_IDLE))
             onward_core__buf_clear(&ch->out);
         else
             onward_core__buf_reset(&ch->out);

@@ -65,7 +65,8 @@ void onward_core__arena_reset(struct onward_arena *a)
 static struct onward_core__chunk *add_chunk(struct onward_arena *a,
                                             size_t bytes)
 {
-    size_t cap = a->chunks == NULL ? FIRST_CHUNK : a->chunks->cap * 2;
+    size_t first = a->first != 0 ? a->first : FIRST_CHUNK;
+    size_t cap = a->chunks == NULL ? first : a->chunks->cap * 2;
     struct onward_core__chunk *c;
 
     if (cap > LARGEST_CHUNK)

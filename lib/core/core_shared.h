@@ -237,6 +237,7 @@ struct onward_arena {
     struct onward_core__chunk *chunks;
     size_t used; /* octets taken from the allocator */
     size_t max;
+    size_t first; /* set after _init: octets of the first chunk; 0: 512 */
 };
 
 void onward_core__arena_init(struct onward_arena *a, struct onward_ctx *ctx,

@@ -14,7 +14,8 @@ enum {
     RECORD_MAX = 16384,  /* plaintext of one record (RFC 8446 section 5.1) */
     CIPHER_EXTRA = 2048, /* by which one may grow (RFC 5246 section 6.2.3) */
     RECORD_EXTRA = 128,  /* header, nonce, tag and padding around it */
-    REFS_MAX = 16
+    REFS_MAX = 16,
+    FACTS_USUAL = 176
 };
 
 /* ---- GnuTLS's transport ------------------------------------------------ */
@@ -465,6 +466,8 @@ int onward_tls__plug(struct onward_channel *ch,
     f->config = onward_tls_config_ref(config);
     f->facts.size = sizeof(f->facts);
     onward_core__arena_init(&f->arena, f->ctx, ONWARD_TLS_ARENA_MAX);
+    /* The facts of a server that asks for no certificate fit. */
+    f->arena.first = FACTS_USUAL;
     onward_core__buf_init(&f->record, f->ctx,
                           HEADER_LEN + RECORD_MAX + CIPHER_EXTRA);
     if (!config->is_server)
