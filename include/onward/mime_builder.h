@@ -30,6 +30,7 @@ struct onward_builder_opts {
     /** Right side of Message-ID and Content-ID; empty: the domain of the first
      * author. */
     struct onward_str id_domain;
+    size_t reserved; /**< 0 */
     int64_t date_s; /**< Date, Unix seconds; 0: the context's clock */
     /** 1: the path takes 8BITMIME (RFC 6152); texts may go as they are. */
     size_t allow_8bit;
@@ -43,7 +44,6 @@ struct onward_builder_opts {
     /** Octets of all that is kept, encoded; default 67108864. Attachments that
      * are read from a source do not count. */
     size_t max_bytes;
-    size_t reserved; /**< 0 */
     uint64_t log_id; /**< for log events */
 };
 
