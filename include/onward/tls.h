@@ -74,6 +74,14 @@ struct onward_tls_config_opts {
     size_t alpn_count;
     size_t reserved; /**< 0 */
     uint64_t log_id;
+    /**
+     * With allow_tickets: 64 random octets from which the keys of tickets are
+     * derived, new ones every few hours. Give the same to the configuration
+     * that comes after this one (a renewed certificate), or to other processes,
+     * and clients resume there too. Empty: random, for this configuration
+     * alone.
+     */
+    struct onward_str ticket_key;
 };
 
 /**

@@ -9,6 +9,7 @@ enum {
     ALPN_MAX = 16,
     ALPN_NAME_MAX = 255, /* RFC 7301 section 3.1 */
     PRIORITY_MAX = 4096,
+    TICKET_KEY_LEN = 64, /* GnuTLS's master key */
     CONFIG_ARENA_MAX = 65536
 };
 
@@ -176,8 +177,27 @@ static int check_opts(const struct onward_tls_config_opts *opts)
     if (opts->alpn_count > ALPN_MAX ||
         (opts->alpn_count > 0 && opts->alpn == NULL))
         return ONWARD_EINVAL;
+    if (opts->ticket_key.len != 0 &&
+        (opts->ticket_key.len != TICKET_KEY_LEN || opts->allow_tickets == 0))
+        return ONWARD_EINVAL;
     if (opts->ask_client > ONWARD_TLS_ASK_REQUIRED || opts->reserved != 0)
         return ONWARD_EINVAL;
+    return 0;
+}
+
+/* GnuTLS derives the keys in use from it, by time. */
+static int load_ticket_key(struct onward_tls_config *config,
+                           struct onward_str given)
+{
+    if (given.len == 0)
+        return gnutls_session_ticket_key_generate(&config->ticket_key) < 0
+                   ? ONWARD_ECRYPTO
+                   : 0;
+    config->ticket_key.data = gnutls_malloc(given.len);
+    if (config->ticket_key.data == NULL)
+        return ONWARD_ENOMEM;
+    memcpy(config->ticket_key.data, given.data, given.len);
+    config->ticket_key.size = (unsigned)given.len;
     return 0;
 }
 
@@ -197,9 +217,8 @@ static int config_load(struct onward_tls_config *config,
         ret = load_trust(config, opts->trust_pem);
     if (ret == 0)
         ret = load_alpn(config, opts);
-    if (ret == 0 && config->is_server && opts->allow_tickets != 0 &&
-        gnutls_session_ticket_key_generate(&config->ticket_key) < 0)
-        ret = ONWARD_ECRYPTO;
+    if (ret == 0 && config->is_server && opts->allow_tickets != 0)
+        ret = load_ticket_key(config, opts->ticket_key);
     return ret;
 }
 

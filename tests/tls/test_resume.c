@@ -107,6 +107,7 @@ static void run(const char *priority, size_t allow_tickets)
                                           .trust_pem = t_cert_pem(ca),
                                           .ask_client = ONWARD_TLS_ASK_REQUIRED,
                                           .allow_tickets = allow_tickets};
+    static const char ticket_key[64] = "kept by the host";
     struct onward_tls_config *config = NULL;
     gnutls_certificate_credentials_t cred;
     gnutls_datum_t ticket = {NULL, 0};
@@ -114,6 +115,11 @@ static void run(const char *priority, size_t allow_tickets)
     struct t_echo *server;
 
     t_world_init(&w);
+    /* Neither without tickets nor of another length. */
+    opts.ticket_key = (struct onward_str){ticket_key, allow_tickets ? 63 : 64};
+    assert_int_equal(onward_tls_config_new(w.ctx, &opts, &config),
+                     ONWARD_EINVAL);
+    opts.ticket_key.len = allow_tickets ? 64 : 0;
     assert_int_equal(onward_tls_config_new(w.ctx, &opts, &config), 0);
     assert_int_equal(gnutls_certificate_allocate_credentials(&cred), 0);
     assert_true(gnutls_certificate_set_x509_key_mem(cred, &client->crt_pem,
@@ -131,6 +137,22 @@ static void run(const char *priority, size_t allow_tickets)
     assert_int_equal(onward_tls__facts(server->tls)->is_resumed, allow_tickets);
     assert_int_equal(onward_tls__facts(server->tls)->is_verified, 1);
     t_assert_str(onward_tls__facts(server->tls)->peer_subject, "CN=client");
+    t_echo_free(server);
+
+    /* Renewed by the host, with the same key for tickets: they still hold. */
+    onward_tls_config_free(config);
+    assert_int_equal(onward_tls_config_new(w.ctx, &opts, &config), 0);
+    connect_once(config, cred, priority, &ticket, &w, &server);
+    assert_int_equal(onward_tls__facts(server->tls)->is_resumed, allow_tickets);
+    t_echo_free(server);
+
+    /* Renewed with another one: a whole handshake, and no failure. */
+    onward_tls_config_free(config);
+    opts.ticket_key.len = 0;
+    assert_int_equal(onward_tls_config_new(w.ctx, &opts, &config), 0);
+    connect_once(config, cred, priority, &ticket, &w, &server);
+    assert_int_equal(server->secured, 1);
+    assert_int_equal(onward_tls__facts(server->tls)->is_resumed, 0);
     t_echo_free(server);
 
     /* The client's certificate has ended since. */
