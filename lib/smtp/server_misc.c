@@ -34,10 +34,20 @@ int server_cmd_quit(struct onward_smtp_server *s, struct onward_str args)
 
 int server_cmd_help(struct onward_smtp_server *s, struct onward_str args)
 {
+    struct onward_smtp_reply reply = SERVER_REPLY(214, "2.0.0", "");
+    struct onward_buf text;
+
     (void)args;
-    return server_say(s, 214, "2.0.0",
-                      "Commands: EHLO HELO STARTTLS MAIL RCPT DATA RSET NOOP\n"
-                      "VRFY HELP QUIT. See RFC 5321");
+    onward_core__buf_init(&text, s->ctx, ONWARD_SMTP__REPLY_TEXT_MAX);
+    onward_core__buf_add_text(&text, "Commands:");
+    server_table_list(s, &text);
+    if (text.err < 0)
+        s->error = text.err;
+    reply.text = onward_core__buf_str(&text);
+    if (s->error == 0)
+        server_say_reply(s, &reply, 0);
+    onward_core__buf_clear(&text);
+    return SERVER_DONE;
 }
 
 int server_cmd_expn(struct onward_smtp_server *s, struct onward_str args)

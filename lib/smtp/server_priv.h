@@ -84,6 +84,7 @@ struct server_command {
     bool is_junk;    /* leads nowhere: counted */
     bool before_tls; /* RFC 3207 section 4: also where TLS is required */
     bool needs_auth; /* 530 where AUTH is required and was not done */
+    uint64_t needs;  /* in HELP only while this is offered */
     bool is_secret;  /* what stands behind its first word is not traced */
 };
 
@@ -458,6 +459,9 @@ int server_end_with(struct onward_smtp_server *s, int status, size_t code,
 /* The command of that verb in this mode; NULL: there is none. */
 const struct server_command *
 server_command_of(const struct onward_smtp_server *s, struct onward_str verb);
+/* Append the verbs that can be used in this mode, a blank before each. */
+void server_table_list(const struct onward_smtp_server *s,
+                       struct onward_buf *text);
 /* Is that the first word of another protocol? */
 bool server_is_foreign(struct onward_str verb);
 
