@@ -256,6 +256,53 @@ ROWS = [
      "        onward_core__random(&loaded, loaded.hash_key, "
      "sizeof(loaded.hash_key));",
      "        0;", "core_table"),
+    # ---- SMTP server
+    ("A001", "smtp/server_message.c",
+     "        server_message_doom(s, SERVER_DOOM_BARE);",
+     "        (void)s;", "smtp_server_dialogue"),
+    ("A006", "smtp/server_bdat.c",
+     "if (s->txn->params.body != ONWARD_SMTP_BODY_BINARYMIME)",
+     "if (s->txn->params.body == ONWARD_SMTP_BODY_BINARYMIME)",
+     "smtp_server_bdat"),
+    ("A007", "smtp/server_bdat.c",
+     "    if (!server_is_over(s) && chunk->left == 0)\n        chunk_done(s);",
+     "    if (!server_is_over(s) && (chunk->left == 0 || data[n - 1] == '\\n'))\n"
+     "        chunk_done(s);", "smtp_server_bdat"),
+    ("A008", "smtp/server_bdat.c", "size / 2 > s->limits.message_bytes", "0",
+     "smtp_server_bdat"),
+    ("A009", "smtp/server_message.c",
+     "    if (server_txn(s)->is_open && !server_is_over(s))\n"
+     "        finish(s, reply, false);", "", "smtp_server_bdat"),
+    ("A010", "smtp/server_engine.c",
+     "    (void)kind;\n    server_end(s, ONWARD_ECANCELED);", "    (void)kind;",
+     "smtp_server_message"),
+    ("A014", "smtp/server_line.c", "    if (s->exchange != NULL)\n"
+     "        return longest;", "    if (s->exchange != NULL)\n"
+     "        return longest + 1;", "smtp_server_pace"),
+    ("A015", "smtp/server_line.c", "if (c < ' ' || c == 0x7f)",
+     "if (c == 0x7f)", "smtp_server_dialogue"),
+    ("A016", "smtp/server_dsn.c", "if (c < ' ' || c > '~')", "if (c > 255)",
+     "smtp_server_params"),
+    ("A016", "smtp/server_dsn.c", "c < ' ' || (c >= 0x7f && c < 0xa0) ||",
+     "c == 0 ||", "smtp_server_params"),
+    ("A020", "smtp/server_engine.c", "? s->chunk->size - s->chunk->left",
+     "? UINT32_MAX", "smtp_server_message"),
+    ("A020", "smtp/server_bdat.c", "++s->junk_count > s->limits.junk", "0",
+     "smtp_server_message"),
+    ("A022", "smtp/server_xclient.c", "if ((s->flags & flag) == 0)",
+     "if (flag == 0)", "smtp_server_proxy"),
+    ("A022", "smtp/server_proxy.c",
+     "        s->flags &= ~(size_t)SERVER_TRUST_FLAGS;", "",
+     "smtp_server_proxy"),
+    ("A022", "smtp/server_xclient.c", "else if (!server_is_helo_name(value))",
+     "else if (value.len == 0)", "smtp_server_proxy"),
+    ("A022", "smtp/proxy.c", "(needed == SIZE_MAX || rest < needed)",
+     "needed == SIZE_MAX", "smtp_server_proxy"),
+    ("A023", "smtp/server_message.c",
+     "    if (size > limit)\n        server_message_doom(s, SERVER_DOOM_SIZE);",
+     "", "smtp_server_host"),
+    ("A025", "smtp/server_xclient.c", "    server_forget(s);\n", "",
+     "smtp_server_proxy"),
 ]
 
 
