@@ -26,8 +26,8 @@ static bool passes(struct t_server *t, int callback)
     return false;
 }
 
-static int decide(struct t_server *t, uint64_t token, size_t code,
-                  const char *enhanced, const char *text)
+int t_server_decide(struct t_server *t, uint64_t token, size_t code,
+                    const char *enhanced, const char *text)
 {
     struct onward_smtp_reply reply = {.size = sizeof(reply),
                                       .code = code,
@@ -50,18 +50,20 @@ static int decide(struct t_server *t, uint64_t token, size_t code,
     return ONWARD_SMTP_HANDLED;
 }
 
-/* The local part says what to answer. */
+/* The local part says what to answer; "silent" is never answered. */
 static int decide_by(struct t_server *t, uint64_t token, struct onward_str who)
 {
     if (who.len == 2 && memcmp(who.data, "no", 2) == 0)
-        return decide(t, token, 550, "5.1.1", "No such user");
+        return t_server_decide(t, token, 550, "5.1.1", "No such user");
     if (who.len == 4 && memcmp(who.data, "busy", 4) == 0)
-        return decide(t, token, 451, "4.2.0", "Come again");
+        return t_server_decide(t, token, 451, "4.2.0", "Come again");
     if (who.len == 4 && memcmp(who.data, "gone", 4) == 0)
-        return decide(t, token, 421, "4.3.0", "Go away");
+        return t_server_decide(t, token, 421, "4.3.0", "Go away");
     if (who.len == 4 && memcmp(who.data, "fail", 4) == 0)
         return -1;
-    return decide(t, token, 0, "", "");
+    if (who.len == 6 && memcmp(who.data, "silent", 6) == 0)
+        return ONWARD_SMTP_HANDLED;
+    return t_server_decide(t, token, 0, "", "");
 }
 
 static int host_connect(void *user, uint64_t token)
@@ -71,7 +73,7 @@ static int host_connect(void *user, uint64_t token)
     t_server_note(t, "connect\n");
     if (passes(t, T_CONNECT))
         return 0;
-    return decide(t, token, 0, "", "");
+    return t_server_decide(t, token, 0, "", "");
 }
 
 static int host_helo(void *user, uint64_t token, int is_ehlo, const char *name,
@@ -99,6 +101,67 @@ static void note_number(struct t_server *t, const char *name, long long n)
         t_server_note(t, " %s %lld", name, n);
 }
 
+/* ---- In words ---------------------------------------------------------- */
+
+static const char *const bodies[] = {"", " BODY=7BIT", " BODY=8BITMIME",
+                                     " BODY=BINARYMIME"};
+static const char *const rets[] = {"", " RET=FULL", " RET=HDRS"};
+static const char *const resets[] = {"",     "done", "refused", "rset",
+                                     "helo", "tls",  "closed"};
+
+static void say_text(struct t_server *t, const char *name,
+                     struct onward_str text)
+{
+    if (text.data != NULL)
+        t_server_note(t, " %s=%.*s", name, (int)text.len, text.data);
+}
+
+/* As a client would write it, what it did not say left out. */
+static void say_mail(struct t_server *t)
+{
+    struct onward_smtp_server *s = t->session;
+    struct onward_str address = onward_smtp_server_mail_address(s);
+    int64_t seconds = 0;
+    int by = onward_smtp_server_mail_by(s, &seconds);
+
+    t_server_note(t, "mail <%.*s>", (int)address.len, address.data);
+    if (onward_smtp_server_mail_size(s) != 0)
+        t_server_note(t, " SIZE=%llu",
+                      (unsigned long long)onward_smtp_server_mail_size(s));
+    t_server_note(t, "%s%s%s", bodies[onward_smtp_server_mail_body(s)],
+                  onward_smtp_server_mail_smtputf8(s) ? " SMTPUTF8" : "",
+                  rets[onward_smtp_server_mail_ret(s)]);
+    say_text(t, "ENVID", onward_smtp_server_mail_envid(s));
+    if (onward_smtp_server_mail_requires_tls(s))
+        t_server_note(t, " REQUIRETLS");
+    if (by != 0)
+        t_server_note(t, " BY=%lld;%s%s", (long long)seconds,
+                      (by & ONWARD_SMTP_BY_NOTIFY) != 0 ? "N" : "R",
+                      (by & ONWARD_SMTP_BY_TRACE) != 0 ? "T" : "");
+    say_text(t, "AUTH", onward_smtp_server_mail_auth(s));
+    t_server_note(t, "\n");
+}
+
+static void say_rcpt(struct t_server *t, size_t index)
+{
+    struct onward_str address =
+        onward_smtp_server_rcpt_address(t->session, index);
+    int notify = onward_smtp_server_rcpt_notify(t->session, index);
+
+    t_server_note(t, "rcpt <%.*s>", (int)address.len, address.data);
+    if (notify != 0)
+        t_server_note(
+            t, " NOTIFY=%s%s%s%s",
+            (notify & ONWARD_SMTP_NOTIFY_NEVER) != 0 ? "never" : "",
+            (notify & ONWARD_SMTP_NOTIFY_SUCCESS) != 0 ? "+success" : "",
+            (notify & ONWARD_SMTP_NOTIFY_FAILURE) != 0 ? "+failure" : "",
+            (notify & ONWARD_SMTP_NOTIFY_DELAY) != 0 ? "+delay" : "");
+    say_text(t, "ORCPT", onward_smtp_server_rcpt_orcpt(t->session, index));
+    t_server_note(t, "\n");
+}
+
+/* ---- What is asked ----------------------------------------------------- */
+
 /* What only some clients say. */
 static void note_mail_extras(struct t_server *t)
 {
@@ -120,11 +183,16 @@ static int host_mail(void *user, uint64_t token)
     struct t_server *t = user;
     struct onward_str a = onward_smtp_server_mail_address(t->session);
 
-    t_server_note(t, "mail [%.*s] size %llu body %d utf8 %d", (int)a.len, a.data,
-         (unsigned long long)onward_smtp_server_mail_size(t->session),
-         onward_smtp_server_mail_body(t->session),
-         onward_smtp_server_mail_smtputf8(t->session));
-    note_mail_extras(t);
+    if (t->in_words) {
+        say_mail(t);
+    } else {
+        t_server_note(
+            t, "mail [%.*s] size %llu body %d utf8 %d", (int)a.len, a.data,
+            (unsigned long long)onward_smtp_server_mail_size(t->session),
+            onward_smtp_server_mail_body(t->session),
+            onward_smtp_server_mail_smtputf8(t->session));
+        note_mail_extras(t);
+    }
     assert_int_equal(onward_smtp_server_has_mail(t->session), 1);
     if (passes(t, T_MAIL))
         return 0;
@@ -137,10 +205,15 @@ static int host_rcpt(void *user, uint64_t token, size_t index)
     struct onward_str a = onward_smtp_server_rcpt_address(t->session, index);
 
     assert_int_equal(index + 1, onward_smtp_server_rcpt_count(t->session));
-    t_server_note(t, "rcpt %zu [%.*s]", index, (int)a.len, a.data);
-    note_number(t, "notify", onward_smtp_server_rcpt_notify(t->session, index));
-    note_text(t, "orcpt", onward_smtp_server_rcpt_orcpt(t->session, index));
-    t_server_note(t, "\n");
+    if (t->in_words) {
+        say_rcpt(t, index);
+    } else {
+        t_server_note(t, "rcpt %zu [%.*s]", index, (int)a.len, a.data);
+        note_number(t, "notify",
+                    onward_smtp_server_rcpt_notify(t->session, index));
+        note_text(t, "orcpt", onward_smtp_server_rcpt_orcpt(t->session, index));
+        t_server_note(t, "\n");
+    }
     if (passes(t, T_RCPT))
         return 0;
     return decide_by(t, token,
@@ -154,7 +227,7 @@ static int host_data(void *user, uint64_t token)
     t_server_note(t, "data\n");
     if (passes(t, T_DATA))
         return 0;
-    return decide(t, token, 0, "", "");
+    return t_server_decide(t, token, 0, "", "");
 }
 
 static int host_message_data(void *user, const void *data, size_t len)
@@ -187,10 +260,10 @@ static int host_message_end(void *user, uint64_t token)
     if (passes(t, T_MESSAGE_END))
         return 0;
     if (says(t, "REJECT"))
-        return decide(t, token, 550, "5.7.1", "Not wanted\nnot at all");
+        return t_server_decide(t, token, 550, "5.7.1", "Not wanted\nnot at all");
     if (says(t, "DEFER"))
-        return decide(t, token, 450, "", "");
-    return decide(t, token, 0, "", "");
+        return t_server_decide(t, token, 450, "", "");
+    return t_server_decide(t, token, 0, "", "");
 }
 
 /* LMTP: by the local part once more, "quota" refuses only now. */
@@ -205,7 +278,7 @@ static int host_message_rcpt(void *user, uint64_t token, size_t index)
     if (passes(t, T_MESSAGE_RCPT))
         return 0;
     if (who.len == 5 && memcmp(who.data, "quota", 5) == 0)
-        return decide(t, token, 452, "4.2.2", "Mailbox full");
+        return t_server_decide(t, token, 452, "4.2.2", "Mailbox full");
     return decide_by(t, token, who);
 }
 
@@ -236,7 +309,10 @@ static void host_reset(void *user, int why)
     if (t->on_reset != NULL)
         t->on_reset(t, why);
     t->message_start = t->message_len;
-    t_server_note(t, "reset %d\n", why);
+    if (t->in_words)
+        t_server_note(t, "reset %s\n", resets[why]);
+    else
+        t_server_note(t, "reset %d\n", why);
     passes(t, T_RESET);
 }
 

@@ -37,6 +37,7 @@ struct t_server {
     struct onward_smtp_server_opts opts;
     bool no_connect; /* greet at once */
     bool no_message_rcpt;
+    bool in_words; /* events as people write them, for dialogues */
     void (*on_reset)(void *user, int why); /* called too; may be NULL */
     bool defers;      /* keep tokens, answer in t_server_settle() */
     bool answers_now; /* answer inside the callback, not by default */
@@ -65,6 +66,12 @@ struct t_server {
     int close_status;
 };
 
+/*
+ * Answer now, later, or by default (code 0), as t says; what a callback then
+ * returns.
+ */
+int t_server_decide(struct t_server *t, uint64_t token, size_t code,
+                    const char *enhanced, const char *text);
 /* Fill in what a test does not; w and opts may be set before. */
 void t_server_prepare(struct t_server *t, struct t_world *w);
 /* Make desk (if there is none) and session; what the calls return. */
