@@ -263,7 +263,8 @@ onward_verifier_dmarc_reason(const struct onward_verifier *verifier);
 /**
  * What to do by default: as onward_dmarc_check_disposition(); REJECT when no
  * author can be read or there are too many, unless
- * opts.allow_no_author.
+ * opts.allow_no_author. For TEMPERROR it is NONE: a host that can defer (451)
+ * does better than to take such a message.
  *
  * @return enum onward_dmarc_policy, never UNKNOWN.
  * @since 0.1

@@ -201,8 +201,10 @@ static enum choice align(struct onward_dmarc_check *c,
     for (struct onward_dmarc__walk *w = c->identifiers; w != NULL;
          w = w->next) {
         bool is_equal = onward_core__str_ieq(c->author.domain, w->domain);
-        bool relaxed_spf = w->is_spf && !r->is_spf_strict;
-        bool relaxed_dkim = w->is_dkim && !r->is_dkim_strict;
+        bool relaxed_spf =
+            (w->is_spf || w->is_unknown_spf) && !r->is_spf_strict;
+        bool relaxed_dkim =
+            (w->is_dkim || w->is_unknown_dkim) && !r->is_dkim_strict;
         bool is_same = is_equal;
 
         if (!is_equal && (relaxed_spf || relaxed_dkim)) {
@@ -218,6 +220,9 @@ static enum choice align(struct onward_dmarc_check *c,
         c->is_spf_aligned |= w->is_spf && is_same && (is_equal || relaxed_spf);
         c->is_dkim_aligned |=
             w->is_dkim && is_same && (is_equal || relaxed_dkim);
+        c->is_unknown_aligned |=
+            is_same && ((w->is_unknown_spf && (is_equal || relaxed_spf)) ||
+                        (w->is_unknown_dkim && (is_equal || relaxed_dkim)));
     }
     return choice;
 }
@@ -230,6 +235,8 @@ static void conclude(struct onward_dmarc_check *c, enum choice choice)
         end(c, ONWARD_DMARC_TEMPERROR, ONWARD_DMARC_REASON_DNS);
     else if (c->is_trusted)
         end(c, ONWARD_DMARC_FAIL, ONWARD_DMARC_REASON_TRUSTED_FORWARDER);
+    else if (c->is_unknown_aligned) /* it might have passed (5.3.6) */
+        end(c, ONWARD_DMARC_TEMPERROR, ONWARD_DMARC_REASON_DNS);
     else
         end(c, ONWARD_DMARC_FAIL, ONWARD_DMARC_REASON_NOT_ALIGNED);
 }
@@ -391,7 +398,8 @@ void onward_dmarc_check_free(struct onward_dmarc_check *check)
 }
 
 static int add_identifier(struct onward_dmarc_check *c,
-                          struct onward_str domain, bool is_spf)
+                          struct onward_str domain,
+                          struct onward_dmarc__walk **added)
 {
     struct onward_dmarc__walk *w;
     struct onward_str ascii;
@@ -419,8 +427,7 @@ static int add_identifier(struct onward_dmarc_check *c,
         c->identifiers = w;
         c->identifier_count++;
     }
-    w->is_spf |= is_spf;
-    w->is_dkim |= !is_spf;
+    *added = w;
     onward_core__task_ready(&c->task);
     return 0;
 }
@@ -428,13 +435,45 @@ static int add_identifier(struct onward_dmarc_check *c,
 int onward_dmarc_check_add_spf(struct onward_dmarc_check *check,
                                struct onward_str domain)
 {
-    return add_identifier(check, domain, true);
+    struct onward_dmarc__walk *w = NULL;
+    int err = add_identifier(check, domain, &w);
+
+    if (w != NULL)
+        w->is_spf = true;
+    return err;
 }
 
 int onward_dmarc_check_add_dkim(struct onward_dmarc_check *check,
                                 struct onward_str domain)
 {
-    return add_identifier(check, domain, false);
+    struct onward_dmarc__walk *w = NULL;
+    int err = add_identifier(check, domain, &w);
+
+    if (w != NULL)
+        w->is_dkim = true;
+    return err;
+}
+
+int onward_dmarc_check_add_unknown_spf(struct onward_dmarc_check *check,
+                                       struct onward_str domain)
+{
+    struct onward_dmarc__walk *w = NULL;
+    int err = add_identifier(check, domain, &w);
+
+    if (w != NULL)
+        w->is_unknown_spf = true;
+    return err;
+}
+
+int onward_dmarc_check_add_unknown_dkim(struct onward_dmarc_check *check,
+                                        struct onward_str domain)
+{
+    struct onward_dmarc__walk *w = NULL;
+    int err = add_identifier(check, domain, &w);
+
+    if (w != NULL)
+        w->is_unknown_dkim = true;
+    return err;
 }
 
 int onward_dmarc_check_finish(struct onward_dmarc_check *check,

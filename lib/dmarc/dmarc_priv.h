@@ -56,9 +56,10 @@ struct onward_dmarc__walk {
     struct onward_str domain;        /* start; A-labels, lower case */
     struct onward_dmarc__stop stops[ONWARD_DMARC__WALK_MAX];
     size_t count;
-    bool is_spf, is_dkim; /* what the identifier comes from */
-    bool is_failed;       /* could not ask */
-    bool is_legacy;       /* RFC 7489: the name, then its organization */
+    bool is_spf, is_dkim;                 /* what the identifier comes from */
+    bool is_unknown_spf, is_unknown_dkim; /* what could not be checked */
+    bool is_failed;                       /* could not ask */
+    bool is_legacy; /* RFC 7489: the name, then its organization */
 };
 
 /* What a walk found, once nothing it needs is pending. */
@@ -98,6 +99,7 @@ struct onward_dmarc_check {
     enum onward_dmarc_policy published; /* before t= and pct= */
     struct onward_str policy_domain, org_domain, record;
     bool is_spf_aligned, is_dkim_aligned;
+    bool is_unknown_aligned; /* what could not be checked would be */
 };
 
 /* The organizational domain of RFC 7489 section 3.2: one label below the public

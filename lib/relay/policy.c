@@ -125,7 +125,16 @@ static bool is_dmarc_unknown(const struct onward_relay *r)
 {
     const struct onward_verifier *v = r->verifier;
 
+    const struct onward_dmarc_check *check = onward_verifier_dmarc(v);
+    int policy = check == NULL ? ONWARD_DMARC_POLICY_UNKNOWN
+                               : onward_dmarc_check_policy(check);
+
     if (onward_verifier_dmarc_result(v) != ONWARD_DMARC_TEMPERROR)
+        return false;
+    /* What the policy asks for is known, and it is not to reject: whether the
+     * message passes does not matter. */
+    if (policy == ONWARD_DMARC_POLICY_NONE ||
+        policy == ONWARD_DMARC_POLICY_QUARANTINE)
         return false;
     if (r->opts.allow_dmarc_reject && onward_verifier_is_authenticated(v))
         return false;

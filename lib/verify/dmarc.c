@@ -92,11 +92,15 @@ static int is_trusted_forwarder(struct onward_verifier *v)
 static int add_spf_identifier(struct onward_verifier *v,
                               struct onward_dmarc_check *check)
 {
-    if (v->spf_mail_from == NULL ||
-        onward_spf_check_result(v->spf_mail_from) != ONWARD_SPF_PASS)
-        return 0;
-    return onward_dmarc_check_add_spf(
-        check, onward_spf_check_domain(v->spf_mail_from));
+    const struct onward_spf_check *spf = v->spf_mail_from;
+    int result = spf == NULL ? ONWARD_SPF_NONE : onward_spf_check_result(spf);
+
+    if (result == ONWARD_SPF_PASS)
+        return onward_dmarc_check_add_spf(check, onward_spf_check_domain(spf));
+    if (result == ONWARD_SPF_TEMPERROR)
+        return onward_dmarc_check_add_unknown_spf(check,
+                                                  onward_spf_check_domain(spf));
+    return 0;
 }
 
 bool onward_verify__dkim_counts(const struct onward_dkim_signature *s)
@@ -112,9 +116,13 @@ static int add_identifiers(struct onward_verifier *v,
     for (size_t i = 0; i < v->dkim.count && err == 0; i++) {
         struct onward_dkim_signature s = {.size = sizeof(s)};
 
-        if (onward_dkim__verify_signature(&v->dkim, i, &s) == 0 &&
-            onward_verify__dkim_counts(&s) && s.is_from_exposed == 0)
+        if (onward_dkim__verify_signature(&v->dkim, i, &s) != 0 ||
+            s.is_from_exposed != 0)
+            continue;
+        if (onward_verify__dkim_counts(&s))
             err = onward_dmarc_check_add_dkim(check, s.domain_ascii);
+        else if (s.result == ONWARD_DKIM_TEMPERROR)
+            err = onward_dmarc_check_add_unknown_dkim(check, s.domain_ascii);
     }
     return err;
 }

@@ -89,6 +89,8 @@ ROWS = [
      "dkim_verify"),
     ("A051", "dmarc/walk.c", "return WALK_FAILED;", "continue;",
      "dmarc_check"),
+    ("A051", "dmarc/check.c", "else if (c->is_unknown_aligned)", "else if (0)",
+     "dmarc_check"),
     ("A051", "arc/validate.c",
      "check->sig.verdict.result == ONWARD_DKIM_TEMPERROR", "0",
      "arc_validate"),

@@ -493,6 +493,37 @@ static void pull_all(struct world *x)
     }
 }
 
+/* A051: a key that might have made it pass, and one that could not have. */
+static void test_unreachable_key(void **state)
+{
+    static const struct {
+        const char *zone, *message;
+        int result, disposition;
+    } cases[] = {
+        {EVIL BANK "s._domainkey.bank.com !\n", PLAIN, ONWARD_DMARC_TEMPERROR,
+         ONWARD_DMARC_POLICY_NONE},
+        {EVIL BANK "s._domainkey.slow.net !\n", SIGNED EMPTY, ONWARD_DMARC_FAIL,
+         ONWARD_DMARC_POLICY_REJECT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct onward_dkim_signature s = {.size = sizeof(s)};
+        struct world x;
+
+        world_init(&x, cases[i].zone);
+        verify(&x, "ann@evil.com", cases[i].message);
+        assert_int_equal(x.done, 1);
+        assert_int_equal(onward_verifier_dkim(x.verifier, 0, &s), 0);
+        assert_int_equal(s.result, ONWARD_DKIM_TEMPERROR);
+        assert_int_equal(onward_verifier_dmarc_result(x.verifier),
+                         cases[i].result);
+        assert_int_equal(onward_verifier_dmarc_disposition(x.verifier),
+                         cases[i].disposition);
+        world_clear(&x);
+    }
+}
+
 enum way { AT_ONCE, FIRST_FIRST, LAST_FIRST, PULLED, WAYS };
 
 static void verify_by(enum way way, char *out, size_t cap)
@@ -580,7 +611,7 @@ static void test_desk_goes_first(void **state)
 
 int main(void)
 {
-    enum { ROWS = sizeof(forged_rows) / sizeof(forged_rows[0]), FIXED = 10 };
+    enum { ROWS = sizeof(forged_rows) / sizeof(forged_rows[0]), FIXED = 11 };
     struct CMUnitTest tests[FIXED + ROWS] = {
         cmocka_unit_test(test_helo_does_not_align),
         cmocka_unit_test(test_deadline_keeps_many_authors),
@@ -589,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_spf_freed_in_cancel),
         cmocka_unit_test(test_spf_freed_at_its_deadline),
         cmocka_unit_test(test_verifier_freed_at_its_deadline),
+        cmocka_unit_test(test_unreachable_key),
         cmocka_unit_test(test_ways_to_answer),
         cmocka_unit_test(test_resolver_goes_first),
         cmocka_unit_test(test_desk_goes_first),

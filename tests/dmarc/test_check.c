@@ -90,6 +90,26 @@ static const struct row {
      "e.example", "", "a.e.example", 0, ONWARD_DMARC_TEMPERROR,
      ONWARD_DMARC_REASON_DNS, ONWARD_DMARC_POLICY_REJECT,
      ONWARD_DMARC_POLICY_NONE},
+    {"A051 an identifier that could not be checked and would be aligned",
+     "_dmarc.e.example TXT \"v=DMARC1; p=reject\"", "e.example", "",
+     "?e.example", 0, ONWARD_DMARC_TEMPERROR, ONWARD_DMARC_REASON_DNS,
+     ONWARD_DMARC_POLICY_REJECT, ONWARD_DMARC_POLICY_NONE},
+    {"A051 relaxed", "_dmarc.e.example TXT \"v=DMARC1; p=reject\"", "e.example",
+     "?mail.e.example", "", 0, ONWARD_DMARC_TEMPERROR, ONWARD_DMARC_REASON_DNS,
+     ONWARD_DMARC_POLICY_REJECT, ONWARD_DMARC_POLICY_NONE},
+    {"A051 which strict alignment does not take",
+     "_dmarc.e.example TXT \"v=DMARC1; p=reject; aspf=s\"", "e.example",
+     "?mail.e.example", "", 0, ONWARD_DMARC_FAIL,
+     ONWARD_DMARC_REASON_NOT_ALIGNED, ONWARD_DMARC_POLICY_REJECT,
+     ONWARD_DMARC_POLICY_QUARANTINE},
+    {"A051 of a stranger", "_dmarc.e.example TXT \"v=DMARC1; p=reject\"",
+     "e.example", "?f.example", "?g.example", 0, ONWARD_DMARC_FAIL,
+     ONWARD_DMARC_REASON_NOT_ALIGNED, ONWARD_DMARC_POLICY_REJECT,
+     ONWARD_DMARC_POLICY_QUARANTINE},
+    {"A051 beside one that passes",
+     "_dmarc.e.example TXT \"v=DMARC1; p=reject\"", "e.example", "?e.example",
+     "e.example", 0, ONWARD_DMARC_PASS, ONWARD_DMARC_REASON_ALIGNED,
+     ONWARD_DMARC_POLICY_REJECT, ONWARD_DMARC_POLICY_NONE},
     {"U-label author", "_dmarc.xn--bcher-kva.example TXT \"v=DMARC1;p=none\"",
      "B\xc3\xbc"
      "cher.example",
@@ -111,9 +131,14 @@ static void test_row(void **state)
     c = start(&x, row->author);
     run(&x);
     assert_int_equal(x.done, 0); /* identifiers may still come */
-    if (row->spf[0] != '\0')
+    /* "?" before what could not be checked */
+    if (row->spf[0] == '?')
+        onward_dmarc_check_add_unknown_spf(c, onward_str_of(row->spf + 1));
+    else if (row->spf[0] != '\0')
         onward_dmarc_check_add_spf(c, onward_str_of(row->spf));
-    if (row->dkim[0] != '\0')
+    if (row->dkim[0] == '?')
+        onward_dmarc_check_add_unknown_dkim(c, onward_str_of(row->dkim + 1));
+    else if (row->dkim[0] != '\0')
         onward_dmarc_check_add_dkim(c, onward_str_of(row->dkim));
     assert_int_equal(onward_dmarc_check_finish(c, row->trusted), 0);
     assert_int_equal(onward_dmarc_check_finish(c, row->trusted), ONWARD_ESTATE);
