@@ -16,7 +16,7 @@ static const struct command *const commands[] = {
     &command_seal,        &command_keygen,       &command_lint_spf,
     &command_lint_dkim,   &command_lint_dmarc,   &command_spf_check,
     &command_dmarc_check, &command_dmarc_report, &command_route,
-    &command_srs_forward, &command_srs_reverse,
+    &command_srs_forward, &command_srs_reverse,  &command_mime_parse,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

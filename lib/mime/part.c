@@ -46,19 +46,23 @@ static int keep_value(const struct facts *x, size_t item,
                                   onward_mime__value(x->h, item), value);
 }
 
-/* Parameters of an item; what is odd about them is told. */
 static int read_params(const struct facts *x, size_t item,
                        struct onward_mime__params *params)
 {
     struct onward_str value = {0};
-    uint64_t notes;
     int err = keep_value(x, item, &value);
 
-    if (err == 0)
-        err = onward_mime__params_read(&x->f->arena, value, params);
     if (err != 0)
         return err;
-    notes = params->notes;
+    return onward_mime__params_read(&x->f->arena, value, params);
+}
+
+/* What is odd about the parameters of an item, once names are decoded. */
+static int tell_params(const struct facts *x, size_t item,
+                       const struct onward_mime__params *params)
+{
+    uint64_t notes = params->notes;
+
     for (size_t i = 0; i < params->count; i++)
         notes |= params->items[i].notes;
     if (notes == 0)
@@ -122,8 +126,9 @@ static int read_disposition(const struct facts *x)
     if (err != 0)
         return err;
     x->f->part.disposition = params.tokens[0];
-    return set_name(x,
-                    onward_mime__params_find(&params, ONWARD_STR("filename")));
+    err = set_name(x,
+                   onward_mime__params_find(&params, ONWARD_STR("filename")));
+    return err == 0 ? tell_params(x, item, &params) : err;
 }
 
 static int read_encoding(const struct facts *x)
@@ -312,6 +317,8 @@ static int read_type(const struct facts *x)
     }
     if (err == 0)
         err = read_parameters(x, &params);
+    if (err == 0 && item != ONWARD_HEADER_NONE)
+        err = tell_params(x, item, &params);
     if (err != 0)
         return err;
     if (onward_core__str_eq(part->type, ONWARD_STR("multipart")))
