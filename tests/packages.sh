@@ -39,4 +39,5 @@ ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-nacl python3-authres libmail-dkim-perl libopendkim-dev libssl-dev
     softhsm2 git valgrind libxml2-utils"
 # What the benchmarks measure us beside, on top of what builds the library.
-ONWARD_BENCH_PACKAGES="libopendkim-dev libspf2-dev libmail-dkim-perl python3"
+ONWARD_BENCH_PACKAGES="libopendkim-dev libspf2-dev libmail-dkim-perl python3
+    libgmime-3.0-dev libetpan-dev"
