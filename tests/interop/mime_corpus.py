@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""mime_corpus.py MIME_TOOL [--count N] [--seed S] [FOLDER...]: messages beside
+Python's email package.
+
+N messages are generated from a printed seed and must read alike: number of
+leaves, their types, their decoded octets. Each is then mutated, and the .eml
+files below the folders are added: of these every one must be given back by its
+events, for any cut, and how many read alike is printed with the kinds of
+difference; nobody's reading of a damaged message is the right one. What was
+looked at: Python ends a header at the first line that is no field, takes bare
+CR and LF as line ends, leaves a base64 body encoded when its padding is wrong,
+has a leaf for a multipart without parts, and takes "text/x y" as a type; we
+keep such a line in the header (mime.h), flag a bare LF, decode what is whole,
+tell a preamble, and read the type up to the blank.
+"""
+import argparse
+import email
+import email.policy
+import pathlib
+import random
+import subprocess
+import sys
+from email.message import EmailMessage
+
+TEXTS = ["plain words ", "Gr\u00fc\u00dfe ", "\u65e5\u672c\u8a9e ", "=3D ? _ ",
+         "-- \n", "--b\n", "From x\n", ".\n", "\t tab ", "\U0001f4e7 "]
+SMTP = email.policy.SMTP
+
+
+def text_of(rng):
+    return "".join(rng.choice(TEXTS) for _ in range(rng.randrange(40))) + "\n"
+
+
+def add_parts(rng, message):
+    message.set_content(text_of(rng), cte=rng.choice(
+        ["quoted-printable", "base64", "8bit"]))
+    if rng.random() < 0.6:
+        message.add_alternative(f"<p>{text_of(rng)}</p>", subtype="html")
+    for _ in range(rng.randrange(4)):
+        kind = rng.randrange(3)
+        if kind == 0:
+            message.add_attachment(rng.randbytes(rng.randrange(3000)),
+                                   maintype="application", subtype="pdf",
+                                   filename=text_of(rng)[:30].split("\n")[0])
+        elif kind == 1:
+            message.add_attachment(text_of(rng), subtype="csv")
+        else:
+            inner = EmailMessage()
+            inner["Subject"] = "inside"
+            inner.set_content("inner text\n")
+            message.add_attachment(inner)
+
+
+def generate(rng):
+    message = EmailMessage()
+    message["From"] = "a@example.com"
+    message["Subject"] = text_of(rng).split("\n")[0][:60].strip() or "x"
+    add_parts(rng, message)
+    return message.as_bytes(policy=SMTP)
+
+
+def mutate(rng, octets):
+    out = bytearray(octets)
+    for _ in range(rng.randrange(1, 6)):
+        at = rng.randrange(len(out))
+        kind = rng.randrange(5)
+        if kind == 0:
+            out[at] = rng.randrange(256)
+        elif kind == 1:
+            del out[at:at + rng.randrange(1, 60)]
+        elif kind == 2:
+            piece = out[at:at + rng.randrange(1, 200)]
+            place = rng.randrange(len(out))
+            out[place:place] = piece
+        elif kind == 3:
+            out[at:at] = rng.choice([b"\r", b"\n", b"\0", b"\r\n", b"--",
+                                     b"\r\n\r\n", b"\xff", b"="])
+        else:
+            del out[at:]
+        if not out:
+            out = bytearray(b"\r\n")
+    return bytes(out)
+
+
+def fnv(octets):
+    value = 14695981039346656037
+    for octet in octets:
+        value = (value ^ octet) * 1099511628211 & 0xffffffffffffffff
+    return f"{value:016x}"
+
+
+def by_python(octets):
+    message = email.message_from_bytes(octets)
+    leaves = []
+    for part in message.walk():
+        if part.is_multipart():
+            continue
+        body = part.get_payload(decode=True) or b""
+        leaves.append(f"{part.get_content_type()}:{len(body)}:{fnv(body)}")
+    return leaves
+
+
+def by_us(tool, messages):
+    """All of them in one run of the tool."""
+    data = b"".join(b"%d\n" % len(m) + m for m in messages)
+    done = subprocess.run([tool], input=data, capture_output=True, timeout=600)
+    lines = done.stdout.decode("latin1").splitlines()
+    if done.returncode != 0 or len(lines) != len(messages):
+        sys.exit(f"the tool ended with {done.returncode} after {len(lines)} "
+                 f"messages: {done.stderr[-300:]!r}")
+    return [line.split(" ") for line in lines]
+
+
+def kind_of(ours, theirs):
+    if len(ours) != len(theirs):
+        return "number of leaves"
+    if [x.split(":")[0] for x in ours] != [x.split(":")[0] for x in theirs]:
+        return "types"
+    return "decoded octets"
+
+
+def compare(name, tool, messages, must_be_equal):
+    equal, kinds, faults = 0, {}, 0
+    for octets, (whole, *ours) in zip(messages, by_us(tool, messages)):
+        if whole != "same":
+            print(f"{name}: not given back: {octets[:200]!r}")
+            faults += 1
+        try:
+            theirs = by_python(octets)
+        except Exception as error:  # theirs to fix
+            kinds[type(error).__name__] = kinds.get(
+                type(error).__name__, 0) + 1
+            continue
+        if ours == theirs:
+            equal += 1
+            continue
+        kind = kind_of(ours, theirs)
+        kinds[kind] = kinds.get(kind, 0) + 1
+        if must_be_equal:
+            print(f"{name}: {kind}: {ours} and {theirs} in {octets!r}")
+            faults += 1
+    print(f"{name}: {len(messages)} messages, {equal} read as Python does, "
+          + (", ".join(f"{n} differ in {k}" for k, n in sorted(kinds.items()))
+             or "none differs"))
+    return faults
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool")
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("folders", nargs="*")
+    args = parser.parse_intermixed_args()
+    rng = random.Random(args.seed)
+    print(f"seed {args.seed}")
+    sound = [generate(rng) for _ in range(args.count)]
+    damaged = [mutate(rng, m) for m in sound]
+    faults = compare("generated", args.tool, sound, True)
+    faults += compare("mutated", args.tool, damaged, False)
+    found = []
+    for folder in args.folders:
+        for path in sorted(pathlib.Path(folder).rglob("*.eml")):
+            octets = path.read_bytes()
+            if b"\r" not in octets:
+                octets = octets.replace(b"\n", b"\r\n")
+            found.append(octets)
+    if args.folders:
+        faults += compare("collected", args.tool, found, False)
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
