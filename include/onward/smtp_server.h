@@ -211,7 +211,10 @@ enum onward_smtp_server_flag {
     ONWARD_SMTP_SERVER_REFUSE_EARLY = 65536,
     /** Log each command and each line of a reply (ONWARD_LOG_DEBUG, "smtp",
      * "command" and "reply"), without what AUTH says. */
-    ONWARD_SMTP_SERVER_TRACE = 131072
+    ONWARD_SMTP_SERVER_TRACE = 131072,
+    /** TLS comes first of all (RFC 8314), behind a PROXY header if one is
+     * expected; needs opts.tls. `secured` runs, then `connect`. */
+    ONWARD_SMTP_SERVER_IMPLICIT_TLS = 262144
 };
 
 /**

@@ -31,7 +31,7 @@ enum {
         ONWARD_SMTP_SERVER_ALLOW_DELIVERBY | ONWARD_SMTP_SERVER_OFFER_LIMITS |
         ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH | ONWARD_SMTP_SERVER_REFUSE_EARLY |
         ONWARD_SMTP_SERVER_TRACE | SERVER_TRUST_FLAGS |
-        ONWARD_SMTP_SERVER_EXPECT_PROXY
+        ONWARD_SMTP_SERVER_EXPECT_PROXY | ONWARD_SMTP_SERVER_IMPLICIT_TLS
 };
 
 /* ---- Options ----------------------------------------------------------- */
@@ -84,6 +84,8 @@ static int check_opts(const struct onward_smtp_server_opts *o,
     if (o->scram_iterations != 0 &&
         (o->scram_iterations < ONWARD_SASL__ITERATIONS_MIN ||
          o->scram_iterations > ONWARD_SASL__ITERATIONS_TOP))
+        return ONWARD_EINVAL;
+    if (o->tls == NULL && (o->flags & ONWARD_SMTP_SERVER_IMPLICIT_TLS) != 0)
         return ONWARD_EINVAL;
     if (o->tls != NULL && !onward_tls__config_is_server(o->tls))
         return ONWARD_EINVAL;
@@ -143,7 +145,7 @@ static void run_task(struct onward_core__task *task, int64_t now_ms)
         if (s->is_shutdown)
             s->state = SERVER_COMMAND;
         else
-            server_greet(s);
+            server_open(s);
     }
     if (!onward_channel__is_dead(&s->channel))
         server_go(s);
@@ -210,6 +212,9 @@ int onward_smtp_server_new(struct onward_desk *desk,
     server_init(s, desk, &o, &h);
     if ((o.flags & ONWARD_SMTP_SERVER_EXPECT_PROXY) != 0) {
         s->error = server_proxy_begin(s);
+        server_update(s);
+    } else if ((o.flags & ONWARD_SMTP_SERVER_IMPLICIT_TLS) != 0) {
+        server_open(s);
         server_update(s);
     } else if (h.connect != NULL) {
         onward_core__task_ready(&s->task);

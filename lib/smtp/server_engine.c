@@ -9,6 +9,9 @@
 
 static bool takes_input(const struct onward_smtp_server *s)
 {
+    if (s->state == SERVER_NEW &&
+        (s->flags & ONWARD_SMTP_SERVER_IMPLICIT_TLS) != 0)
+        return false;
     /* A client that talks before the greeting is found out. */
     if (s->state == SERVER_NEW || s->state == SERVER_GREETING ||
         s->state == SERVER_PROXY)
@@ -254,16 +257,19 @@ static int engine_drained(void *engine)
 static int engine_secured(void *engine, int status)
 {
     struct onward_smtp_server *s = engine;
+    bool is_first = (s->flags & ONWARD_SMTP_SERVER_IMPLICIT_TLS) != 0;
 
     if (status < 0) {
         server_end(s, ONWARD_ECRYPTO);
         return finish(s);
     }
     s->is_tls = true;
-    s->state = SERVER_COMMAND;
+    s->state = is_first ? SERVER_NEW : SERVER_COMMAND;
     s->has_progress = true;
     if (s->host.secured != NULL)
         s->host.secured(s->host.user);
+    if (is_first && !server_is_over(s))
+        server_greet(s);
     return finish(s);
 }
 

@@ -3,6 +3,8 @@
  */
 #include "smtp/server_priv.h"
 
+#include "tls/tls_shared.h"
+
 static bool fits_greeting(size_t code)
 {
     return code == 220 || code / 100 == 4 || code / 100 == 5;
@@ -68,4 +70,20 @@ void server_greet(struct onward_smtp_server *s)
     if (s->host.connect != NULL)
         handling = s->host.connect(s->host.user, q->ask.token);
     server_question_asked(s, q, handling);
+}
+
+void server_open(struct onward_smtp_server *s)
+{
+    int err;
+
+    if ((s->flags & ONWARD_SMTP_SERVER_IMPLICIT_TLS) == 0) {
+        server_greet(s);
+        return;
+    }
+    s->state = SERVER_TLS;
+    s->has_progress = true;
+    onward_channel__resume(&s->channel);
+    err = onward_tls__plug(&s->channel, s->tls, NULL, &s->filter);
+    if (err < 0)
+        s->error = err;
 }

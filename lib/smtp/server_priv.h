@@ -426,6 +426,8 @@ void server_update(struct onward_smtp_server *s);
 
 /* Ask `connect`, or greet. */
 void server_greet(struct onward_smtp_server *s);
+/* The same, behind the handshake where TLS comes first. */
+void server_open(struct onward_smtp_server *s);
 
 /* ---- server_proxy.c ---------------------------------------------------- */
 

@@ -83,7 +83,14 @@ size_t server_proxy_feed(struct onward_smtp_server *s,
     onward_core__free(s->ctx, proxy);
     peer->proxy = NULL;
     s->has_progress = true;
-    server_greet(s);
+    if ((s->flags & ONWARD_SMTP_SERVER_IMPLICIT_TLS) != 0) {
+        /* Not inside this feed: what follows is TLS and comes again then; here
+         * it would count as sent too early. */
+        s->state = SERVER_NEW;
+        onward_core__task_ready(&s->task);
+    } else {
+        server_greet(s);
+    }
     return taken;
 }
 

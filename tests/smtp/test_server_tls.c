@@ -302,6 +302,53 @@ static void test_requiretls(void **state)
     end_tls();
 }
 
+/* RFC 8314; the header and the first flight of TLS may come in one piece. */
+static void test_implicit_tls(void **state)
+{
+    static const char head[] = "PROXY TCP4 192.0.2.1 198.51.100.2 1 465\r\n";
+
+    (void)state;
+    for (int proxied = 0; proxied < 3; proxied++) {
+        begin_tls_with(0,
+                       ONWARD_SMTP_SERVER_IMPLICIT_TLS |
+                           (proxied > 0 ? ONWARD_SMTP_SERVER_EXPECT_PROXY : 0));
+        if (proxied == 1)
+            t_server_say(&f.t, head);
+        assert_int_equal(t_echo_plug(f.client), 0);
+        if (proxied == 2) {
+            struct onward_str hello = onward_channel_peek(&f.client->channel);
+            char both[4096];
+            size_t len = sizeof(head) - 1 + hello.len;
+
+            assert_true(len <= sizeof(both));
+            memcpy(both, head, sizeof(head) - 1);
+            memcpy(both + sizeof(head) - 1, hello.data, hello.len);
+            onward_channel_drain(&f.client->channel, hello.len);
+            t_server_assert_out(&f.t, "");
+            for (size_t at = 0, taken = 1; at < len && taken > 0; at += taken) {
+                onward_channel_feed(f.t.channel, both + at, len - at, &taken);
+                if (taken < len - at)
+                    onward_desk_run(f.t.desk, f.t.now_ms);
+            }
+        }
+        run();
+        say("EHLO c.test\r\n");
+        t_server_assert_events(&f.t, "secured\nconnect\nehlo c.test\n");
+        assert_int_equal(onward_smtp_server_is_tls(f.t.session), 1);
+        assert_int_equal(onward_smtp_server_is_early(f.t.session), 0);
+        end_tls();
+    }
+    /* Plaintext is no handshake. */
+    begin_tls_with(0, ONWARD_SMTP_SERVER_IMPLICIT_TLS);
+    t_server_say(&f.t, "EHLO c.test\r\n");
+    t_server_assert_events(&f.t, "close ONWARD_ECRYPTO\n");
+    end_tls();
+    begin_tls_with(0, ONWARD_SMTP_SERVER_IMPLICIT_TLS);
+    t_server_tick(&f.t, 120000);
+    t_server_assert_events(&f.t, "close ONWARD_ELIMIT\n");
+    end_tls();
+}
+
 static void test_handshake_fails(void **state)
 {
     (void)state;
@@ -467,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_tls_ends_in_a_message),
         cmocka_unit_test(test_tls_ends_in_a_chunk),
         cmocka_unit_test(test_requiretls),
+        cmocka_unit_test(test_implicit_tls),
         cmocka_unit_test(test_handshake_fails),
         cmocka_unit_test(test_host_tls),
         cmocka_unit_test(test_host_tls_with_early_plaintext),
