@@ -96,7 +96,9 @@ struct onward_smtp_server_host {
      * session refuses itself; `reset` is. Required; ONWARD_SMTP_DEFAULT is 250.
      */
     int (*message_end)(void *user, uint64_t token);
-    /** VRFY with the text as written. 250 to 252, 4yz or 5yz. Default 252. */
+    /** VRFY with the text as written, without a parameter SMTPUTF8 (RFC 6531
+     * section 3.7.4.2): UTF-8 in the answer is sent as it is to a client that
+     * gave it, and escaped else. 250 to 252, 4yz or 5yz. Default 252. */
     int (*vrfy)(void *user, uint64_t token, const char *text, size_t text_len);
     /** The transaction is gone (enum onward_smtp_reset), its facts go after
      * this call. Once for each transaction whose MAIL was answered with 2yz.
@@ -235,7 +237,8 @@ struct onward_smtp_server_opts {
     /** Our name: in the greeting, in answers to EHLO, in Received. Required: a
      * domain name or an address literal. */
     struct onward_str hostname;
-    /** Printable ASCII behind our name in the greeting; empty: "ESMTP". */
+    /** Printable ASCII behind our name in the greeting; empty: "ESMTP", or
+     * "LMTP" in that mode. */
     struct onward_str banner;
     /** The client's name, if the host has looked it up and proved it. */
     struct onward_str client_name;

@@ -153,6 +153,15 @@ static void run_task(struct onward_core__task *task, int64_t now_ms)
         return;
 }
 
+/* What is spoken here (RFC 5321 section 4.3.1, RFC 2033 section 5). */
+static struct onward_str banner_of(const struct onward_smtp_server_opts *o)
+{
+    if (o->banner.len > 0)
+        return o->banner;
+    return o->mode == ONWARD_SMTP_SERVER_MODE_LMTP ? ONWARD_STR("LMTP")
+                                                   : ONWARD_STR("ESMTP");
+}
+
 static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
                         const struct onward_smtp_server_opts *o,
                         const struct onward_smtp_server_host *host)
@@ -168,8 +177,7 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
     s->mode = (enum onward_smtp_server_mode)o->mode;
     s->log_id = o->log_id != 0 ? o->log_id : onward_core__desk_log_id(desk);
     s->hostname_len = keep(&tail, o->hostname);
-    s->banner_len =
-        keep(&tail, o->banner.len > 0 ? o->banner : ONWARD_STR("ESMTP"));
+    s->banner_len = keep(&tail, banner_of(o));
     s->client_name_len = keep(&tail, o->client_name);
     if (o->client_ip != NULL)
         s->client_ip = *o->client_ip;
@@ -205,8 +213,8 @@ int onward_smtp_server_new(struct onward_desk *desk,
     if (onward_core__desk_is_dead(desk))
         return ONWARD_ESTATE;
     s = onward_core__zalloc(onward_core__desk_ctx(desk),
-                            sizeof(*s) + o.hostname.len + o.banner.len +
-                                sizeof("ESMTP") + o.client_name.len);
+                            sizeof(*s) + o.hostname.len +
+                                banner_of(&o).len + o.client_name.len);
     if (s == NULL)
         return ONWARD_ENOMEM;
     server_init(s, desk, &o, &h);

@@ -66,7 +66,7 @@ static bool fits_vrfy(size_t code)
 static void vrfy_answered(struct onward_smtp_server *s,
                           struct server_question *q)
 {
-    server_say_reply(s, &q->reply, 0);
+    server_say_reply(s, &q->reply, (unsigned)q->index);
 }
 
 /* 252 says no more than the truth (RFC 5321 section 3.5.3). */
@@ -78,20 +78,40 @@ static const struct server_asker vrfy_asker = {
     .answered = vrfy_answered,
 };
 
+/*
+ * "SMTPUTF8" behind the name says that the client can read UTF-8 in this reply,
+ * whatever it said in MAIL (RFC 6531 section 3.7.4.2). It goes off *args.
+ */
+static unsigned take_reply_flag(struct onward_str *args)
+{
+    static const struct onward_str word = {.data = " SMTPUTF8", .len = 9};
+    size_t at = args->len - word.len;
+
+    if (args->len <= word.len ||
+        !onward_core__str_ieq(onward_core__sub(*args, at, args->len), word))
+        return ONWARD_SMTP__REPLY_ASCII;
+    *args = onward_core__sub(*args, 0, at);
+    return ONWARD_SMTP__REPLY_UTF8;
+}
+
 int server_cmd_vrfy(struct onward_smtp_server *s, struct onward_str args)
 {
+    bool has_utf8 =
+        s->is_esmtp && (s->flags & ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8) != 0;
+    unsigned flag = has_utf8 ? take_reply_flag(&args)
+                             : (unsigned)ONWARD_SMTP__REPLY_ASCII;
     struct server_question *q;
     int handling = ONWARD_SMTP_DEFAULT;
 
     if (args.len == 0)
         return server_say(s, 501, "5.5.4", "Syntax: VRFY name");
     if (!onward_core__is_ascii(args) &&
-        ((s->flags & ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8) == 0 ||
-         !onward_core__is_utf8(args)))
+        (!has_utf8 || !onward_core__is_utf8(args)))
         return server_say(s, 501, "5.5.2", "ASCII is required for that");
     q = server_question_open(s, &vrfy_asker);
     if (q == NULL)
         return SERVER_DONE;
+    q->index = flag;
     if (s->host.vrfy != NULL)
         handling =
             s->host.vrfy(s->host.user, q->ask.token, args.data, args.len);

@@ -145,7 +145,7 @@ struct server_question {
     const struct server_asker *asker;
     struct onward_smtp_reply reply; /* when is_answered */
     char *text;                     /* holds what reply borrows; may be NULL */
-    size_t index;                   /* of the recipient */
+    size_t index;                   /* of the recipient; asker's own use */
     int64_t due_ms;                 /* of a reply that is held back; 0: none */
     bool is_answered;
     bool is_due; /* it was held back long enough */

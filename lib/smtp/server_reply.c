@@ -30,7 +30,8 @@ void server_say_reply(struct onward_smtp_server *s,
     if (reply->code / 100 == 5)
         s->error_count++;
     /* A client that asked for SMTPUTF8 can read it (RFC 6531 3.7.4). */
-    if (server_txn(s)->params.is_smtputf8)
+    if (server_txn(s)->params.is_smtputf8 &&
+        (flags & ONWARD_SMTP__REPLY_ASCII) == 0)
         flags |= ONWARD_SMTP__REPLY_UTF8;
     onward_core__buf_init(&wire, s->ctx, ONWARD_LIMIT_NONE);
     (void)onward_smtp__reply_write(&wire, reply, flags); /* wire.err */

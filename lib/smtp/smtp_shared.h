@@ -18,7 +18,8 @@ enum {
 
 enum {
     ONWARD_SMTP__REPLY_PLAIN = 1, /* without an enhanced status code */
-    ONWARD_SMTP__REPLY_UTF8 = 2   /* UTF-8 may stand in it (RFC 6531 3.7.4) */
+    ONWARD_SMTP__REPLY_UTF8 = 2,  /* UTF-8 may stand in it (RFC 6531 3.7.4) */
+    ONWARD_SMTP__REPLY_ASCII = 4  /* it may not, whatever MAIL has said */
 };
 
 /*

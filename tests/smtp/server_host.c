@@ -106,6 +106,7 @@ static void note_number(struct t_server *t, const char *name, long long n)
 static const char *const bodies[] = {"", " BODY=7BIT", " BODY=8BITMIME",
                                      " BODY=BINARYMIME"};
 static const char *const rets[] = {"", " RET=FULL", " RET=HDRS"};
+static const char *const notifies[] = {"NEVER", "SUCCESS", "FAILURE", "DELAY"};
 static const char *const resets[] = {"",     "done", "refused", "rset",
                                      "helo", "tls",  "closed"};
 
@@ -147,15 +148,14 @@ static void say_rcpt(struct t_server *t, size_t index)
     struct onward_str address =
         onward_smtp_server_rcpt_address(t->session, index);
     int notify = onward_smtp_server_rcpt_notify(t->session, index);
+    bool first = true;
 
     t_server_note(t, "rcpt <%.*s>", (int)address.len, address.data);
-    if (notify != 0)
-        t_server_note(
-            t, " NOTIFY=%s%s%s%s",
-            (notify & ONWARD_SMTP_NOTIFY_NEVER) != 0 ? "never" : "",
-            (notify & ONWARD_SMTP_NOTIFY_SUCCESS) != 0 ? "+success" : "",
-            (notify & ONWARD_SMTP_NOTIFY_FAILURE) != 0 ? "+failure" : "",
-            (notify & ONWARD_SMTP_NOTIFY_DELAY) != 0 ? "+delay" : "");
+    for (size_t i = 0; i < 4; i++) {
+        if ((notify >> i & 1) != 0)
+            t_server_note(t, "%s%s", first ? " NOTIFY=" : ",", notifies[i]);
+        first = first && (notify >> i & 1) == 0;
+    }
     say_text(t, "ORCPT", onward_smtp_server_rcpt_orcpt(t->session, index));
     t_server_note(t, "\n");
 }
@@ -290,6 +290,9 @@ static int host_vrfy(void *user, uint64_t token, const char *text, size_t len)
     t_server_note(t, "vrfy [%.*s]\n", (int)len, text);
     if (passes(t, T_VRFY))
         return 0;
+    if (len == 4 && memcmp(text, "full", 4) == 0)
+        return t_server_decide(t, token, 250, "2.1.5",
+                               "J\xc3\xb8rn <j\xc3\xb8rn@mx.test>");
     return decide_by(t, token, who);
 }
 

@@ -293,10 +293,11 @@ static void expect(struct play *p, const struct t_line *line)
                         : line->word[0] == 'E' ? &p->events
                                                : &p->message;
 
-    for (size_t i = 0; i < line->times; i++)
+    for (size_t i = 0; i < line->times; i++) {
         add(want, line->text, line->len);
-    if (line->word[0] == 'E')
-        add(want, "\n", 1);
+        if (line->word[0] == 'E')
+            add(want, "\n", 1);
+    }
 }
 
 static bool is_word(const struct t_line *line, const char *letters)
@@ -438,5 +439,5 @@ static void test_dialogue(void **state)
 
 int main(void)
 {
-    return t_dialogues_run(ONWARD_TEST_DIALOGUES "/server", test_dialogue, 44);
+    return t_dialogues_run(ONWARD_TEST_DIALOGUES "/server", test_dialogue, 148);
 }

@@ -22,7 +22,8 @@
     "EHLO c.test\r\nMAIL FROM:<a@b.test> BODY=BINARYMIME\r\n"                  \
     "RCPT TO:<c@mx.test>\r\n"
 #define LOPEN "LHLO c.test\r\nMAIL FROM:<a@b.test>\r\n"
-#define LOPENED GREET HELLO SENDER
+#define LGREET "220 mx.test LMTP\r\n"
+#define LOPENED LGREET HELLO SENDER
 #define TO(who) "RCPT TO:<" who "@mx.test>\r\n"
 
 static const struct t_row rows[] = {
@@ -195,24 +196,24 @@ static const struct t_row rows[] = {
      NULL, NONE, 0, LMTP},
     {"LMTP: EHLO and HELO are not known, MAIL needs LHLO",
      IN("EHLO c.test\r\nHELO c.test\r\nMAIL FROM:<>\r\nLHLO c.test\r\n"),
-     GREET "500 5.5.1 Command not recognized\r\n"
-           "500 5.5.1 Command not recognized\r\n"
-           "503 5.5.1 Send LHLO first\r\n" HELLO,
+     LGREET "500 5.5.1 Command not recognized\r\n"
+            "500 5.5.1 Command not recognized\r\n"
+            "503 5.5.1 Send LHLO first\r\n" HELLO,
      NULL, NONE, 0, LMTP},
     {"LHLO is not known to SMTP", IN("LHLO c.test\r\n"),
      GREET "500 5.5.1 Command not recognized\r\n", NULL, NONE, 0, 0},
     {"LMTP: each of the last chunk, one of those before",
      IN(LOPEN TO("a") TO("quota") "BDAT 3\r\nx\r\nBDAT 0 LAST\r\nNOOP\r\n"),
-     GREET HELLO_CHUNKS SENDER RCPT RCPT CHUNK TAKEN
+     LGREET HELLO_CHUNKS SENDER RCPT RCPT CHUNK TAKEN
      "452 4.2.2 Mailbox full\r\n" OK,
      NULL, IN("x\r\n"), CHUNKS, LMTP},
     {"LMTP: a chunk that fails before the last",
      IN(LOPEN TO("a") TO("b") "BDAT 2\r\n\naBDAT 0 LAST\r\nNOOP\r\n"),
-     GREET HELLO_CHUNKS SENDER RCPT RCPT BARE NO_MAIL OK, NULL, NONE, CHUNKS,
+     LGREET HELLO_CHUNKS SENDER RCPT RCPT BARE NO_MAIL OK, NULL, NONE, CHUNKS,
      LMTP},
     {"LMTP: a last chunk that fails",
      IN(LOPEN TO("a") TO("b") "BDAT 2 LAST\r\n\naNOOP\r\n"),
-     GREET HELLO_CHUNKS SENDER RCPT RCPT BARE BARE OK, NULL, NONE, CHUNKS,
+     LGREET HELLO_CHUNKS SENDER RCPT RCPT BARE BARE OK, NULL, NONE, CHUNKS,
      LMTP},
 };
 
