@@ -72,8 +72,9 @@ struct onward_builder_part {
     size_t place; /**< enum onward_builder_place */
     /**
      * Its type with parameters, "image/png", "text/csv; charset=utf-8"; no
-     * multipart. What is message/rfc822 goes as it is, as RFC 2046
-     * section 5.2.1 demands: lines of at most 998 octets that end in CRLF.
+     * multipart. What is message/rfc822, or message/ anything, goes as it is,
+     * as RFC 2046 section 5.2 demands: lines of at most 998 octets that end in
+     * CRLF. All else goes in base64.
      */
     struct onward_str type;
     struct onward_str file_name;   /**< any UTF-8 */
@@ -82,7 +83,7 @@ struct onward_builder_part {
     /** The octets, copied. Not together with source. */
     struct onward_str data;
     /** The octets, read when the message is; copied, its user must outlive the
-     * builder. Of a message/rfc822 it must never say ONWARD_AGAIN. NULL: data.
+     * builder. Of a message/ type it must never say ONWARD_AGAIN. NULL: data.
      */
     const struct onward_source *source;
 };
@@ -143,7 +144,9 @@ ONWARD_API int onward_builder_set_subject(struct onward_builder *builder,
                                           struct onward_str subject);
 
 /**
- * The text for those who read plain text. Line ends may be LF, CR or CRLF.
+ * The text for those who read plain text. Line ends may be LF, CR or CRLF; the
+ * last line gets one. A line that begins with "From " is encoded, as mailboxes
+ * change it (RFC 4155).
  *
  * @return 0, ONWARD_ESYNTAX (not UTF-8, or with NUL), ONWARD_ELIMIT,
  *         ONWARD_ESTATE (there is one) or ONWARD_ENOMEM.
@@ -174,7 +177,7 @@ ONWARD_API int onward_builder_set_html(struct onward_builder *builder,
  *         ONWARD_ESTATE   after onward_builder_source()
  *         ONWARD_ECALLBACK the source could not be read
  *         ONWARD_ENOMEM   out of memory
- * @note Reads the source of a message/rfc822, and no other.
+ * @note Reads the source of a message/ type, and no other.
  * @since 0.1
  */
 ONWARD_API int onward_builder_add_part(struct onward_builder *builder,
@@ -189,7 +192,11 @@ ONWARD_API int onward_builder_add_part(struct onward_builder *builder,
  *               In-Reply-To, References, MIME-Version, Content-...; see the
  *               functions for these.
  * @param value  text; what is not ASCII becomes encoded words (RFC 2047), or
- *               UTF-8 with allow_utf8.
+ *               UTF-8 with allow_utf8. A field that is registered with a form
+ *               of its own (List-*, Resent-*, Auto-Submitted and so on) stays
+ *               as it is: folded at its blanks, encoded words only for words
+ *               of phrases; ONWARD_ESYNTAX when that cannot hold it, as with a
+ *               URL of over 960 octets.
  * @return 0, ONWARD_ESYNTAX, ONWARD_EINVAL (a name that the builder writes),
  *         ONWARD_ELIMIT, ONWARD_ESTATE or ONWARD_ENOMEM.
  * @since 0.1
@@ -257,7 +264,8 @@ onward_builder_set_report(struct onward_builder *builder,
  *                where a part's source does.
  * @return 0, or
  *         ONWARD_EINVAL   no author; several authors and no sender
- *         ONWARD_ERANDOM  no random octets for ids and boundaries
+ *         ONWARD_ERANDOM  no random octets for ids and boundaries, or always
+ *                         such as the content holds
  *         ONWARD_ELIMIT   over max_bytes
  *         ONWARD_ENOMEM   out of memory
  *         After any of them it can be called again.

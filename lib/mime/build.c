@@ -2,7 +2,10 @@
  * The message that a builder was told: its header, and the parts in the
  * multiparts that they need.
  */
+#include "core/domain_shared.h"
 #include "mime/builder_priv.h"
+
+enum { STEM_TRIES = 8 };
 
 static struct onward_str str(const char *text)
 {
@@ -113,6 +116,17 @@ static void write_text_field(struct onward_builder *b, struct onward_str name,
     onward_mime__write_end(&w);
 }
 
+static void write_structured_field(struct onward_builder *b,
+                                   struct onward_str name,
+                                   struct onward_str value)
+{
+    struct onward_mime__writer w = writer(b);
+
+    onward_mime__write_name(&w, name);
+    onward_mime__write_structured(&w, value);
+    onward_mime__write_end(&w);
+}
+
 /* "<id>", made when there is none. */
 static int make_message_id(struct onward_builder *b)
 {
@@ -127,7 +141,11 @@ static int make_message_id(struct onward_builder *b)
         domain = b->lists[ONWARD_BUILDER_FROM - 1]->text;
         domain = onward_core__sub(
             domain, onward_core__str_rfind(domain, '@') + 1, domain.len);
+        if (!onward_core__is_ascii(domain))
+            err = onward_core__domain_to_ascii(&b->arena, domain, &domain);
     }
+    if (err != 0)
+        return err;
     err = onward_core__random(b->ctx, random, sizeof(random));
     if (err != 0)
         return err;
@@ -167,6 +185,15 @@ static void write_id(struct onward_builder *b, const char *name,
     onward_core__buf_add_text(&b->text, ">\r\n");
 }
 
+static bool is_ascii_envelope(const struct onward_builder *b)
+{
+    for (size_t i = 0; i < b->rcpt_count; i++) {
+        if (!onward_core__is_ascii(b->rcpts[i]))
+            return false;
+    }
+    return true;
+}
+
 static void write_header(struct onward_builder *b)
 {
     const struct onward_builder__field *f;
@@ -179,15 +206,19 @@ static void write_header(struct onward_builder *b)
     write_addresses(b, ONWARD_BUILDER_CC, "Cc");
     write_id(b, "Message-ID", b->message_id);
     if (b->has_reply) {
-        write_text_field(b, str("In-Reply-To"), b->in_reply_to);
-        write_text_field(b, str("References"), b->references);
+        write_structured_field(b, str("In-Reply-To"), b->in_reply_to);
+        write_structured_field(b, str("References"), b->references);
     }
     if (b->has_subject)
         write_text_field(b, str("Subject"), b->subject);
-    for (f = b->fields; f != NULL; f = f->next)
-        write_text_field(b, f->name, f->value);
-    if (b->opts.allow_utf8 != 0 &&
-        !onward_core__is_ascii(onward_core__buf_str(&b->text)))
+    for (f = b->fields; f != NULL; f = f->next) {
+        if (f->is_structured)
+            write_structured_field(b, f->name, f->value);
+        else
+            write_text_field(b, f->name, f->value);
+    }
+    if (!onward_core__is_ascii(onward_core__buf_str(&b->text)) ||
+        !is_ascii_envelope(b))
         b->needs |= ONWARD_BUILDER_NEEDS_SMTPUTF8;
     onward_core__buf_add_text(&b->text, "MIME-Version: 1.0\r\n");
 }
@@ -218,31 +249,36 @@ static void write_form(struct onward_builder *b, const char *type,
 }
 
 static void write_type(struct onward_builder *b,
-                       const struct onward_builder__part *p)
+                       const struct onward_params *type,
+                       struct onward_str file_name)
 {
     struct onward_mime__writer w = writer(b);
-    const struct onward_params *type = p->type;
+    char text[2 * ONWARD_BUILDER__TYPE + 1];
+    struct onward_str main = onward_params_token(type, 0);
+    struct onward_str sub = onward_params_token(type, 1);
 
+    memcpy(text, main.data, main.len);
+    text[main.len] = '/';
+    memcpy(text + main.len + 1, sub.data, sub.len);
     onward_mime__write_name(&w, str("Content-Type"));
-    onward_mime__write_piece(&w, onward_params_value(type));
+    onward_mime__write_piece(&w,
+                             onward_core__str(text, main.len + 1 + sub.len));
     for (size_t i = 0; i < onward_params_count(type); i++) {
-        char name[64];
+        char name[ONWARD_BUILDER__PARAM_NAME + 1];
         struct onward_str word = onward_params_name(type, i);
 
         /* The file name is ours to write. */
-        if (word.len >= sizeof(name) ||
-            (p->file_name.len > 0 &&
-             onward_core__str_eq(word, ONWARD_STR("name"))))
+        if (file_name.len > 0 && onward_core__str_eq(word, ONWARD_STR("name")))
             continue;
         memcpy(name, word.data, word.len);
         name[word.len] = '\0';
         onward_mime__write_param(&w, name, onward_params_text(type, i));
     }
-    if (p->file_name.len > 0 && b->opts.allow_name_fallback != 0) {
-        if (onward_core__is_ascii(p->file_name))
-            onward_mime__write_param(&w, "name", p->file_name);
+    if (file_name.len > 0 && b->opts.allow_name_fallback != 0) {
+        if (onward_core__is_ascii(file_name))
+            onward_mime__write_param(&w, "name", file_name);
         else
-            onward_mime__write_param_words(&w, "name", p->file_name);
+            onward_mime__write_param_words(&w, "name", file_name);
     }
     onward_mime__write_end(&w);
 }
@@ -268,12 +304,15 @@ static void write_part(struct onward_builder *b,
     struct onward_builder__segment *s;
     uint64_t len = p->source.read != NULL ? p->source.len : p->data.len;
 
-    write_type(b, p);
+    write_type(b, p->type, p->file_name);
     write_disposition(b, p);
     if (p->content_id.len > 0)
         write_id(b, "Content-ID", p->content_id);
-    if (p->description.len > 0)
+    if (p->description.len > 0) {
         write_text_field(b, str("Content-Description"), p->description);
+        if (b->opts.allow_utf8 != 0 && !onward_core__is_ascii(p->description))
+            b->needs |= ONWARD_BUILDER_NEEDS_SMTPUTF8;
+    }
     onward_core__buf_add_text(&b->text, "Content-Transfer-Encoding: ");
     onward_core__buf_add_text(&b->text, !p->goes_as_it_is ? "base64"
                                         : p->is_8bit      ? "8bit"
@@ -297,8 +336,24 @@ struct multipart {
     char boundary[28];
 };
 
+static bool holds(struct onward_str text, struct onward_str part)
+{
+    while (text.len >= part.len) {
+        const char *at =
+            memchr(text.data, part.data[0], text.len - part.len + 1);
+
+        if (at == NULL)
+            return false;
+        if (memcmp(at, part.data, part.len) == 0)
+            return true;
+        text.len -= (size_t)(at + 1 - text.data);
+        text.data = at + 1;
+    }
+    return false;
+}
+
 /*
- * The stem has 128 random bits, drawn after the content was given, and "=_",
+ * The stem has 126 random bits, drawn after the content was given, and "=_",
  * which neither base64 nor quoted-printable can hold (RFC 2045 section 6.7).
  */
 static int draw_stem(struct onward_builder *b)
@@ -315,6 +370,34 @@ static int draw_stem(struct onward_builder *b)
         b->stem[2 + i] = letters[random[i] & 63];
     b->stem[23] = '\0';
     return 0;
+}
+
+/* Does the stem stand in what goes unencoded? Not if the octets are random, but
+ * a host's generator may be anything. */
+static bool stem_occurs(const struct onward_builder *b)
+{
+    struct onward_str stem = str(b->stem);
+
+    if (holds(b->forms[0], stem) || holds(b->forms[1], stem) ||
+        holds(b->report.fields, stem) || holds(b->report.original, stem))
+        return true;
+    for (const struct onward_builder__part *p = b->parts; p != NULL;
+         p = p->next) {
+        if (p->goes_as_it_is && holds(p->data, stem))
+            return true;
+    }
+    return false;
+}
+
+static int choose_stem(struct onward_builder *b)
+{
+    for (int i = 0; i < STEM_TRIES; i++) {
+        int err = draw_stem(b);
+
+        if (err != 0 || !stem_occurs(b))
+            return err;
+    }
+    return ONWARD_ERANDOM;
 }
 
 static struct multipart begin_multipart(struct onward_builder *b,
@@ -418,9 +501,8 @@ static void write_report(struct onward_builder *b, const struct multipart *m)
     struct onward_buf *out = &b->text;
 
     delimiter(m, "");
-    onward_core__buf_add_text(out, "Content-Type: ");
-    onward_core__buf_add_str(out, b->report.fields_type);
-    onward_core__buf_add_text(out, "\r\n\r\n");
+    write_type(b, b->report_type, (struct onward_str){0});
+    onward_core__buf_add_text(out, "\r\n");
     onward_core__buf_add_str(out, b->report.fields);
     if (b->report.original.len == 0)
         return;
@@ -480,7 +562,7 @@ int onward_builder__build(struct onward_builder *b)
         return ONWARD_EINVAL;
     err = make_message_id(b);
     if (err == 0)
-        err = draw_stem(b);
+        err = choose_stem(b);
     if (err != 0)
         return err;
     write_header(b);

@@ -41,25 +41,46 @@ static int read_raw(const struct onward_builder__part *p, uint64_t at,
     return err;
 }
 
-/* The same, all of it. */
-static int read_all(const struct onward_builder__part *p, uint64_t at,
-                    unsigned char *buf, size_t len)
+/* The same, all of *len or whole lines of it; less than a line when the source
+ * has to wait is kept for the next time. */
+static int read_lines(struct onward_builder *b,
+                      const struct onward_builder__part *p, uint64_t at,
+                      unsigned char *buf, size_t *len)
 {
     size_t have = 0;
 
-    while (have < len) {
+    if (b->stash_part == p && b->stash_from == at) {
+        have = b->stash_len < *len ? b->stash_len : *len;
+        memcpy(buf, b->stash, have);
+    }
+    while (have < *len) {
         size_t got;
-        int err = read_raw(p, at + have, buf + have, len - have, &got);
+        int err = read_raw(p, at + have, buf + have, *len - have, &got);
 
-        if (err != 0)
-            return err;
-        have += got;
+        if (err == 0) {
+            have += got;
+            continue;
+        }
+        if (err == ONWARD_AGAIN && have >= ONWARD_MIME__BASE64_RAW) {
+            *len = have - have % ONWARD_MIME__BASE64_RAW;
+            return 0;
+        }
+        if (err == ONWARD_AGAIN && p->source.wait == NULL)
+            return ONWARD_ECALLBACK;
+        if (err == ONWARD_AGAIN && have > 0) {
+            memcpy(b->stash, buf, have);
+            b->stash_part = p;
+            b->stash_from = at;
+            b->stash_len = have;
+        }
+        return err;
     }
     return 0;
 }
 
 /* Base64 of a part from octet `at` of its lines. */
-static int read_base64(const struct onward_builder__part *p, uint64_t at,
+static int read_base64(struct onward_builder *b,
+                       const struct onward_builder__part *p, uint64_t at,
                        unsigned char *buf, size_t cap, size_t *got)
 {
     uint64_t all = p->source.read != NULL ? p->source.len : p->data.len;
@@ -78,11 +99,12 @@ static int read_base64(const struct onward_builder__part *p, uint64_t at,
     if (p->source.read == NULL) {
         data = (const unsigned char *)p->data.data + from;
     } else {
-        if (room > RAW_CHUNK)
-            room = RAW_CHUNK;
-        err = read_all(p, from, raw, (size_t)room);
+        size_t n = room < RAW_CHUNK ? (size_t)room : RAW_CHUNK;
+
+        err = read_lines(b, p, from, raw, &n);
         if (err != 0)
             return err;
+        room = n;
     }
     if (is_whole) {
         *got = onward_mime__base64_lines(buf, data, (size_t)room);
@@ -98,10 +120,17 @@ static int read_message(void *user, uint64_t offset, void *buf, size_t cap,
                         size_t *got)
 {
     struct onward_builder *b = user;
-    const struct onward_builder__segment *s = find_segment(b, offset);
-    uint64_t at = offset - s->offset;
-    size_t len = s->len - at < cap ? (size_t)(s->len - at) : cap;
+    const struct onward_builder__segment *s;
+    uint64_t at;
+    size_t len;
 
+    if (offset >= b->whole.len) {
+        *got = 0;
+        return 0;
+    }
+    s = find_segment(b, offset);
+    at = offset - s->offset;
+    len = s->len - at < cap ? (size_t)(s->len - at) : cap;
     if (s->part == NULL) {
         memcpy(buf, b->text.data + s->from + at, len);
         *got = len;
@@ -110,7 +139,7 @@ static int read_message(void *user, uint64_t offset, void *buf, size_t cap,
     b->waiting = s->part;
     if (s->part->goes_as_it_is)
         return read_raw(s->part, at, buf, len, got);
-    return read_base64(s->part, at, buf, len, got);
+    return read_base64(b, s->part, at, buf, len, got);
 }
 
 /* The read before has said ONWARD_AGAIN. */

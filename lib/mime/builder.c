@@ -56,6 +56,7 @@ void onward_builder_free(struct onward_builder *b)
     ctx = b->ctx;
     for (struct onward_builder__part *p = b->parts; p != NULL; p = p->next)
         onward_params_free(p->type);
+    onward_params_free(b->report_type);
     onward_builder__unbuild(b);
     onward_core__arena_clear(&b->arena);
     onward_core__free(ctx, b->rcpts);
@@ -72,9 +73,13 @@ static int keep(struct onward_builder *b, struct onward_str s,
     return onward_core__arena_dup(&b->arena, s, copy);
 }
 
-static void *keep_struct(struct onward_builder *b, size_t size)
+/* Zero-filled, for good. */
+static int keep_struct(struct onward_builder *b, size_t size, void **kept)
 {
-    return onward_core__arena_alloc(&b->arena, size);
+    if (size > b->arena.max - b->arena.used)
+        return ONWARD_ELIMIT;
+    *kept = onward_core__arena_alloc(&b->arena, size);
+    return *kept == NULL ? ONWARD_ENOMEM : 0;
 }
 
 /* A value of one line. */
@@ -149,6 +154,7 @@ int onward_builder_add_address(struct onward_builder *b, int role,
                                struct onward_str address)
 {
     struct onward_builder__address *a;
+    void *kept;
     size_t list = (size_t)role - 1;
     int err;
 
@@ -159,9 +165,10 @@ int onward_builder_add_address(struct onward_builder *b, int role,
     if (b->counts[list] == ONWARD_BUILDER__LIST_MAX ||
         (role == ONWARD_BUILDER_SENDER && b->counts[list] == 1))
         return ONWARD_ELIMIT;
-    a = keep_struct(b, sizeof(*a));
-    if (a == NULL)
-        return ONWARD_ENOMEM;
+    err = keep_struct(b, sizeof(*a), &kept);
+    if (err != 0)
+        return err;
+    a = kept;
     err = keep_line(b, onward_core__str_trim(name), &a->name);
     if (err == 0)
         err = write_mailbox(b, address, &a->text);
@@ -231,6 +238,33 @@ static bool is_written_by_us(struct onward_str name)
     return onward_core__str_istarts(name, ONWARD_STR("Content-"));
 }
 
+/*
+ * Has the field a form in which no encoded word may replace any text? Of the
+ * registered fields; X- fields and all others are text.
+ */
+static bool is_structured(struct onward_str name)
+{
+    static const char *const prefixes[] = {
+        "List-", "Resent-", "ARC-", "DKIM-", "Disposition-Notification-",
+        "Received", "Original-", "Authentication-Results"};
+    static const char *const names[] = {
+        "Archived-At",     "Auto-Submitted",  "Autocrypt",  "BIMI-Selector",
+        "Delivered-To",    "DL-Expansion-History", "Expires",
+        "Face",            "Feedback-ID",     "Importance", "Language",
+        "Mail-Followup-To", "Mail-Reply-To",  "Precedence", "Priority",
+        "Return-Path",     "Sensitivity",     "TLS-Required", "X-Face"};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        if (onward_core__str_istarts(name, onward_str_of(prefixes[i])))
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (onward_core__str_ieq(name, onward_str_of(names[i])))
+            return true;
+    }
+    return false;
+}
+
 static bool is_field_name(struct onward_str name)
 {
     for (size_t i = 0; i < name.len; i++) {
@@ -246,6 +280,7 @@ int onward_builder_add_field(struct onward_builder *b, struct onward_str name,
                              struct onward_str value)
 {
     struct onward_builder__field *f;
+    void *kept;
     int err;
 
     if (b->is_built)
@@ -254,9 +289,14 @@ int onward_builder_add_field(struct onward_builder *b, struct onward_str name,
         return ONWARD_ESYNTAX;
     if (is_written_by_us(name))
         return ONWARD_EINVAL;
-    f = keep_struct(b, sizeof(*f));
-    if (f == NULL)
-        return ONWARD_ENOMEM;
+    err = keep_struct(b, sizeof(*f), &kept);
+    if (err != 0)
+        return err;
+    f = kept;
+    f->is_structured = is_structured(name);
+    if (f->is_structured && !onward_mime__is_structured_text(
+                                value, b->opts.allow_utf8 != 0))
+        return ONWARD_ESYNTAX;
     err = keep_line(b, value, &f->value);
     if (err == 0)
         err = keep(b, name, &f->name);
@@ -418,18 +458,28 @@ int onward_builder_set_html(struct onward_builder *b, struct onward_str html)
 
 bool onward_builder__is_message(const struct onward_params *type)
 {
-    struct onward_str sub = onward_params_token(type, 1);
-
     return onward_core__str_eq(onward_params_token(type, 0),
-                               ONWARD_STR("message")) &&
-           (onward_core__str_eq(sub, ONWARD_STR("rfc822")) ||
-            onward_core__str_eq(sub, ONWARD_STR("global")));
+                               ONWARD_STR("message"));
+}
+
+/* What a decoded parameter holds may be anything: `%0D%0A`, say. */
+static bool has_writable_params(const struct onward_params *type)
+{
+    for (size_t i = 0; i < onward_params_count(type); i++) {
+        struct onward_str name = onward_params_name(type, i);
+
+        if (name.len > ONWARD_BUILDER__PARAM_NAME ||
+            !onward_mime__is_token(name) ||
+            !onward_mime__is_writable(onward_params_text(type, i)))
+            return false;
+    }
+    return true;
 }
 
 static int read_type(struct onward_builder *b, struct onward_str type,
                      struct onward_params **params)
 {
-    struct onward_str main;
+    struct onward_str main, sub;
     int err;
 
     if (type.len == 0)
@@ -440,7 +490,9 @@ static int read_type(struct onward_builder *b, struct onward_str type,
     if (err != 0)
         return err;
     main = onward_params_token(*params, 0);
-    if (main.len > 0 && onward_params_token(*params, 1).len > 0 &&
+    sub = onward_params_token(*params, 1);
+    if (main.len > 0 && sub.len > 0 && main.len <= ONWARD_BUILDER__TYPE &&
+        sub.len <= ONWARD_BUILDER__TYPE && has_writable_params(*params) &&
         onward_params_notes(*params, SIZE_MAX) == 0 &&
         !onward_core__str_eq(main, ONWARD_STR("multipart")))
         return 0;
@@ -535,6 +587,7 @@ int onward_builder_add_part(struct onward_builder *b,
 {
     struct onward_builder_part o;
     struct onward_builder__part *p;
+    void *kept;
     int err = onward_core__opts_load(&o, sizeof(o), part);
 
     if (err != 0)
@@ -546,9 +599,10 @@ int onward_builder_add_part(struct onward_builder *b,
         return ONWARD_ESTATE;
     if (b->part_count == ONWARD_BUILDER__LIST_MAX)
         return ONWARD_ELIMIT;
-    p = keep_struct(b, sizeof(*p));
-    if (p == NULL)
-        return ONWARD_ENOMEM;
+    err = keep_struct(b, sizeof(*p), &kept);
+    if (err != 0)
+        return err;
+    p = kept;
     err = fill_part(b, &o, p);
     if (err != 0) {
         onward_params_free(p->type);
@@ -584,20 +638,12 @@ static bool is_report_text(struct onward_str s)
     return s.len > 0 && line == 0;
 }
 
-static bool is_type(struct onward_builder *b, struct onward_str type, int *err)
-{
-    struct onward_params *params = NULL;
-
-    *err = read_type(b, type, &params);
-    onward_params_free(params);
-    return *err == 0;
-}
-
 int onward_builder_set_report(struct onward_builder *b,
                               const struct onward_builder_report *report)
 {
     struct onward_builder__part original = {0};
     struct onward_builder_report o;
+    struct onward_params *type = NULL;
     int err = onward_core__opts_load(&o, sizeof(o), report);
 
     if (err != 0)
@@ -606,10 +652,9 @@ int onward_builder_set_report(struct onward_builder *b,
         return ONWARD_EINVAL;
     if (b->is_built || b->has_report)
         return ONWARD_ESTATE;
-    if (!is_report_text(o.fields) || !is_field_name(o.report_type))
+    if (!is_report_text(o.fields) || !onward_mime__is_token(o.report_type) ||
+        o.report_type.len > ONWARD_BUILDER__TYPE)
         return ONWARD_ESYNTAX;
-    if (!is_type(b, o.fields_type, &err))
-        return err;
     original.data = o.original;
     if (o.original.len > 0) {
         err = scan_message(&original);
@@ -618,14 +663,16 @@ int onward_builder_set_report(struct onward_builder *b,
     }
     err = keep(b, o.report_type, &o.report_type);
     if (err == 0)
-        err = keep(b, o.fields_type, &o.fields_type);
-    if (err == 0)
         err = keep(b, o.fields, &o.fields);
     if (err == 0)
         err = keep(b, o.original, &o.original);
+    if (err == 0)
+        err = read_type(b, o.fields_type, &type);
     if (err != 0)
         return err;
+    o.fields_type = (struct onward_str){0};
     b->report = o;
+    b->report_type = type;
     b->report_is_8bit = original.is_8bit;
     b->has_report = true;
     return 0;

@@ -14,7 +14,9 @@
 enum {
     ONWARD_BUILDER__ROLES = 6,
     ONWARD_BUILDER__LIST_MAX = 1000, /* addresses of a role, parts */
-    ONWARD_BUILDER__IDS_MAX = 50     /* in References */
+    ONWARD_BUILDER__IDS_MAX = 50,    /* in References */
+    ONWARD_BUILDER__PARAM_NAME = 63, /* octets of a parameter's name */
+    ONWARD_BUILDER__TYPE = 127       /* of a type, of a subtype: RFC 6838 4.2 */
 };
 
 struct onward_builder__address {
@@ -25,6 +27,7 @@ struct onward_builder__address {
 struct onward_builder__field {
     struct onward_builder__field *next;
     struct onward_str name, value;
+    bool is_structured;
 };
 
 struct onward_builder__part {
@@ -34,7 +37,7 @@ struct onward_builder__part {
     struct onward_str file_name, content_id, description;
     struct onward_source source; /* read is NULL: data */
     struct onward_str data;
-    bool goes_as_it_is; /* message/rfc822 */
+    bool goes_as_it_is; /* message/... */
     bool is_8bit;
 };
 
@@ -61,6 +64,7 @@ struct onward_builder {
     struct onward_str subject, id_domain, message_id, in_reply_to, references;
     struct onward_str forms[2]; /* text, html */
     struct onward_builder_report report;
+    struct onward_params *report_type; /* of its fields */
     bool has_subject, has_form[2], has_reply, has_report;
     bool report_is_8bit; /* its original */
 
@@ -72,6 +76,12 @@ struct onward_builder {
     uint64_t needs; /* enum onward_builder_need */
     struct onward_source whole;
     const struct onward_builder__part *waiting; /* whose source was read last */
+    /* Octets that a source gave before it said ONWARD_AGAIN: less than a line,
+     * so that each answer brings the reader further. */
+    const struct onward_builder__part *stash_part;
+    uint64_t stash_from;
+    size_t stash_len;
+    unsigned char stash[ONWARD_MIME__BASE64_RAW];
     bool is_built;
 };
 
@@ -80,7 +90,7 @@ ONWARD_USE_RESULT int onward_builder__build(struct onward_builder *b);
 void onward_builder__unbuild(struct onward_builder *b);
 /* Fill in b->whole. */
 void onward_builder__make_source(struct onward_builder *b);
-/* Is it message/rfc822 or message/global? */
+/* Is it message/...? These go as they are (RFC 2046 section 5.2). */
 bool onward_builder__is_message(const struct onward_params *type);
 
 #endif

@@ -12,6 +12,7 @@ enum { TEXT_LINE = 998, QP_LINE = 76 };
 /* What decides on the encoding. */
 struct look {
     size_t high, controls, longest, qp_cost;
+    bool has_from; /* a line that begins with "From " */
 };
 
 /* The next line of text without its end; *at is behind it. */
@@ -36,6 +37,13 @@ static bool is_qp_plain(unsigned char c)
     return (c >= ' ' && c <= '~' && c != '=') || c == '\t';
 }
 
+/* Mailboxes that are one file put a `>` in front of it (RFC 4155), and a
+ * signature over the body breaks. */
+static bool is_from_line(struct onward_str line)
+{
+    return onward_core__str_starts(line, ONWARD_STR("From "));
+}
+
 static void look_at(struct onward_str text, struct look *look)
 {
     size_t at = 0;
@@ -46,6 +54,7 @@ static void look_at(struct onward_str text, struct look *look)
 
         if (line.len > look->longest)
             look->longest = line.len;
+        look->has_from = look->has_from || is_from_line(line);
         for (size_t i = 0; i < line.len; i++) {
             unsigned char c = (unsigned char)line.data[i];
 
@@ -79,9 +88,10 @@ static void write_qp_line(struct onward_buf *out, struct onward_str line)
         char escape[3] = {'=', hex[c >> 4], hex[c & 15]};
         size_t need;
 
-        /* "From " is changed on its way into some mailboxes, and a dot alone
-         * ends the message for some. */
-        if (column == 0 && (c == 'F' || c == '.'))
+        /* A dot alone ends the message for some. */
+        if (column == 0 &&
+            (c == '.' || (c == 'F' && is_from_line(onward_core__sub(
+                                          line, i, line.len)))))
             plain = false;
         need = plain ? 1 : 3;
         if (column + need > (is_last ? QP_LINE : QP_LINE - 1)) {
@@ -156,7 +166,7 @@ int onward_mime__write_body(struct onward_buf *out, struct onward_str text,
     struct look look;
 
     look_at(text, &look);
-    if (look.controls == 0 && look.longest <= TEXT_LINE &&
+    if (look.controls == 0 && look.longest <= TEXT_LINE && !look.has_from &&
         (look.high == 0 || allow_8bit)) {
         write_plain(out, text);
         return look.high == 0 ? ONWARD_ENCODING_7BIT : ONWARD_ENCODING_8BIT;

@@ -12,7 +12,9 @@ enum {
     WORD_MAX = 75,                /* an encoded word */
     WORD_FRAME = 12,              /* =?UTF-8?Q? and ?= */
     WORD_LEAST = WORD_FRAME + 12, /* of a first word, else fold before it */
-    BREAK_LEN = 900 /* a run without blanks that is better encoded */
+    BREAK_LEN = 900, /* a run without blanks that is better encoded */
+    PIECE_MAX = 960, /* that goes unbroken where encoding is no way out */
+    BLANKS_MAX = 30  /* between two words, in front of a fold */
 };
 
 bool onward_mime__is_writable(struct onward_str text)
@@ -36,12 +38,14 @@ static void fold(struct onward_mime__writer *w)
 {
     onward_core__buf_add_text(w->out, "\r\n");
     w->column = 0;
+    w->has_word = false;
 }
 
 void onward_mime__write_name(struct onward_mime__writer *w,
                              struct onward_str name)
 {
     w->column = 0;
+    w->has_word = false;
     put(w, name);
     put(w, ONWARD_STR(":"));
 }
@@ -60,7 +64,9 @@ void onward_mime__write_tail(struct onward_mime__writer *w, const char *text)
 static void put_blank_piece(struct onward_mime__writer *w,
                             struct onward_str blanks, struct onward_str piece)
 {
-    if (w->column > 1 && w->column + blanks.len + piece.len > LINE)
+    size_t line = w->has_word ? WORD_LINE : LINE;
+
+    if (w->column > 1 && w->column + blanks.len + piece.len > line)
         fold(w);
     put(w, blanks);
     put(w, piece);
@@ -144,6 +150,7 @@ static void put_word(struct onward_mime__writer *w, struct onward_str s, bool q)
     }
     onward_core__buf_add_text(w->out, "?=");
     w->column += w->out->len - before;
+    w->has_word = true;
 }
 
 /* blanks, and s as encoded words, one a line but for the first. */
@@ -206,7 +213,7 @@ static void find_span(const struct onward_mime__writer *w,
 
         /* Blanks at the ends vanish unless they are inside of a word, and more
          * blanks than a line holds are no better. */
-        if (word > at && (at == 0 || end == word || word - at > LINE)) {
+        if (word > at && (at == 0 || end == word || word - at > BLANKS_MAX)) {
             is_needy = true;
             start = before;
         }
@@ -255,6 +262,63 @@ void onward_mime__write_text(struct onward_mime__writer *w,
         blanks = onward_core__sub(text, gap, from);
     put_words(w, blanks, onward_core__sub(text, from, to));
     put_plain(w, blanks, onward_core__sub(text, to, text.len));
+}
+
+/* ---- Fields with a form of their own ----------------------------------- */
+
+/* May this word, which is not ASCII, become an encoded word in a phrase? */
+static bool is_phrase_word(struct onward_str word)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        if (strchr("<>@,;:\\\"()[]", word.data[i]) != NULL)
+            return false;
+    }
+    return true;
+}
+
+bool onward_mime__is_structured_text(struct onward_str text, bool allow_utf8)
+{
+    for (size_t at = 0; at < text.len;) {
+        size_t start = skip(text, at, true);
+        size_t end = skip(text, start, false);
+        struct onward_str word = onward_core__sub(text, start, end);
+
+        if (word.len > PIECE_MAX || start - at > BLANKS_MAX ||
+            (!allow_utf8 && !onward_core__is_ascii(word) &&
+             !is_phrase_word(word)))
+            return false;
+        at = end;
+    }
+    return true;
+}
+
+void onward_mime__write_structured(struct onward_mime__writer *w,
+                                   struct onward_str text)
+{
+    size_t words_from = 0, words_to = 0; /* a run of words to be encoded */
+    struct onward_str blank = ONWARD_STR(" ");
+
+    text = onward_core__str_trim(text);
+    for (size_t at = 0; at < text.len;) {
+        size_t start = skip(text, at, true);
+        size_t end = skip(text, start, false);
+        struct onward_str word = onward_core__sub(text, start, end);
+
+        if (!w->allow_utf8 && !onward_core__is_ascii(word)) {
+            words_from = words_to == 0 ? start : words_from;
+            words_to = end;
+        } else {
+            if (words_to > 0)
+                put_words(w, blank,
+                          onward_core__sub(text, words_from, words_to));
+            words_to = 0;
+            put_blank_piece(
+                w, at == 0 ? blank : onward_core__sub(text, at, start), word);
+        }
+        at = end;
+    }
+    if (words_to > 0)
+        put_words(w, blank, onward_core__sub(text, words_from, words_to));
 }
 
 /* ---- Display names ----------------------------------------------------- */
@@ -325,7 +389,7 @@ static bool is_attribute_char(unsigned char c)
     return is_token_char(c) && c != '*' && c != '\'' && c != '%';
 }
 
-static bool is_token(struct onward_str s)
+bool onward_mime__is_token(struct onward_str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         if (!is_token_char((unsigned char)s.data[i]))
@@ -344,6 +408,7 @@ static void put_extended(struct onward_mime__writer *w, const char *name,
 
     do {
         struct onward_buf *out = w->out;
+        size_t start = at;
 
         onward_core__buf_add_text(out, ";\r\n ");
         w->column = 1;
@@ -359,7 +424,8 @@ static void put_extended(struct onward_mime__writer *w, const char *name,
         while (at < value.len) {
             size_t n = char_len(value, at);
 
-            if (in_sections && w->column + 3 * n > LINE - 2)
+            /* A section has one character at least, whatever its name. */
+            if (in_sections && at > start && w->column + 3 * n > LINE - 2)
                 break;
             for (; n > 0; n--, at++) {
                 unsigned char c = (unsigned char)value.data[at];
@@ -402,6 +468,19 @@ static void put_quoted(struct onward_mime__writer *w, const char *name,
     put(w, ONWARD_STR("\""));
 }
 
+/* Visible ASCII that nobody takes for an encoded word. */
+static bool is_plain_value(struct onward_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+
+        if (c < ' ' || c >= 0x7f ||
+            (c == '=' && i + 1 < s.len && s.data[i + 1] == '?'))
+            return false;
+    }
+    return true;
+}
+
 void onward_mime__write_param(struct onward_mime__writer *w, const char *name,
                               struct onward_str value)
 {
@@ -409,9 +488,8 @@ void onward_mime__write_param(struct onward_mime__writer *w, const char *name,
 
     for (size_t i = 0; i < value.len; i++)
         len += value.data[i] == '"' || value.data[i] == '\\';
-    if (onward_core__is_ascii(value) && len < LINE - 2 &&
-        memchr(value.data, '\t', value.len) == NULL) {
-        if (!is_token(value)) {
+    if (len < LINE - 2 && is_plain_value(value)) {
+        if (!onward_mime__is_token(value)) {
             put_quoted(w, name, value, len);
             return;
         }

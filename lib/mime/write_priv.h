@@ -11,6 +11,7 @@ struct onward_mime__writer {
     struct onward_buf *out;
     size_t column;
     bool allow_utf8; /* no encoded words */
+    bool has_word;   /* the line holds an encoded word */
 };
 
 /* "Name:". */
@@ -22,6 +23,12 @@ void onward_mime__write_piece(struct onward_mime__writer *w,
 /* A blank and text without CR, LF and NUL (RFC 5322 section 2.2.1). */
 void onward_mime__write_text(struct onward_mime__writer *w,
                              struct onward_str text);
+/* The same of a field with a form of its own (List-*, Resent-*, ids): only words
+ * that are not ASCII become encoded words, all else stays as it is. */
+void onward_mime__write_structured(struct onward_mime__writer *w,
+                                   struct onward_str text);
+/* Can it be written so? */
+bool onward_mime__is_structured_text(struct onward_str text, bool allow_utf8);
 /* A blank and text as a phrase: a display name. */
 void onward_mime__write_phrase(struct onward_mime__writer *w,
                                struct onward_str text);
@@ -35,6 +42,8 @@ void onward_mime__write_param_words(struct onward_mime__writer *w,
                                     const char *name, struct onward_str value);
 void onward_mime__write_end(struct onward_mime__writer *w);
 
+/* 1*token of RFC 2045 section 5.1. */
+bool onward_mime__is_token(struct onward_str s);
 /* UTF-8 without controls other than HTAB. */
 bool onward_mime__is_writable(struct onward_str text);
 

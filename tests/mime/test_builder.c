@@ -1,47 +1,7 @@
 /*
  * Messages that are built: whole texts, from any offset, and what is refused.
  */
-#include "support/support.h"
-
-#include <onward/mime_builder.h>
-
-static struct onward_builder *begin(struct t_world *w,
-                                    const struct onward_builder_opts *opts)
-{
-    struct onward_builder *b = NULL;
-
-    t_world_init(w);
-    assert_int_equal(onward_builder_new(w->ctx, opts, &b), 0);
-    assert_int_equal(onward_builder_add_address(b, ONWARD_BUILDER_FROM,
-                                                ONWARD_STR("Al"),
-                                                ONWARD_STR("a@example.com")),
-                     0);
-    assert_int_equal(
-        onward_builder_set_message_id(b, ONWARD_STR("1@example.com")), 0);
-    return b;
-}
-
-static void end(struct t_world *w, struct onward_builder *b)
-{
-    onward_builder_free(b);
-    t_world_clear(w);
-}
-
-/* All of a source, in pieces of at most step octets. */
-static size_t read_all(const struct onward_source *s, char *text, size_t step)
-{
-    uint64_t at = 0;
-
-    while (at < s->len) {
-        size_t got = 0;
-
-        assert_int_equal(s->read(s->user, at, text + at, step, &got), 0);
-        assert_true(got > 0 && got <= step);
-        at += got;
-    }
-    text[at] = '\0';
-    return (size_t)at;
-}
+#include "mime/built.h"
 
 #define HEAD                                                                   \
     "Date: Sun, 13 Sep 2020 12:26:40 +0000\r\n"                                \
@@ -54,10 +14,10 @@ static void expect(struct onward_builder *b, const char *want)
     static char text[65536], again[65536];
 
     assert_int_equal(onward_builder_source(b, &source), 0);
-    read_all(source, text, sizeof(text));
+    t_read_source(source, text, sizeof(text));
     assert_string_equal(text, want);
     for (size_t step = 1; step < 200; step += 13) {
-        read_all(source, again, step);
+        t_read_source(source, again, step);
         assert_string_equal(text, again);
     }
 }
@@ -90,7 +50,7 @@ static void test_subjects(void **state)
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
         const struct subject_row *row = &subjects[i];
         struct t_world w = {0};
-        struct onward_builder *b = begin(&w, NULL);
+        struct onward_builder *b = t_begin(&w, NULL);
         char want[4096];
 
         print_message("%s\n", row->name);
@@ -102,7 +62,7 @@ static void test_subjects(void **state)
                          "Content-Transfer-Encoding: 7bit\r\n\r\n",
                  row->written);
         expect(b, want);
-        end(&w, b);
+        t_end(&w, b);
     }
 }
 
@@ -111,7 +71,7 @@ static void test_subjects(void **state)
 static void test_text_alone(void **state)
 {
     struct t_world w = {0};
-    struct onward_builder *b = begin(&w, NULL);
+    struct onward_builder *b = t_begin(&w, NULL);
 
     (void)state;
     assert_int_equal(onward_builder_set_text(b, ONWARD_STR("one\ntwo\r\r\nx")),
@@ -120,13 +80,13 @@ static void test_text_alone(void **state)
                       "Content-Type: text/plain; charset=utf-8\r\n"
                       "Content-Transfer-Encoding: 7bit\r\n\r\n"
                       "one\r\ntwo\r\n\r\nx\r\n");
-    end(&w, b);
+    t_end(&w, b);
 }
 
 static void test_bcc_is_for_the_envelope_alone(void **state)
 {
     struct t_world w = {0};
-    struct onward_builder *b = begin(&w, NULL);
+    struct onward_builder *b = t_begin(&w, NULL);
     static const struct {
         int role;
         const char *address;
@@ -148,7 +108,7 @@ static void test_bcc_is_for_the_envelope_alone(void **state)
     t_assert_str(onward_builder_rcpt_at(b, 0), "b@example.com");
     t_assert_str(onward_builder_rcpt_at(b, 1), "secret@example.com");
     t_assert_str(onward_builder_mail_from(b), "a@example.com");
-    end(&w, b);
+    t_end(&w, b);
 }
 
 /* ---- What is refused --------------------------------------------------- */
@@ -157,7 +117,7 @@ static void test_no_value_begins_a_line(void **state)
 {
     static const char bad[][8] = {"a\rb", "a\nb", "a\r\nb", "a\x7f", "\xff"};
     struct t_world w = {0};
-    struct onward_builder *b = begin(&w, NULL);
+    struct onward_builder *b = t_begin(&w, NULL);
 
     (void)state;
     for (size_t i = 0; i <= 5; i++) {
@@ -184,7 +144,7 @@ static void test_no_value_begins_a_line(void **state)
         part.type = v;
         assert_int_equal(onward_builder_add_part(b, &part), ONWARD_ESYNTAX);
     }
-    end(&w, b);
+    t_end(&w, b);
 }
 
 static void test_fields_of_the_builder(void **state)
@@ -192,14 +152,14 @@ static void test_fields_of_the_builder(void **state)
     static const char *const names[] = {"From", "subject",      "BCC",
                                         "Date", "Content-Type", "mime-version"};
     struct t_world w = {0};
-    struct onward_builder *b = begin(&w, NULL);
+    struct onward_builder *b = t_begin(&w, NULL);
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         assert_int_equal(onward_builder_add_field(b, onward_str_of(names[i]),
                                                   ONWARD_STR("x")),
                          ONWARD_EINVAL);
-    end(&w, b);
+    t_end(&w, b);
 }
 
 /* ---- Memory ------------------------------------------------------------ */
