@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""mime_corpus.py MIME_TOOL [--count N] [--seed S] [FOLDER...]: messages beside
-Python's email package.
+"""mime_corpus.py MIME_TOOL [--gmime TOOL] [--count N] [--seed S] [FOLDER...]:
+messages beside Python's email package, and beside GMime.
 
 N messages are generated from a printed seed and must read alike: number of
 leaves, their types, their decoded octets. Each is then mutated, and the .eml
 files below the folders are added: of these every one must be given back by its
 events, for any cut, and how many read alike is printed with the kinds of
-difference; nobody's reading of a damaged message is the right one. What was
-looked at: Python ends a header at the first line that is no field, takes bare
+difference; nobody's reading of a damaged message is the right one. Where both
+agree against us it was one of these: a line that is no field (both end the
+header there), a bare LF (a line end for both), blanks at the end of
+quoted-printable without a line end (kept by both). What else was looked at:
+Python ends a header at the first line that is no field, takes bare
 CR and LF as line ends, leaves a base64 body encoded when its padding is wrong,
 has a leaf for a multipart without parts, and takes "text/x y" as a type; we
 keep such a line in the header (mime.h), flag a bare LF, decode what is whole,
@@ -119,35 +122,65 @@ def kind_of(ours, theirs):
     return "decoded octets"
 
 
-def compare(name, tool, messages, must_be_equal):
+def readings(name, tool, messages):
+    """What another makes of each message; an exception is theirs to fix."""
+    if tool is not None:
+        return [leaves for _, *leaves in by_us(tool, messages)]
+    found = []
+    for octets in messages:
+        try:
+            found.append(by_python(octets))
+        except Exception as error:
+            found.append(type(error).__name__)
+    return found
+
+
+def count_kinds(name, peer, ours, theirs, messages, must_be_equal):
     equal, kinds, faults = 0, {}, 0
-    for octets, (whole, *ours) in zip(messages, by_us(tool, messages)):
+    for octets, a, b in zip(messages, ours, theirs):
+        if a == b:
+            equal += 1
+            continue
+        kind = b if isinstance(b, str) else kind_of(a, b)
+        kinds[kind] = kinds.get(kind, 0) + 1
+        if must_be_equal:
+            print(f"{name}: {kind}: {a} and {peer} {b} in {octets!r}")
+            faults += 1
+    print(f"{name}: {len(messages)} messages, {equal} read as {peer} does, "
+          + (", ".join(f"{n} differ in {k}" for k, n in sorted(kinds.items()))
+             or "none differs"))
+    return faults
+
+
+def compare(name, args, messages, must_be_equal):
+    ours, faults = [], 0
+    for octets, (whole, *leaves) in zip(messages, by_us(args.tool, messages)):
+        ours.append(leaves)
         if whole != "same":
             print(f"{name}: not given back: {octets[:200]!r}")
             faults += 1
-        try:
-            theirs = by_python(octets)
-        except Exception as error:  # theirs to fix
-            kinds[type(error).__name__] = kinds.get(
-                type(error).__name__, 0) + 1
-            continue
-        if ours == theirs:
-            equal += 1
-            continue
-        kind = kind_of(ours, theirs)
-        kinds[kind] = kinds.get(kind, 0) + 1
-        if must_be_equal:
-            print(f"{name}: {kind}: {ours} and {theirs} in {octets!r}")
-            faults += 1
-    print(f"{name}: {len(messages)} messages, {equal} read as Python does, "
-          + (", ".join(f"{n} differ in {k}" for k, n in sorted(kinds.items()))
-             or "none differs"))
+    peers = {"Python": None}
+    if args.gmime:
+        peers["GMime"] = args.gmime
+    found = {}
+    for peer, tool in peers.items():
+        found[peer] = readings(name, tool, messages)
+        faults += count_kinds(name, peer, ours, found[peer], messages,
+                              must_be_equal)
+    if len(found) == 2:
+        alone = sum(a != p and a != g for a, p, g in
+                    zip(ours, found["Python"], found["GMime"]))
+        agree = sum(a != p and p == g for a, p, g in
+                    zip(ours, found["Python"], found["GMime"]))
+        print(f"{name}: {alone} read as neither does, {agree} where both "
+              "agree")
     return faults
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tool")
+    parser.add_argument("--gmime")
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("folders", nargs="*")
@@ -156,8 +189,8 @@ def main():
     print(f"seed {args.seed}")
     sound = [generate(rng) for _ in range(args.count)]
     damaged = [mutate(rng, m) for m in sound]
-    faults = compare("generated", args.tool, sound, True)
-    faults += compare("mutated", args.tool, damaged, False)
+    faults = compare("generated", args, sound, True)
+    faults += compare("mutated", args, damaged, False)
     found = []
     for folder in args.folders:
         for path in sorted(pathlib.Path(folder).rglob("*.eml")):
@@ -166,7 +199,7 @@ def main():
                 octets = octets.replace(b"\n", b"\r\n")
             found.append(octets)
     if args.folders:
-        faults += compare("collected", args.tool, found, False)
+        faults += compare("collected", args, found, False)
     sys.exit(1 if faults else 0)
 
 
