@@ -8,17 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "options.h"
+
 /* Exit statuses; a higher one wins over a lower one. */
 enum cli_status {
-    CLI_DONE = 0,
+    CLI_DONE = OPTIONS_DONE,
     CLI_NOT_PASS = 1, /* with --check: some result is not pass */
-    CLI_USAGE = 2,
+    CLI_USAGE = OPTIONS_WRONG,
     CLI_BROKEN = 3 /* input or system error */
-};
-
-struct args {
-    int count;
-    char **items;
 };
 
 struct command {
@@ -46,6 +43,9 @@ extern const struct command command_route;
 extern const struct command command_srs_forward;
 extern const struct command command_srs_reverse;
 
+/* As options_read(), for `onward NAME`. */
+int cli_options(const struct command *command, struct option *options,
+                struct args *args);
 /* "onward NAME: ..." on standard error. */
 void cli_note(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -137,7 +137,7 @@ static int run(const struct command *command, struct args args)
          "exit with 1 when no policy was found", false, false},
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
 
     if (status >= 0)
         return status;

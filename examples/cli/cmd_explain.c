@@ -298,7 +298,7 @@ static int run(const struct command *command, struct args args)
          false},
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
     int err;
 
     if (status >= 0)

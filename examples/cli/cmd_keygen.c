@@ -170,7 +170,7 @@ static int run(const struct command *command, struct args args)
          "publish it as a test: mail counts as not signed", false, false},
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
     const struct row *type;
     size_t bits;
 

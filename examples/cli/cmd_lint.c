@@ -284,7 +284,7 @@ static int run(const struct kind *kind, struct args args)
     if (!is_dkim) /* the last row is for keys alone */
         options[sizeof(options) / sizeof(options[0]) - 2] =
             (struct option)OPTIONS_END;
-    status = options_read(kind->command, options, &args);
+    status = cli_options(kind->command, options, &args);
     if (status >= 0)
         return status;
     if (args.count != 1)

@@ -340,11 +340,11 @@ static int show(const struct parsing *p, const struct item *item,
 static int parse(const struct parsing *p, const struct item *item)
 {
     const struct onward_text_opts text = text_opts();
-    const struct onward_mime_opts opts = {
-        .size = sizeof(opts),
-        .flags = ONWARD_MIME_DECODE | ONWARD_MIME_CHECK_BODIES |
-                 ONWARD_MIME_ALLOW_UUENCODE,
-        .text = &text};
+    const struct onward_mime_opts opts = {.size = sizeof(opts),
+                                          .flags = ONWARD_MIME_DECODE |
+                                                   ONWARD_MIME_CHECK_BODIES |
+                                                   ONWARD_MIME_ALLOW_UUENCODE,
+                                          .text = &text};
     struct onward_mime_tree *tree = NULL;
     int status;
     int err = onward_mime_tree_new(p->world.ctx, item->wire, &opts, &tree);
@@ -437,7 +437,7 @@ static int run(const struct command *command, struct args args)
          "take messages as they are, LF too", false, false},
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
 
     if (status >= 0)
         return status;

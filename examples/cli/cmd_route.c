@@ -232,7 +232,7 @@ static int run(const struct command *command, struct args args)
          "exit with 1 when an address is rejected", false, false},
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
 
     if (status >= 0)
         return status;

@@ -132,7 +132,7 @@ static int run(const struct command *command, struct args args)
         SIGNING_OPTION_RAW(&s),
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
 
     if (status < 0)
         status = signing_begin(command, &s, &args);

@@ -175,7 +175,7 @@ static int run(const struct command *command, struct args args)
          "exit with 1 when the result is not pass", false, false},
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
 
     if (status >= 0)
         return status;

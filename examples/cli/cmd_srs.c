@@ -30,7 +30,7 @@ static int begin(const struct command *command, struct rewriting *r,
         OPTIONS_END,
     };
     struct load_fault fault;
-    int status = options_read(command, options, args);
+    int status = cli_options(command, options, args);
 
     if (status >= 0)
         return status;

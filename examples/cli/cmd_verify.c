@@ -105,7 +105,7 @@ static int run(const struct command *command, struct args args)
          "take messages as they are, LF too", false, false},
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
 
     if (status >= 0)
         return status;

@@ -60,6 +60,17 @@ int cli_usage(const struct command *command, const char *format, ...)
     return CLI_USAGE;
 }
 
+int cli_options(const struct command *command, struct option *options,
+                struct args *args)
+{
+    char name[32];
+    const struct program program = {name, command->operands, command->summary,
+                                    command->details, command->examples};
+
+    snprintf(name, sizeof(name), "onward %s", command->name);
+    return options_read(&program, options, args);
+}
+
 static void print_help(FILE *out)
 {
     fputs("Usage: onward COMMAND [OPTION]... [ARGUMENT]...\n\n"

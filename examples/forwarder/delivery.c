@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "endpoint.h"
 #include "forwarder.h"
 #include "host.h"
 
@@ -295,7 +296,7 @@ static void connected(struct loop_watch *watch, uint32_t events)
 static int begin_connect(struct delivery *d)
 {
     struct sockaddr_storage sa;
-    socklen_t len = to_sockaddr(d->attempt.ip, d->attempt.port, &sa);
+    socklen_t len = endpoint_to(d->attempt.ip, d->attempt.port, &sa);
     int fd =
         socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error;

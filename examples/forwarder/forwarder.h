@@ -115,11 +115,6 @@ void listen_tell_systemd(const char *state);
 /* Listen again, if it is time to. */
 void listen_time(struct forwarder *fwd, int64_t now_ms);
 void listen_close(struct forwarder *fwd);
-/* "192.0.2.1:25", "[2001:db8::1]:25" to an address; false: it is none. */
-bool parse_endpoint(const char *text, struct onward_ip *ip, size_t *port);
-/* An address and port as the system has them; the length of what is in sa. */
-socklen_t to_sockaddr(const struct onward_ip *ip, size_t port,
-                      struct sockaddr_storage *sa);
 
 /* ---- session.c --------------------------------------------------------- */
 

@@ -1,6 +1,5 @@
 /* Listening sockets, and saying that they are there. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "endpoint.h"
 #include "forwarder.h"
 #include "host.h"
 
@@ -18,81 +18,8 @@ struct listener {
     struct listener *next;
     struct loop_watch watch;
     struct forwarder *fwd;
-    char address[64]; /* with the real port */
+    char address[ENDPOINT_MAX]; /* with the real port */
 };
-
-bool parse_endpoint(const char *text, struct onward_ip *ip, size_t *port)
-{
-    const char *colon = strrchr(text, ':');
-    const char *begin = text, *end = colon;
-    size_t number = 0;
-
-    if (colon == NULL || colon == text || colon[1] == '\0')
-        return false;
-    if (text[0] == '[') {
-        begin++;
-        end--;
-        if (end <= begin || *end != ']')
-            return false;
-    }
-    for (const char *c = colon + 1; *c != '\0'; c++) {
-        if (*c < '0' || *c > '9' || c - colon > 5)
-            return false;
-        number = number * 10 + (size_t)(*c - '0');
-    }
-    *port = number;
-    if (number > 65535 ||
-        onward_ip_parse((struct onward_str){begin, (size_t)(end - begin)},
-                        ip) != 0)
-        return false;
-    return (text[0] == '[') == (ip->family == 6);
-}
-
-static void write_endpoint(const struct onward_ip *ip, size_t port, char *text,
-                           size_t cap)
-{
-    char address[ONWARD_IP_TEXT_MAX] = "";
-
-    onward_ip_format(ip, address, sizeof(address));
-    snprintf(text, cap, ip->family == 6 ? "[%s]:%zu" : "%s:%zu", address, port);
-}
-
-socklen_t to_sockaddr(const struct onward_ip *ip, size_t port,
-                      struct sockaddr_storage *sa)
-{
-    struct sockaddr_in *in = (struct sockaddr_in *)sa;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
-
-    memset(sa, 0, sizeof(*sa));
-    if (ip->family == 4) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)port);
-        memcpy(&in->sin_addr, ip->octets, 4);
-        return sizeof(*in);
-    }
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons((uint16_t)port);
-    memcpy(&in6->sin6_addr, ip->octets, 16);
-    return sizeof(*in6);
-}
-
-static void from_sockaddr(const struct sockaddr_storage *sa,
-                          struct onward_ip *ip, size_t *port)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
-
-    memset(ip, 0, sizeof(*ip));
-    if (sa->ss_family == AF_INET) {
-        ip->family = 4;
-        memcpy(ip->octets, &in->sin_addr, 4);
-        *port = ntohs(in->sin_port);
-    } else {
-        ip->family = 6;
-        memcpy(ip->octets, &in6->sin6_addr, 16);
-        *port = ntohs(in6->sin6_port);
-    }
-}
 
 /*
  * No descriptors or no memory: who waits would wake us without end, so look
@@ -139,7 +66,7 @@ static void accept_some(struct loop_watch *watch, uint32_t events)
             return;
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        from_sockaddr(&sa, &ip, &port);
+        endpoint_from(&sa, &ip, &port);
         session_open(l->fwd, fd, &ip, port);
     }
 }
@@ -154,7 +81,7 @@ static int open_one(struct forwarder *fwd, const char *text, char *fault,
     size_t port;
     int on = 1;
 
-    if (l == NULL || !parse_endpoint(text, &ip, &port)) {
+    if (l == NULL || !endpoint_parse(text, &ip, &port)) {
         free(l);
         snprintf(fault, fault_size, "%s: out of memory", text);
         return -1;
@@ -162,7 +89,7 @@ static int open_one(struct forwarder *fwd, const char *text, char *fault,
     l->next = fwd->listeners;
     l->fwd = fwd;
     fwd->listeners = l;
-    len = to_sockaddr(&ip, port, &sa);
+    len = endpoint_to(&ip, port, &sa);
     l->watch.ready = accept_some;
     l->watch.fd =
         socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -180,8 +107,8 @@ static int open_one(struct forwarder *fwd, const char *text, char *fault,
                  text, strerror(errno));
         return -1;
     }
-    from_sockaddr(&sa, &ip, &port);
-    write_endpoint(&ip, port, l->address, sizeof(l->address));
+    endpoint_from(&sa, &ip, &port);
+    endpoint_write(&ip, port, l->address, sizeof(l->address));
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <string.h>
 
+#include "endpoint.h"
 #include "forwarder.h"
 
 static const char *const tls_levels[] = {"none", "opportunistic", "encrypted",
@@ -15,7 +16,7 @@ static const char *judge_listen(const char *value)
     struct onward_ip ip;
     size_t port;
 
-    return parse_endpoint(value, &ip, &port)
+    return endpoint_parse(value, &ip, &port)
                ? NULL
                : "ADDRESS:PORT, as in 192.0.2.1:25 or [2001:db8::1]:25";
 }

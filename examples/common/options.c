@@ -1,9 +1,23 @@
 #include "options.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { HELP_COLUMN = 24 };
+
+int options_wrong(const struct program *program, const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    fprintf(stderr, "%s: ", program->name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nTry: %s --help\n", program->name);
+    return OPTIONS_WRONG;
+}
 
 static void print_option(const char *name, const char *argument,
                          const char *help)
@@ -24,20 +38,20 @@ static void print_option(const char *name, const char *argument,
     putchar('\n');
 }
 
-static void print_help(const struct command *command,
+static void print_help(const struct program *program,
                        const struct option *options)
 {
-    printf("Usage: onward %s [OPTION]...%s%s\n\n%s.\n", command->name,
-           command->operands[0] != '\0' ? " " : "", command->operands,
-           command->summary);
-    if (command->details[0] != '\0')
-        printf("\n%s", command->details);
+    printf("Usage: %s [OPTION]...%s%s\n\n%s.\n", program->name,
+           program->operands[0] != '\0' ? " " : "", program->operands,
+           program->summary);
+    if (program->details[0] != '\0')
+        printf("\n%s", program->details);
     puts("\nOptions:");
     for (; options->name != NULL; options++)
         print_option(options->name, options->argument, options->help);
     print_option("help", NULL, "print this");
     printf("\nExamples:\n");
-    for (const char *line = command->examples; *line != '\0';) {
+    for (const char *line = program->examples; *line != '\0';) {
         const char *end = strchr(line, '\n');
 
         printf("  %.*s\n", (int)(end - line), line);
@@ -71,62 +85,90 @@ static bool read_seconds(const char *text, int64_t *s)
     return true;
 }
 
-static int add(const struct command *command, struct option *option,
+static int add(const struct program *program, struct option *option,
                const char *value)
 {
     struct option_list *list = option->value;
     size_t max = list->max != 0 ? list->max : OPTION_LIST_MAX;
 
     if (list->count == max && max == 1)
-        return cli_usage(command, "--%s twice, expected it once", option->name);
+        return options_wrong(program, "--%s twice, expected it once",
+                             option->name);
     if (list->count == max)
-        return cli_usage(command, "--%s %zu times, expected it %zu times",
-                         option->name, max + 1, max);
+        return options_wrong(program, "--%s %zu times, expected it %zu times",
+                             option->name, max + 1, max);
     option->is_given = true;
     list->items[list->count++] = value;
-    return -1;
+    return OPTIONS_GO_ON;
 }
 
-static int set(const struct command *command, struct option *option,
+static int pick(const struct program *program, const struct option *option,
+                const char *value)
+{
+    struct option_choice *choice = option->value;
+    char expected[256] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; choice->words[i] != NULL; i++) {
+        if (strcmp(choice->words[i], value) == 0) {
+            choice->picked = i;
+            return OPTIONS_GO_ON;
+        }
+        len += (size_t)snprintf(expected + len, sizeof(expected) - len, "%s%s",
+                                i == 0                         ? ""
+                                : choice->words[i + 1] == NULL ? " or "
+                                                               : ", ",
+                                choice->words[i]);
+        if (len >= sizeof(expected))
+            len = sizeof(expected) - 1;
+    }
+    return options_wrong(program, "--%s \"%s\", expected %s", option->name,
+                         value, expected);
+}
+
+static int set(const struct program *program, struct option *option,
                const char *value)
 {
     if (option->type == OPTION_LIST)
-        return add(command, option, value);
+        return add(program, option, value);
     if (option->is_given)
-        return cli_usage(command, "--%s twice, expected it once", option->name);
+        return options_wrong(program, "--%s twice, expected it once",
+                             option->name);
     option->is_given = true;
     switch (option->type) {
     case OPTION_FLAG:
         *(bool *)option->value = true;
-        return -1;
+        return OPTIONS_GO_ON;
     case OPTION_TEXT:
         *(const char **)option->value = value;
-        return -1;
+        return OPTIONS_GO_ON;
     case OPTION_LIST:
         break; /* above */
     case OPTION_IP:
         if (onward_ip_parse(onward_str_of(value), option->value) != 0)
-            return cli_usage(command,
-                             "--%s \"%s\", expected an IPv4 or IPv6 address",
-                             option->name, value);
-        return -1;
+            return options_wrong(
+                program, "--%s \"%s\", expected an IPv4 or IPv6 address",
+                option->name, value);
+        return OPTIONS_GO_ON;
     case OPTION_SECONDS: {
         struct option_seconds *seconds = option->value;
 
         if (!read_seconds(value, &seconds->s))
-            return cli_usage(
-                command, "--%s \"%s\", expected %s", option->name, value,
+            return options_wrong(
+                program, "--%s \"%s\", expected %s", option->name, value,
                 strcmp(option->argument, "UNIX") == 0 ? "Unix seconds"
                                                       : "seconds");
         seconds->is_given = true;
-        return -1;
+        return OPTIONS_GO_ON;
     }
+    case OPTION_CHOICE:
+        return pick(program, option, value);
     }
-    return CLI_USAGE;
+    return OPTIONS_WRONG;
 }
 
 /* One option and, when it is a word of its own, its value. */
-static int read_option(const struct command *command, struct option *options,
+static int read_option(const struct program *program, struct option *options,
                        struct args *in, int *at)
 {
     const char *name = in->items[*at] + 2;
@@ -136,19 +178,19 @@ static int read_option(const struct command *command, struct option *options,
     const char *value = equals != NULL ? equals + 1 : NULL;
 
     if (option == NULL)
-        return cli_usage(command,
-                         "unknown option \"--%.*s\", expected one of --help",
-                         (int)len, name);
+        return options_wrong(
+            program, "unknown option \"--%.*s\", expected one of --help",
+            (int)len, name);
     if (option->type == OPTION_FLAG && value != NULL)
-        return cli_usage(command, "--%s=%s, expected no value", option->name,
-                         value);
+        return options_wrong(program, "--%s=%s, expected no value",
+                             option->name, value);
     if (option->type != OPTION_FLAG && value == NULL) {
         if (*at + 1 == in->count)
-            return cli_usage(command, "--%s without a value, expected %s",
-                             option->name, option->argument);
+            return options_wrong(program, "--%s without a value, expected %s",
+                                 option->name, option->argument);
         value = in->items[++*at];
     }
-    return set(command, option, value);
+    return set(program, option, value);
 }
 
 static bool asks_for_help(const struct args *args)
@@ -163,15 +205,15 @@ static bool asks_for_help(const struct args *args)
     return false;
 }
 
-int options_read(const struct command *command, struct option *options,
+int options_read(const struct program *program, struct option *options,
                  struct args *args)
 {
     bool is_open = true;
     int operands = 0;
 
     if (asks_for_help(args)) {
-        print_help(command, options);
-        return CLI_DONE;
+        print_help(program, options);
+        return OPTIONS_DONE;
     }
     for (int i = 0; i < args->count; i++) {
         char *word = args->items[i];
@@ -182,11 +224,11 @@ int options_read(const struct command *command, struct option *options,
             int status;
 
             if (word[1] != '-')
-                return cli_usage(command,
-                                 "unknown option \"%s\", expected one of "
-                                 "--help",
-                                 word);
-            status = read_option(command, options, args, &i);
+                return options_wrong(program,
+                                     "unknown option \"%s\", expected one of "
+                                     "--help",
+                                     word);
+            status = read_option(program, options, args, &i);
             if (status >= 0)
                 return status;
         } else {
@@ -197,8 +239,9 @@ int options_read(const struct command *command, struct option *options,
     args->count = operands;
     for (; options->name != NULL; options++) {
         if (options->is_required && !options->is_given)
-            return cli_usage(command, "no --%s, expected --%s %s",
-                             options->name, options->name, options->argument);
+            return options_wrong(program, "no --%s, expected --%s %s",
+                                 options->name, options->name,
+                                 options->argument);
     }
-    return -1;
+    return OPTIONS_GO_ON;
 }
