@@ -66,11 +66,26 @@ static int decide_by(struct t_server *t, uint64_t token, struct onward_str who)
     return t_server_decide(t, token, 0, "", "");
 }
 
+/* Of a client whose address is known. */
+static void say_client(struct t_server *t)
+{
+    char text[ONWARD_IP_TEXT_MAX];
+    struct onward_ip ip;
+
+    onward_smtp_server_client_ip(t->session, &ip);
+    if (ip.family != 0 && onward_ip_format(&ip, text, sizeof(text)) >= 0)
+        t_server_note(t, " %s %zu", text,
+                      onward_smtp_server_client_port(t->session));
+}
+
 static int host_connect(void *user, uint64_t token)
 {
     struct t_server *t = user;
 
-    t_server_note(t, "connect\n");
+    t_server_note(t, "connect");
+    if (t->in_words)
+        say_client(t);
+    t_server_note(t, "\n");
     if (passes(t, T_CONNECT))
         return 0;
     return t_server_decide(t, token, 0, "", "");

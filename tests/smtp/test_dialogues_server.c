@@ -28,6 +28,9 @@ static const struct {
     {"deliverby", ONWARD_SMTP_SERVER_ALLOW_DELIVERBY},
     {"limits", ONWARD_SMTP_SERVER_OFFER_LIMITS},
     {"clear-auth", ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH},
+    {"xclient", ONWARD_SMTP_SERVER_TRUST_XCLIENT},
+    {"xforward", ONWARD_SMTP_SERVER_TRUST_XFORWARD},
+    {"proxy", ONWARD_SMTP_SERVER_EXPECT_PROXY},
 };
 
 static size_t mechanisms_of(char *names)
@@ -439,5 +442,5 @@ static void test_dialogue(void **state)
 
 int main(void)
 {
-    return t_dialogues_run(ONWARD_TEST_DIALOGUES "/server", test_dialogue, 148);
+    return t_dialogues_run(ONWARD_TEST_DIALOGUES "/server", test_dialogue, 237);
 }
