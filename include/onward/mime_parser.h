@@ -152,7 +152,7 @@ struct onward_mime_part {
     struct onward_str boundary;    /**< of a multipart */
     struct onward_str charset;     /**< as written; empty: none was given */
     struct onward_str disposition; /**< lower case: "attachment" */
-    struct onward_str name;        /**< filename, or else name: UTF-8, as sent */
+    struct onward_str name;        /**< filename, else name: UTF-8, as sent */
     struct onward_str content_id;  /**< without angle brackets */
     struct onward_str report_type; /**< of multipart/report, lower case */
     struct onward_str format;      /**< of text/plain: "flowed" */

@@ -190,8 +190,8 @@ static void run_utf16(struct onward_mime__converter *c, struct run *r)
 {
     for (; r->len - r->at >= 2 && has_room(r); r->at += 2) {
         uint32_t first = r->in[r->at], second = r->in[r->at + 1];
-        uint32_t unit = c->is_swapped ? second << 8 | first
-                                      : first << 8 | second;
+        uint32_t unit =
+            c->is_swapped ? second << 8 | first : first << 8 | second;
 
         if (!c->saw_start) {
             c->saw_start = true;
@@ -323,14 +323,13 @@ static int run_any(struct onward_mime__converter *c, struct run *r)
 }
 
 /* The held start of a character with as many octets as complete it. */
-static int run_held(struct onward_mime__converter *c,
-                    const unsigned char *data, size_t len, struct run *r,
-                    size_t *taken)
+static int run_held(struct onward_mime__converter *c, const unsigned char *data,
+                    size_t len, struct run *r, size_t *taken)
 {
     unsigned char piece[sizeof(c->held) + 8];
     size_t held = c->held_len, more = len < 8 ? len : 8;
-    struct run small = {.in = piece, .len = held + more, .out = r->out,
-                        .cap = r->cap};
+    struct run small = {
+        .in = piece, .len = held + more, .out = r->out, .cap = r->cap};
     int err;
 
     memcpy(piece, c->held, held);

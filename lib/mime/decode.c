@@ -190,8 +190,8 @@ static bool qp_equals(struct onward_mime__decoder *d, struct run *r,
                onward_ascii_hex(c) >= 0) {
         if ((last >= 'a' && last <= 'f') || (c >= 'a' && c <= 'f'))
             d->damage |= ONWARD_DAMAGE_QP_LOWER;
-        r->out[r->put++] = (unsigned char)(onward_ascii_hex(last) << 4 |
-                                           onward_ascii_hex(c));
+        r->out[r->put++] =
+            (unsigned char)(onward_ascii_hex(last) << 4 | onward_ascii_hex(c));
         d->held = 0;
         d->state = QP_TEXT;
         return true;
@@ -235,8 +235,7 @@ static void qp_fast(struct run *r)
     while (r->at < r->len && room(r) >= 2 * ONWARD_MIME__QP_HOLD) {
         unsigned char c = r->in[r->at];
 
-        if (r->len - r->at >= 8 &&
-            onward_ascii_is_plain8(r->in + r->at, '>')) {
+        if (r->len - r->at >= 8 && onward_ascii_is_plain8(r->in + r->at, '>')) {
             memcpy(r->out + r->put, r->in + r->at, 8);
             r->at += 8;
             r->put += 8;
@@ -340,10 +339,9 @@ static void uu_data(struct onward_mime__decoder *d, struct run *r, size_t len)
         d->damage |= ONWARD_DAMAGE_UUENCODE;
     memset(d->hold + len, ' ', sizeof(d->hold) - len);
     for (; done < octets && at + 4 <= sizeof(d->hold); at += 4) {
-        uint32_t bits = uu_value(d->hold[at]) << 18 |
-                        uu_value(d->hold[at + 1]) << 12 |
-                        uu_value(d->hold[at + 2]) << 6 |
-                        uu_value(d->hold[at + 3]);
+        uint32_t bits =
+            uu_value(d->hold[at]) << 18 | uu_value(d->hold[at + 1]) << 12 |
+            uu_value(d->hold[at + 2]) << 6 | uu_value(d->hold[at + 3]);
 
         for (unsigned shift = 24; shift > 0 && done < octets; done++) {
             shift -= 8;
@@ -463,10 +461,10 @@ int onward_mime__decode_all(struct onward_buf *out, int encoding,
 
     onward_mime__decoder_init(&d, encoding);
     /* No encoding here makes more octets of less; one reserve is enough. */
-    err = onward_core__buf_reserve(
-        out, (encoding == ONWARD_ENCODING_BASE64 ? encoded.len / 4 * 3
-                                                 : encoded.len) +
-                 ONWARD_TEXT_ROOM);
+    err = onward_core__buf_reserve(out, (encoding == ONWARD_ENCODING_BASE64
+                                             ? encoded.len / 4 * 3
+                                             : encoded.len) +
+                                            ONWARD_TEXT_ROOM);
     for (size_t at = 0; err == 0 && at < encoded.len;) {
         size_t taken = 0;
 

@@ -114,8 +114,7 @@ static int finish_decoding(struct onward_mime_parser *p)
     }
     if (err == 0 && p->decoder.damage != 0)
         err = onward_mime__tell_anomaly(p, f, ONWARD_MIME_DAMAGED_BODY,
-                                        f->part.body_offset,
-                                        p->decoder.damage);
+                                        f->part.body_offset, p->decoder.damage);
     return err;
 }
 
@@ -260,9 +259,8 @@ int onward_mime__part_begin(struct onward_mime_parser *p)
 static int tell_fields(struct onward_mime_parser *p)
 {
     struct onward_mime__frame *f = onward_mime__top(p);
-    struct onward_mime_event event = {.kind = ONWARD_MIME_FIELD,
-                                      .part = &f->part,
-                                      .header = &p->header};
+    struct onward_mime_event event = {
+        .kind = ONWARD_MIME_FIELD, .part = &f->part, .header = &p->header};
     int err = 0;
 
     for (size_t i = 0; err == 0 && i < p->header.count; i++) {
@@ -310,11 +308,10 @@ int onward_mime__part_header(struct onward_mime_parser *p)
     if (err == 0)
         err = onward_mime__part_facts(p, f);
     if (err == 0)
-        err = onward_mime__tell(p, ONWARD_MIME_HEADER_END,
-                                h->block.data == NULL
-                                    ? NULL
-                                    : h->block.data + h->block.len,
-                                h->body - h->block.len);
+        err = onward_mime__tell(
+            p, ONWARD_MIME_HEADER_END,
+            h->block.data == NULL ? NULL : h->block.data + h->block.len,
+            h->body - h->block.len);
     if (err != 0)
         return err;
     p->at_line_start = true;
@@ -349,8 +346,8 @@ int onward_mime__part_unread(struct onward_mime_parser *p, int code)
 int onward_mime__part_end(struct onward_mime_parser *p)
 {
     struct onward_mime__frame *f = onward_mime__top(p);
-    bool is_leaf = f->part.kind == ONWARD_MIME_LEAF ||
-                   f->part.kind == ONWARD_MIME_UNREAD;
+    bool is_leaf =
+        f->part.kind == ONWARD_MIME_LEAF || f->part.kind == ONWARD_MIME_UNREAD;
     int err = 0;
 
     f->part.end = p->offset;
@@ -358,8 +355,8 @@ int onward_mime__part_end(struct onward_mime_parser *p)
         err = onward_mime__tell_anomaly(p, f, ONWARD_MIME_NO_DELIMITER,
                                         f->part.body_offset, 0);
     else if (f->is_split && !f->is_closed)
-        err = onward_mime__tell_anomaly(p, f, ONWARD_MIME_NO_CLOSE, p->offset,
-                                        0);
+        err =
+            onward_mime__tell_anomaly(p, f, ONWARD_MIME_NO_CLOSE, p->offset, 0);
     if (err == 0 && is_leaf && p->body_cr)
         err = note_body(p, ONWARD_MIME_BODY_BARE_CR, p->offset - 1);
     p->body_cr = false;

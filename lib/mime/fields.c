@@ -236,8 +236,7 @@ static struct onward_str next_word(struct onward_str s, size_t *at,
             *at = onward_mime__quoted_end(s, *at, is_open);
             continue;
         }
-        if (onward_mime__is_lwsp(c) ||
-            (!in_angle && (c == '(' || c == ';')))
+        if (onward_mime__is_lwsp(c) || (!in_angle && (c == '(' || c == ';')))
             break;
         in_angle = (in_angle || c == '<') && c != '>';
         ++*at;

@@ -151,7 +151,8 @@ static bool is_device(struct onward_str name)
         if (onward_core__str_ieq(stem, onward_str_of(devices[i])))
             return true;
     }
-    return stem.len == 4 && onward_ascii_is_digit((unsigned char)stem.data[3]) &&
+    return stem.len == 4 &&
+           onward_ascii_is_digit((unsigned char)stem.data[3]) &&
            (onward_core__str_istarts(stem, ONWARD_STR("com")) ||
             onward_core__str_istarts(stem, ONWARD_STR("lpt")));
 }

@@ -222,8 +222,7 @@ static int read_tokens(struct reader *r)
     if (r->at < r->s.len && r->s.data[r->at] != ';')
         r->p->notes |= ONWARD_TEXT_LOOSE;
     skip_rest(r);
-    r->p->value =
-        onward_core__str_trim_crlf(onward_core__sub(r->s, 0, r->at));
+    r->p->value = onward_core__str_trim_crlf(onward_core__sub(r->s, 0, r->at));
     return 0;
 }
 
@@ -422,8 +421,8 @@ static int make_all(struct reader *r)
 
             place = at < place ? at : place;
         }
-        err = make_one(r->arena, list + from, to - from, &made[place],
-                       &is_made);
+        err =
+            make_one(r->arena, list + from, to - from, &made[place], &is_made);
         if (err != 0)
             return err;
         if (!is_made) {
@@ -444,8 +443,7 @@ int onward_mime__params_read(struct onward_arena *arena,
                              struct onward_mime__params *p)
 {
     struct onward_mime__param found[ONWARD_MIME__PARAMS_MAX];
-    struct reader r = {
-        .arena = arena, .s = value, .p = p, .found = found};
+    struct reader r = {.arena = arena, .s = value, .p = p, .found = found};
     int err;
 
     memset(p, 0, sizeof(*p));

@@ -125,12 +125,12 @@ static int judge(struct onward_mime_parser *p, const struct line *line,
     if (*frame == p->open) {
         if (late == p->open)
             return 0;
-        return onward_mime__tell_anomaly(
-            p, p->frames[late], ONWARD_MIME_LATE_DELIMITER, offset, 0);
+        return onward_mime__tell_anomaly(p, p->frames[late],
+                                         ONWARD_MIME_LATE_DELIMITER, offset, 0);
     }
     if (has_lf && !allows_lf(p))
-        return onward_mime__tell_anomaly(
-            p, p->frames[*frame], ONWARD_MIME_LF_DELIMITER, offset, 0);
+        return onward_mime__tell_anomaly(p, p->frames[*frame],
+                                         ONWARD_MIME_LF_DELIMITER, offset, 0);
     return 1;
 }
 
@@ -483,8 +483,7 @@ static int scan_header(struct onward_mime_parser *p, const unsigned char *data,
             return scan_held(p, data, len, at);
         }
         while (from < *at + n) {
-            const unsigned char *lf =
-                memchr(data + from, '\n', *at + n - from);
+            const unsigned char *lf = memchr(data + from, '\n', *at + n - from);
 
             if (lf == NULL)
                 break;

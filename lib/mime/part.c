@@ -42,8 +42,8 @@ static int find_once(const struct facts *x, struct onward_str name, int code,
 static int keep_value(const struct facts *x, size_t item,
                       struct onward_str *value)
 {
-    return onward_core__arena_dup(&x->f->arena,
-                                  onward_mime__value(x->h, item), value);
+    return onward_core__arena_dup(&x->f->arena, onward_mime__value(x->h, item),
+                                  value);
 }
 
 static int read_params(const struct facts *x, size_t item,
@@ -126,8 +126,8 @@ static int read_disposition(const struct facts *x)
     if (err != 0)
         return err;
     x->f->part.disposition = params.tokens[0];
-    err = set_name(x,
-                   onward_mime__params_find(&params, ONWARD_STR("filename")));
+    err =
+        set_name(x, onward_mime__params_find(&params, ONWARD_STR("filename")));
     return err == 0 ? tell_params(x, item, &params) : err;
 }
 
@@ -217,11 +217,11 @@ static int set_boundary(const struct facts *x,
     if ((param->notes & (ONWARD_TEXT_DUPLICATE | ONWARD_TEXT_SECTIONS)) != 0)
         err = anomaly(x, ONWARD_MIME_TWO_BOUNDARIES, offset, param->notes);
     boundary = param->octets;
-    while (boundary.len > 0 && onward_ascii_is_wsp(
-                                   (unsigned char)boundary.data[boundary.len - 1]))
+    while (boundary.len > 0 &&
+           onward_ascii_is_wsp((unsigned char)boundary.data[boundary.len - 1]))
         boundary.len--;
-    if (err == 0 && (boundary.len != param->octets.len ||
-                     !is_plain_boundary(boundary)))
+    if (err == 0 &&
+        (boundary.len != param->octets.len || !is_plain_boundary(boundary)))
         err = anomaly(x, ONWARD_MIME_ODD_BOUNDARY, offset, 0);
     if (err == 0 && is_used_above(x, boundary))
         err = anomaly(x, ONWARD_MIME_SAME_BOUNDARY, offset, 0);
@@ -283,9 +283,8 @@ static int read_parameters(const struct facts *x,
     int err;
 
     part->charset = octets_of(params, ONWARD_STR("charset"));
-    part->is_delsp =
-        onward_core__str_ieq(octets_of(params, ONWARD_STR("delsp")),
-                             ONWARD_STR("yes"));
+    part->is_delsp = onward_core__str_ieq(
+        octets_of(params, ONWARD_STR("delsp")), ONWARD_STR("yes"));
     err = lower(x, octets_of(params, ONWARD_STR("format")), &part->format);
     if (err == 0)
         err = lower(x, octets_of(params, ONWARD_STR("report-type")),
@@ -334,21 +333,21 @@ static int read_type(const struct facts *x)
 static int check_message(const struct facts *x)
 {
     static const char *const once[] = {
-        "date",       "from",        "sender",     "reply-to",
-        "to",         "cc",          "bcc",        "message-id",
-        "in-reply-to", "references", "subject",    "mime-version"};
+        "date",        "from",       "sender",  "reply-to",
+        "to",          "cc",         "bcc",     "message-id",
+        "in-reply-to", "references", "subject", "mime-version"};
     size_t item = ONWARD_HEADER_NONE;
     int err = 0;
 
     for (size_t i = 0; err == 0 && i < sizeof(once) / sizeof(once[0]); i++)
-        err = find_once(x, onward_str_of(once[i]),
-                        ONWARD_MIME_DUPLICATE_FIELD, &item);
+        err = find_once(x, onward_str_of(once[i]), ONWARD_MIME_DUPLICATE_FIELD,
+                        &item);
     if (err != 0 || item != ONWARD_HEADER_NONE) /* there is MIME-Version */
         return err;
     item = onward_header_first(x->h, ONWARD_STR("content-type"));
     if (item == ONWARD_HEADER_NONE)
-        item = onward_header_first(x->h,
-                                   ONWARD_STR("content-transfer-encoding"));
+        item =
+            onward_header_first(x->h, ONWARD_STR("content-transfer-encoding"));
     if (item == ONWARD_HEADER_NONE)
         return 0;
     return anomaly(x, ONWARD_MIME_NO_VERSION, item_offset(x, item), 0);
@@ -358,9 +357,8 @@ int onward_mime__part_facts(struct onward_mime_parser *p,
                             struct onward_mime__frame *f)
 {
     const struct facts x = {.p = p, .f = f, .h = &p->header};
-    bool is_message =
-        p->open == 1 ||
-        p->frames[p->open - 2]->part.kind == ONWARD_MIME_MESSAGE;
+    bool is_message = p->open == 1 ||
+                      p->frames[p->open - 2]->part.kind == ONWARD_MIME_MESSAGE;
     int err = 0;
 
     f->part.kind = ONWARD_MIME_LEAF;

@@ -104,10 +104,9 @@ int onward_mime__add_raw(struct onward_buf *out, struct onward_str octets,
     *notes |= ONWARD_TEXT_RAW_8BIT;
     if (onward_core__is_utf8(octets))
         return onward_core__buf_add_str(out, octets);
-    err = charset.len == 0
-              ? ONWARD_ENOENT
-              : onward_mime__convert_all(out, charset, octets, &opts->charsets,
-                                         notes);
+    err = charset.len == 0 ? ONWARD_ENOENT
+                           : onward_mime__convert_all(out, charset, octets,
+                                                      &opts->charsets, notes);
     if (err != ONWARD_ENOENT)
         return err;
     return onward_mime__convert_all(out, ONWARD_STR("utf-8"), octets, NULL,

@@ -66,8 +66,7 @@ static int add_part(struct onward_mime_tree *t,
     if (t->records[part->parent].last_child == ONWARD_MIME_NONE)
         t->records[part->parent].part.first_child = part->index;
     else
-        t->records[t->records[part->parent].last_child].part.next =
-            part->index;
+        t->records[t->records[part->parent].last_child].part.next = part->index;
     t->records[part->parent].last_child = part->index;
     return 0;
 }
@@ -79,9 +78,9 @@ static int set_facts(struct onward_mime_tree *t,
     struct onward_mime_part *own = &t->records[part->index].part;
     size_t first_child = own->first_child, next = own->next;
     struct onward_str *texts[] = {
-        &own->type,        &own->subtype, &own->boundary,
-        &own->charset,     &own->name,    &own->disposition,
-        &own->content_id,  &own->format,  &own->report_type};
+        &own->type,       &own->subtype, &own->boundary,
+        &own->charset,    &own->name,    &own->disposition,
+        &own->content_id, &own->format,  &own->report_type};
     int err = 0;
 
     *own = *part;
@@ -233,8 +232,7 @@ int onward_mime_tree_header(struct onward_mime_tree *tree, size_t i,
     size_t taken;
     int err;
 
-    if (i >= tree->count ||
-        tree->records[i].part.kind == ONWARD_MIME_UNREAD)
+    if (i >= tree->count || tree->records[i].part.kind == ONWARD_MIME_UNREAD)
         return ONWARD_ENOENT;
     if (tree->records[i].header != NULL) {
         *header = tree->records[i].header;
@@ -297,9 +295,9 @@ int onward_mime_tree_body(struct onward_mime_tree *tree, size_t i,
     }
     if (!r->has_body) {
         onward_core__buf_init(&r->body, tree->ctx, SIZE_MAX);
-        err = onward_mime__decode_all(&r->body, r->part.encoding,
-                                      onward_mime_tree_raw(tree, i, 0),
-                                      &damage);
+        err =
+            onward_mime__decode_all(&r->body, r->part.encoding,
+                                    onward_mime_tree_raw(tree, i, 0), &damage);
         if (err != 0) {
             onward_core__buf_clear(&r->body);
             return err;
@@ -341,8 +339,8 @@ int onward_mime_tree_text(struct onward_mime_tree *tree, size_t i,
         return err;
     }
     notes = made->notes;
-    err = onward_flowed_decode(tree->ctx, onward_text_str(made),
-                               part->is_delsp, &joined);
+    err = onward_flowed_decode(tree->ctx, onward_text_str(made), part->is_delsp,
+                               &joined);
     onward_text_free(made);
     if (err != 0)
         return err;

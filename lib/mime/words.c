@@ -103,10 +103,10 @@ static int add_text(struct reader *r, size_t from, size_t to)
     while (err == 0 && from < to) {
         size_t end = from;
 
-        while (end < to && !(r->s.data[end] == '\r' && end + 2 < r->s.len &&
-                             r->s.data[end + 1] == '\n' &&
-                             onward_ascii_is_wsp(
-                                 (unsigned char)r->s.data[end + 2])))
+        while (end < to &&
+               !(r->s.data[end] == '\r' && end + 2 < r->s.len &&
+                 r->s.data[end + 1] == '\n' &&
+                 onward_ascii_is_wsp((unsigned char)r->s.data[end + 2])))
             end++;
         err = onward_mime__add_raw(r->out, onward_core__sub(r->s, from, end),
                                    r->opts, r->notes);
