@@ -584,4 +584,50 @@ for module in ("dkim", "spf", "dmarc"):
     count.check(f"explain has advice, {module}", sorted(
         r for r in reasons if not re.search(rf"\{{{r}\b", said)
         and not r.endswith(("_NONE", "_MEMORY"))))
+# ---- mime build -----------------------------------------------------------
+
+BUILD = ["mime", "build", "--time", "1600000000", "--message-id", "1@x",
+         "--from", "Zo\u00eb <z@example.com>"]
+HEAD = (b"Date: Sun, 13 Sep 2020 12:26:40 +0000\r\n"
+        b"From: =?UTF-8?Q?Zo=C3=AB?= <z@example.com>\r\n")
+TAIL = (b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: 7bit\r\n\r\n")
+(folder.path / "picture.png").write_bytes(b"\x89PNG")
+(folder.path / "page.html").write_text("<img src='cid:p@x'>\n")
+row("mime build", [*BUILD, "--to", "b@x.org, \"C, D\" <c@x.org>", "--to",
+                   "B@x.org", "--bcc", "s@x.org", "--subject", "h\u00f6",
+                   "--text", "-", "--envelope", "env"], 0,
+    HEAD + b"To: b@x.org, \"C, D\" <c@x.org>, B@x.org\r\n"
+    b"Message-ID: <1@x>\r\nSubject: =?UTF-8?Q?h=C3=B6?=\r\n" + TAIL +
+    b"a\r\nb\r\n", data=b"a\nb")
+count.check("mime build, the envelope",
+            [] if (folder.path / "env").read_text() ==
+            "from z@example.com\nto b@x.org\nto c@x.org\nto B@x.org\n"
+            "to s@x.org\n" else [(folder.path / "env").read_text()])
+row("mime build, LF", [*BUILD, "--lf"], 0,
+    (HEAD + b"Message-ID: <1@x>\r\n" + TAIL).replace(b"\r", b""))
+row("mime build, an answer",
+    [*BUILD, "--reply-to-message", "message.eml", "--field", "X-A: b  c"], 0,
+    HEAD + b"Message-ID: <1@x>\r\nIn-Reply-To: <1@mail.example.com>\r\n"
+    b"References: <1@mail.example.com>\r\nX-A: b  c\r\n" + TAIL)
+row("mime build, UTF-8 and 8bit",
+    [*BUILD, "--utf8", "--8bit", "--to", "\u00fc@x.org", "--text", "-",
+     "--envelope", "env"], 0, data="h\u00f6".encode(),
+    holds=["From: Zo\u00eb <z@example.com>\r\n".encode(),
+           b"Content-Transfer-Encoding: 8bit\r\n\r\nh\xc3\xb6\r\n"])
+count.check("mime build, what the path must take",
+            [] if (folder.path / "env").read_text().endswith(
+                "needs 8BITMIME\nneeds SMTPUTF8\n")
+            else [(folder.path / "env").read_text()])
+row("mime build, parts",
+    [*BUILD, "--html", "page.html", "--inline", "p@x=picture.png", "--attach",
+     "zone.txt:application/x-zone; a=b", "--attach", "message.eml",
+     "--name-fallback"], 0,
+    holds=[b"Content-Type: multipart/mixed;", b"multipart/related;",
+           b"Content-ID: <p@x>\r\n", b"\r\niVBORw==\r\n",
+           b"Content-Type: application/x-zone; a=b; name=zone.txt\r\n",
+           b"Content-Disposition: attachment; filename=zone.txt\r\n",
+           b"Content-Type: message/rfc822; name=message.eml\r\n",
+           b"\r\n-- \r\nAlice\r\n\r\n--"])
+
 count.finish()
