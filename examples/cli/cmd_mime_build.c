@@ -456,7 +456,7 @@ static int run(const struct command *command, struct args args)
         WORLD_OPTION_TIME(&g.choice),
         OPTIONS_END,
     };
-    int status = options_read(command, options, &args);
+    int status = cli_options(command, options, &args);
 
     if (status < 0 && args.count > 0)
         status = cli_usage(command, "\"%s\", expected options alone",
