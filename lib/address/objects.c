@@ -3,8 +3,10 @@
  */
 #include "address/address_shared.h"
 
+#include "core/domain_shared.h"
+
 enum {
-    MAILBOX_BYTES = 4096, /* one address with all of its forms */
+    MAILBOX_BYTES = 8192, /* one address with all of its forms */
     DEFAULT_MAX_MAILBOXES = 1000
 };
 
@@ -12,6 +14,7 @@ struct onward_mailbox {
     struct onward_arena arena; /* of one on its own; else unused */
     struct onward_address__mailbox value;
     struct onward_str text;
+    struct onward_str domain_unicode;
 };
 
 struct named_mailbox {
@@ -27,7 +30,7 @@ struct onward_address_list {
     size_t fault_at;
 };
 
-/* The address as text, in arena. */
+/* The address as text and its domain in U-labels, in arena. */
 static int make_text(struct onward_arena *arena, struct onward_mailbox *mailbox)
 {
     struct onward_buf text;
@@ -40,7 +43,10 @@ static int make_text(struct onward_arena *arena, struct onward_mailbox *mailbox)
         ret = onward_core__arena_dup(arena, onward_core__buf_str(&text),
                                      &mailbox->text);
     onward_core__buf_clear(&text);
-    return ret;
+    if (ret != 0)
+        return ret;
+    return onward_core__domain_to_unicode(arena, mailbox->value.domain_ascii,
+                                          &mailbox->domain_unicode);
 }
 
 static int fill_mailbox(struct onward_mailbox *m, struct onward_str text,
@@ -105,6 +111,12 @@ struct onward_str
 onward_mailbox_domain_ascii(const struct onward_mailbox *mailbox)
 {
     return mailbox->value.domain_ascii;
+}
+
+struct onward_str
+onward_mailbox_domain_unicode(const struct onward_mailbox *mailbox)
+{
+    return mailbox->domain_unicode;
 }
 
 int onward_mailbox_literal(const struct onward_mailbox *mailbox,

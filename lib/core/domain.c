@@ -239,6 +239,29 @@ int onward_core__domain_to_ascii(struct onward_arena *arena,
     return idn_to_ascii(arena, name, ascii);
 }
 
+int onward_core__domain_to_unicode(struct onward_arena *arena,
+                                   struct onward_str ascii,
+                                   struct onward_str *unicode)
+{
+    char text[ONWARD_DOMAIN_MAX + 1];
+    char *found = NULL;
+    int ret;
+
+    if (ascii.len == 0 || !has_a_label(ascii)) {
+        *unicode = ascii;
+        return 0;
+    }
+    if (ascii.len > ONWARD_DOMAIN_MAX)
+        return ONWARD_ESYNTAX;
+    memcpy(text, ascii.data, ascii.len);
+    text[ascii.len] = '\0';
+    ret = idn_error(idn2_to_unicode_8z8z(text, &found, 0));
+    if (ret == 0)
+        ret = onward_core__arena_dup(arena, onward_str_of(found), unicode);
+    idn2_free(found);
+    return ret;
+}
+
 size_t onward_core__domain_label_count(struct onward_str s)
 {
     size_t labels = s.len != 0;

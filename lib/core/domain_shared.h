@@ -29,6 +29,13 @@ bool onward_core__domain_is_hostname(struct onward_str s);
 ONWARD_USE_RESULT int onward_core__domain_to_ascii(struct onward_arena *arena,
                                                    struct onward_str name,
                                                    struct onward_str *ascii);
+/*
+ * The other way: a name that domain_to_ascii() gave, with U-labels where it has
+ * A-labels, for people to read. 0, ONWARD_ESYNTAX or ONWARD_ENOMEM.
+ */
+ONWARD_USE_RESULT int onward_core__domain_to_unicode(
+    struct onward_arena *arena, struct onward_str ascii,
+    struct onward_str *unicode);
 size_t onward_core__domain_label_count(struct onward_str s);
 /* The last n labels; the whole name when it has no more than n. */
 struct onward_str onward_core__domain_last_labels(struct onward_str s,

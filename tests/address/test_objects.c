@@ -43,6 +43,40 @@ static void test_mailbox(void **state)
     t_world_clear(&w);
 }
 
+/* RFC 6531 and RFC 5891: both spellings of a domain are one mailbox, a local
+ * part is compared as its octets. */
+static void test_two_spellings(void **state)
+{
+    struct onward_mailbox *u = NULL, *a = NULL, *other = NULL;
+    struct t_world w;
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(
+        onward_mailbox_parse(w.ctx, ONWARD_STR("j\xc3\xb6@B\xc3\xbc"
+                                               "cher.example"),
+                             ONWARD_MAILBOX_ALLOW_UTF8, &u),
+        0);
+    assert_int_equal(
+        onward_mailbox_parse(w.ctx,
+                             ONWARD_STR("j\xc3\xb6@xn--bcher-kva.EXAMPLE"),
+                             ONWARD_MAILBOX_ALLOW_UTF8, &a),
+        0);
+    assert_int_equal(
+        onward_mailbox_parse(w.ctx, ONWARD_STR("jo@xn--bcher-kva.example"), 0,
+                             &other),
+        0);
+    t_assert_str(onward_mailbox_domain_ascii(u), "xn--bcher-kva.example");
+    t_assert_str(onward_mailbox_domain_unicode(u), "b\xc3\xbc" "cher.example");
+    t_assert_str(onward_mailbox_domain_unicode(a), "b\xc3\xbc" "cher.example");
+    assert_int_equal(onward_mailbox_equal(u, a, 0), 1);
+    assert_int_equal(onward_mailbox_equal(u, other, 0), 0);
+    onward_mailbox_free(u);
+    onward_mailbox_free(a);
+    onward_mailbox_free(other);
+    t_world_clear(&w);
+}
+
 static void test_mailbox_errors(void **state)
 {
     struct onward_mailbox *m = NULL;
@@ -178,7 +212,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mailbox),   cmocka_unit_test(test_mailbox_errors),
+        cmocka_unit_test(test_mailbox),
+        cmocka_unit_test(test_two_spellings),   cmocka_unit_test(test_mailbox_errors),
         cmocka_unit_test(test_list),      cmocka_unit_test(test_list_errors),
         cmocka_unit_test(test_no_memory),
     };
