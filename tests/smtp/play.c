@@ -287,18 +287,49 @@ static void check_outcome(struct t_play *p, size_t i, const char *want)
 
 /* ---- Scripts ----------------------------------------------------------- */
 
-static void expect_output(struct t_play *p, const char *want, size_t end)
+static void expect_octets(struct t_play *p, const char *want, size_t len,
+                          size_t end)
 {
-    size_t len = strlen(want);
-
     if (p->out_len < len + end || memcmp(p->out, want, len) != 0 ||
         memcmp(p->out + len, "\r\n", end) != 0) {
-        print_error("client said \"%.*s\"\nwant        \"%s\"\n",
-                    (int)p->out_len, p->out, want);
+        print_error("client said \"%.*s\"\nwant        \"%.*s\"\n",
+                    (int)p->out_len, p->out, (int)len, want);
         fail();
     }
     p->out_len -= len + end;
     memmove(p->out, p->out + len + end, p->out_len);
+}
+
+static void expect_output(struct t_play *p, const char *want, size_t end)
+{
+    expect_octets(p, want, strlen(want), end);
+}
+
+/* \xHH is an octet, the rest stands for itself; returns the length. */
+static size_t unescape(const char *text, char *out, size_t cap)
+{
+    size_t len = 0;
+
+    for (; *text != '\0'; text++) {
+        char hex[3] = "";
+
+        assert_true(len < cap);
+        if (text[0] != '\\' || text[1] != 'x') {
+            out[len++] = *text;
+            continue;
+        }
+        memcpy(hex, text + 2, 2);
+        out[len++] = (char)strtol(hex, NULL, 16);
+        text += 3;
+    }
+    return len;
+}
+
+static void expect_escaped(struct t_play *p, const char *want)
+{
+    char raw[8192];
+
+    expect_octets(p, raw, unescape(want, raw, sizeof(raw)), 0);
 }
 
 static void expect_raw(struct t_play *p, const char *want)
@@ -369,6 +400,8 @@ static void play_line(struct t_play *p, const char *line)
         expect_output(p, rest, 2);
     else if (starts(line, "R ", &rest))
         expect_raw(p, rest);
+    else if (starts(line, "X ", &rest))
+        expect_escaped(p, rest);
     else if (strcmp(line, "N") == 0)
         expect_silence(p);
     else if (strcmp(line, "DROP") == 0)
@@ -431,7 +464,7 @@ static void say(struct t_play *p, char *said, size_t *len)
 
 bool t_play_script(struct t_play *p, const char *script)
 {
-    char line[4096], said[65536];
+    char line[16384], said[65536];
     size_t said_len = 0;
 
     if (p->mails != NULL && strncmp(script, "MAIL ", 5) != 0 &&
@@ -446,6 +479,11 @@ bool t_play_script(struct t_play *p, const char *script)
 
             said_len += (size_t)n;
             assert_true(said_len < sizeof(said));
+            continue;
+        }
+        if (line[0] == 'W' && line[1] == ' ') {
+            said_len += unescape(line + 2, said + said_len,
+                                 sizeof(said) - said_len);
             continue;
         }
         say(p, said, &said_len);

@@ -15,6 +15,8 @@
  *     S text       the server sends the text and CRLF
  *     C text       the client's next output is the text and CRLF
  *     R text       the same without CRLF; ~ stands for LF
+ *     W text, X text    the server sends, the client says just these octets,
+ *                  \xHH for any of them
  *     N            the client has no more output now
  *     DROP         what it said is not looked at: TLS
  *     EOF, CUT     the connection ends
