@@ -116,9 +116,10 @@ static const struct row {
 
     /* A087: whole lines. */
     {"A087 line begins with a delimiter",
-     S(MIME MIXED("b") "\r\n--b\r\n\r\n--bb\r\n--b x\r\n--b-\r\n--b--"),
-     "(0 multipart/mixed#2 -:--b\r\n(1 text/plain#1 b:--bb\r\n--b x\r\n--b-) "
-     "-:\r\n--b--)",
+     S(MIME MIXED("b") "\r\n--b\r\n\r\n--bb\r\n--bx--\r\n--b x\r\n--b-\r\n"
+                       "--b--"),
+     "(0 multipart/mixed#2 -:--b\r\n(1 text/plain#1 b:--bb\r\n--bx--\r\n"
+     "--b x\r\n--b-) -:\r\n--b--)",
      ""},
     {"A087 padding", S(MIME MIXED("b") "\r\n--b \t\r\n\r\nx\r\n--b-- \r\n"),
      "(0 multipart/mixed#2 -:--b \t\r\n(1 text/plain#1 b:x) -:\r\n--b-- \r\n)",
