@@ -26,6 +26,7 @@
 #include <onward/arc.h>
 #include <onward/dmarc.h>
 #include <onward/dmarc_report.h>
+#include <onward/mtasts.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
 #include <onward/relay.h>

@@ -24,6 +24,7 @@ USES = {
     "ruleset": ["core", "address"],
     "arc": ["core", "dkim", "authres"],
     "dmarc": ["core", "dns", "address"],
+    "mtasts": ["core", "channel", "store", "dns", "tls"],
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
     "egress": ["core", "dns", "address", "tls"],
     "relay": ["core", "verify", "smtp", "ruleset", "srs", "store", "mime",
