@@ -108,7 +108,7 @@ def main():
                        check=True)
         workers = {name: Worker(command(argv, args.area, args.build, folder))
                    for name, argv in area["workers"].items()}
-        print(f"{'job':<12}{'ours/s':>9}{'floor/s':>9}{'ratio':>7}{'limit':>7}"
+        print(f"{'job':<17}{'ours/s':>9}{'floor/s':>9}{'ratio':>7}{'limit':>7}"
               f"{'peer/s':>9}{'ratio':>7}{'limit':>7}  peer")
         for job in area["jobs"]:
             if args.jobs and job["name"] not in args.jobs:
@@ -119,7 +119,7 @@ def main():
             octets = job.get("octets")
             names = job.get("peer_name") or " + ".join(
                 side for side, _ in job.get("peer", []))
-            print(f"{job['name']:<12}{rate(ours, octets):>9}"
+            print(f"{job['name']:<17}{rate(ours, octets):>9}"
                   f"{rate(floor, octets) if floor else '-':>9}{f_ratio:>7}{f_limit:>7}"
                   f"{rate(peer, octets) if peer else '-':>9}{p_ratio:>7}{p_limit:>7}"
                   f"  {names}{'' if f_ok and p_ok else '  MISSED'}",

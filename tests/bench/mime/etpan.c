@@ -66,7 +66,10 @@ static void decode(void *arg)
 
 int main(int argc, char **argv)
 {
+    static const struct bench_mime_side side = {.parse = parse,
+                                                .decode = decode};
+
     if (argc != 2)
         bench_die("etpan FOLDER");
-    return bench_mime_serve(argv[1], parse, decode);
+    return bench_mime_serve(argv[1], &side);
 }

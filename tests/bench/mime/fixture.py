@@ -1,4 +1,5 @@
-"""fixture.py FOLDER: the messages that all sides read, the same each time."""
+"""fixture.py FOLDER: the messages that all sides read, and the files
+that they build messages around, the same each time."""
 import base64
 import pathlib
 import quopri
@@ -63,3 +64,5 @@ folder = pathlib.Path(sys.argv[1])
 for name, size, attachments in (("10k", 4000, 1), ("1m", 1 << 20, 1),
                                 ("25m", 6500000, 3)):
     (folder / f"{name}.eml").write_bytes(message(size, attachments))
+for name, size in (("4k", 4096), ("1m", 1 << 20)):
+    (folder / f"{name}.bin").write_bytes(random.randbytes(size))

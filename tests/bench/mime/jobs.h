@@ -1,36 +1,78 @@
 /*
- * The jobs that every side of the MIME bench has: parse alone, and parse with
- * each leaf decoded, of three sizes.
+ * The jobs that the sides of the MIME bench have: parse alone, parse with each
+ * leaf decoded, of three sizes; build a message around a file, of two.
  */
 #ifndef ONWARD_BENCH_MIME_JOBS_H
 #define ONWARD_BENCH_MIME_JOBS_H
 
 #include "bench/worker.h"
 
-static inline int bench_mime_serve(const char *folder, void (*parse)(void *),
-                                   void (*decode)(void *))
+/* What a side can do; build is NULL when it cannot. */
+struct bench_mime_side {
+    void (*parse)(void *message);
+    void (*decode)(void *message);
+    void (*build)(void *file);
+};
+
+/* What the built message says besides the file. */
+#define BENCH_MIME_FROM_NAME "J\xc3\xb6rg M\xc3\xbcller"
+#define BENCH_MIME_FROM "joerg@example.com"
+#define BENCH_MIME_TO "anna@example.net"
+#define BENCH_MIME_SUBJECT "Gr\xc3\xbc\xc3\x9f" "e, and the figures of May"
+#define BENCH_MIME_FILE_NAME "figures.bin"
+#define BENCH_MIME_LINE "This is a line of a plain text with some words in it.\n"
+#define BENCH_MIME_LINES5                                                      \
+    BENCH_MIME_LINE BENCH_MIME_LINE BENCH_MIME_LINE BENCH_MIME_LINE            \
+        BENCH_MIME_LINE
+#define BENCH_MIME_TEXT                                                        \
+    BENCH_MIME_LINES5 BENCH_MIME_LINES5 BENCH_MIME_LINES5
+
+/* Is that the length of a message that holds the file? */
+static inline void bench_mime_check_built(const struct bench_message *file,
+                                          size_t len)
 {
-    static const char *const sizes[] = {"10k", "1m", "25m"};
-    static struct bench_message messages[3];
-    static char names[6][20];
-    struct bench_job jobs[6];
+    if (len < file->len / 57 * 78 + sizeof(BENCH_MIME_TEXT) ||
+        len > file->len / 57 * 78 + 4096)
+        bench_die("built");
+}
 
-    for (size_t i = 0; i < 3; i++) {
-        char file[20];
+static inline int bench_mime_serve(const char *folder,
+                                   const struct bench_mime_side *side)
+{
+    static const struct {
+        const char *file;
+        int is_message;
+    } inputs[] = {
+        {"10k.eml", 1}, {"1m.eml", 1}, {"25m.eml", 1}, {"4k.bin", 0},
+        {"1m.bin", 0},
+    };
+    static struct bench_message files[5];
+    static char names[10][20];
+    struct bench_job jobs[10];
+    size_t count = 0;
 
-        snprintf(file, sizeof(file), "%s.eml", sizes[i]);
-        messages[i].data = bench_read(folder, file, &messages[i].len);
-        for (size_t d = 0; d < 2; d++) {
-            struct bench_job *job = &jobs[i * 2 + d];
+    for (size_t i = 0; i < 5; i++) {
+        int size = (int)strcspn(inputs[i].file, ".");
 
-            snprintf(names[i * 2 + d], sizeof(names[0]), "%s-%s",
-                     d == 0 ? "parse" : "decode", sizes[i]);
-            job->name = names[i * 2 + d];
-            job->run = d == 0 ? parse : decode;
-            job->arg = &messages[i];
+        files[i].data = bench_read(folder, inputs[i].file, &files[i].len);
+        for (size_t which = 0; which < 2; which++) {
+            struct bench_job *job = &jobs[count];
+            const char *verb = which == 0 ? "parse" : "decode";
+
+            job->run = which == 0 ? side->parse : side->decode;
+            if (inputs[i].is_message == 0) {
+                job->run = which == 0 ? side->build : NULL;
+                verb = "build";
+            }
+            if (job->run == NULL)
+                continue;
+            snprintf(names[count], sizeof(names[0]), "%s-%.*s", verb, size,
+                     inputs[i].file);
+            job->name = names[count++];
+            job->arg = &files[i];
         }
     }
-    return bench_serve(jobs, 6);
+    return bench_serve(jobs, count);
 }
 
 #endif
