@@ -1,8 +1,13 @@
 /*
  * Base64 (RFC 4648 section 4). Keys, signatures and body hashes are short, but
- * MIME parts are most of the octets of all mail, so clean runs are decoded four
- * characters at a step.
+ * MIME parts are most of the octets of all mail: clean runs are decoded sixteen
+ * characters at a step on x86-64 and four elsewhere, and letters are written in
+ * pairs.
  */
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 #include "core/text_shared.h"
 
 enum { FOREIGN = 64, FOREIGN_BITS = 1 << 24 };
@@ -34,13 +39,6 @@ enum { FOREIGN = 64, FOREIGN_BITS = 1 << 24 };
 static const uint32_t placed[4][256] = {TABLE(18), TABLE(12), TABLE(6),
                                         TABLE(0)};
 
-static const char alphabet[64] = {
-    'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M',
-    'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z',
-    'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
-    'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/'};
-
 size_t onward_core__base64_encoded_len(size_t len)
 {
     size_t groups = len / 3 + (len % 3 != 0);
@@ -48,22 +46,78 @@ size_t onward_core__base64_encoded_len(size_t len)
     return groups > SIZE_MAX / 4 ? SIZE_MAX : groups * 4;
 }
 
+#undef ROW4
+#undef ROW16
+#undef ROW64
+
+/* Two letters at a time: twelve bits of octets, and both at once. */
+#define LETTER(v)                                                              \
+    (char)((v) < 26   ? 'A' + (v)                                              \
+           : (v) < 52 ? 'a' + (v)-26                                           \
+           : (v) < 62 ? '0' + (v)-52                                           \
+           : (v) < 63 ? '+'                                                    \
+                      : '/')
+#define PAIR(v)                                                                \
+    {                                                                          \
+        LETTER((v) >> 6), LETTER((v)&63)                                       \
+    }
+#define ROW4(v) PAIR(v), PAIR((v) + 1), PAIR((v) + 2), PAIR((v) + 3)
+#define ROW16(v) ROW4(v), ROW4((v) + 4), ROW4((v) + 8), ROW4((v) + 12)
+#define ROW64(v) ROW16(v), ROW16((v) + 16), ROW16((v) + 32), ROW16((v) + 48)
+#define ROW256(v) ROW64(v), ROW64((v) + 64), ROW64((v) + 128), ROW64((v) + 192)
+#define ROW1024(v)                                                             \
+    ROW256(v), ROW256((v) + 256), ROW256((v) + 512), ROW256((v) + 768)
+
+static const char pairs[4096][2] = {ROW1024(0), ROW1024(1024), ROW1024(2048),
+                                    ROW1024(3072)};
+
+/* Compilers make one load of it. */
+static uint64_t load_be64(const unsigned char *p)
+{
+    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
+           (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+           (uint64_t)p[6] << 8 | (uint64_t)p[7];
+}
+
 static void encode_group(const unsigned char in[3], unsigned char out[4])
 {
     uint32_t bits = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
 
-    out[0] = (unsigned char)alphabet[bits >> 18];
-    out[1] = (unsigned char)alphabet[bits >> 12 & 63];
-    out[2] = (unsigned char)alphabet[bits >> 6 & 63];
-    out[3] = (unsigned char)alphabet[bits & 63];
+    memcpy(out, pairs[bits >> 12], 2);
+    memcpy(out + 2, pairs[bits & 4095], 2);
+}
+
+size_t onward_core__base64_write(unsigned char *out, const void *data,
+                                 size_t len)
+{
+    const unsigned char *in = data;
+    const unsigned char *start = out;
+
+    for (; len >= 8; len -= 6, in += 6, out += 8) {
+        uint64_t bits = load_be64(in) >> 16;
+
+        memcpy(out, pairs[bits >> 36], 2);
+        memcpy(out + 2, pairs[bits >> 24 & 4095], 2);
+        memcpy(out + 4, pairs[bits >> 12 & 4095], 2);
+        memcpy(out + 6, pairs[bits & 4095], 2);
+    }
+    for (; len >= 3; len -= 3, in += 3, out += 4)
+        encode_group(in, out);
+    if (len > 0) {
+        unsigned char last[3] = {in[0], len == 2 ? in[1] : 0, 0};
+
+        encode_group(last, out);
+        out[3] = '=';
+        if (len == 1)
+            out[2] = '=';
+        out += 4;
+    }
+    return (size_t)(out - start);
 }
 
 int onward_core__base64_encode(struct onward_buf *out, const void *data,
                                size_t len)
 {
-    const unsigned char *in = data;
-    unsigned char last[3] = {0};
-    unsigned char *text;
     int ret;
 
     if (len == 0)
@@ -71,18 +125,7 @@ int onward_core__base64_encode(struct onward_buf *out, const void *data,
     ret = onward_core__buf_reserve(out, onward_core__base64_encoded_len(len));
     if (ret != 0)
         return ret;
-    text = out->data + out->len;
-    for (; len >= 3; len -= 3, in += 3, text += 4)
-        encode_group(in, text);
-    if (len > 0) {
-        memcpy(last, in, len);
-        encode_group(last, text);
-        text[3] = '=';
-        if (len == 1)
-            text[2] = '=';
-        text += 4;
-    }
-    out->len = (size_t)(text - out->data);
+    out->len += onward_core__base64_write(out->data + out->len, data, len);
     return 0;
 }
 
@@ -99,26 +142,97 @@ static uint32_t group_bits(const unsigned char *in)
            placed[3][in[3]];
 }
 
+#if defined(__x86_64__)
+/* Octets of c from first to last, as all bits. */
+static __m128i range(__m128i c, char first, char last)
+{
+    return _mm_and_si128(_mm_cmpgt_epi8(c, _mm_set1_epi8((char)(first - 1))),
+                         _mm_cmplt_epi8(c, _mm_set1_epi8((char)(last + 1))));
+}
+
+/* What to add to the octets in set. */
+static __m128i offset(__m128i set, char add)
+{
+    return _mm_and_si128(set, _mm_set1_epi8(add));
+}
+
+/* Eight octets, of which six are the groups'. */
+static void put_six(unsigned char *out, uint64_t two_groups)
+{
+    uint64_t bits =
+        __builtin_bswap64(two_groups << 40 | two_groups >> 32 << 16);
+
+    memcpy(out, &bits, sizeof(bits));
+}
+
+/*
+ * Sixteen characters at `in` to twelve octets; writes fourteen. Returns how
+ * many of the characters, from the first, are none but base64.
+ */
+static unsigned decode_16(unsigned char *out, const unsigned char *in)
+{
+    __m128i c = _mm_loadu_si128((const __m128i *)(const void *)in);
+    __m128i upper = range(c, 'A', 'Z'), lower = range(c, 'a', 'z');
+    __m128i digit = range(c, '0', '9');
+    __m128i plus = _mm_cmpeq_epi8(c, _mm_set1_epi8('+'));
+    __m128i slash = _mm_cmpeq_epi8(c, _mm_set1_epi8('/'));
+    __m128i good = _mm_or_si128(
+        _mm_or_si128(_mm_or_si128(upper, lower), _mm_or_si128(plus, slash)),
+        digit);
+    __m128i add = _mm_or_si128(
+        _mm_or_si128(
+            _mm_or_si128(offset(upper, -'A'), offset(lower, 26 - 'a')),
+            _mm_or_si128(offset(plus, 62 - '+'), offset(slash, 63 - '/'))),
+        offset(digit, 52 - '0'));
+    __m128i six = _mm_add_epi8(c, add);
+    /* Pairs of 6 bits become 12, pairs of these 24. */
+    __m128i twelve =
+        _mm_or_si128(_mm_slli_epi16(_mm_and_si128(six, _mm_set1_epi16(63)), 6),
+                     _mm_srli_epi16(six, 8));
+    __m128i groups = _mm_madd_epi16(twelve, _mm_set1_epi32(1 << 16 | 4096));
+    unsigned foreign = ~(unsigned)_mm_movemask_epi8(good) & 0xffff;
+
+    put_six(out, (uint64_t)_mm_cvtsi128_si64(groups));
+    put_six(out + 6,
+            (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(groups, groups)));
+    return foreign == 0 ? 16 : (unsigned)__builtin_ctz(foreign);
+}
+
+/* As base64_run(), while there is room for more than is written. */
+static size_t run_16(unsigned char *out, const unsigned char *in, size_t len)
+{
+    size_t at = 0;
+
+    while (len - at >= 20) {
+        unsigned good = decode_16(out + at / 4 * 3, in + at);
+
+        at += good & ~3u;
+        if (good < 16)
+            break;
+    }
+    return at;
+}
+#else
+static size_t run_16(unsigned char *out, const unsigned char *in, size_t len)
+{
+    (void)out;
+    (void)in;
+    (void)len;
+    return 0;
+}
+#endif
+
 size_t onward_core__base64_run(unsigned char *out, const void *text, size_t len)
 {
     const unsigned char *in = text;
-    size_t at = 0;
+    size_t at = run_16(out, in, len);
 
-    for (; len - at >= 8; at += 8, out += 6) {
-        uint32_t first = group_bits(in + at);
-        uint32_t second = group_bits(in + at + 4);
-
-        if ((first | second) >= FOREIGN_BITS)
-            break;
-        put_group(out, first);
-        put_group(out + 3, second);
-    }
-    for (; len - at >= 4; at += 4, out += 3) {
+    for (; len - at >= 4; at += 4) {
         uint32_t bits = group_bits(in + at);
 
         if (bits >= FOREIGN_BITS)
             break;
-        put_group(out, bits);
+        put_group(out + at / 4 * 3, bits);
     }
     return at;
 }
@@ -165,23 +279,27 @@ int onward_core__base64_decode(struct onward_buf *out, struct onward_str text,
                                bool allow_unpadded)
 {
     const unsigned char *in = (const unsigned char *)text.data;
-    unsigned char *octets;
+    unsigned char *octets, *end;
     uint32_t bits = 0;
     unsigned have = 0, pads = 0;
+    size_t room;
     int ret;
 
     if (text.len == 0)
         return out->err;
-    ret = onward_core__buf_reserve(out, decoded_room(out, text));
+    room = decoded_room(out, text);
+    ret = onward_core__buf_reserve(out, room);
     if (ret != 0)
         return ret;
     octets = out->data + out->len;
+    end = octets + room;
     for (size_t at = 0; at < text.len; at++) {
         unsigned char c;
 
         if (have == 0 && pads == 0) {
-            size_t run =
-                onward_core__base64_run(octets, in + at, text.len - at);
+            size_t left = text.len - at, fits = (size_t)(end - octets) / 3 * 4;
+            size_t run = onward_core__base64_run(octets, in + at,
+                                                 left < fits ? left : fits);
 
             octets += run / 4 * 3;
             at += run;

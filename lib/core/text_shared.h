@@ -14,6 +14,9 @@ onward_core__parse_u64(struct onward_str s, size_t max_digits, uint64_t *value);
 
 /* Octets of base64 text for len octets, padding included. */
 size_t onward_core__base64_encoded_len(size_t len);
+/* Write it to out, which has that much room; returns the octets written. */
+size_t onward_core__base64_write(unsigned char *out, const void *data,
+                                 size_t len);
 /* Append the base64 text of data, without line ends (RFC 4648 section 4). */
 int onward_core__base64_encode(struct onward_buf *out, const void *data,
                                size_t len);
@@ -29,7 +32,7 @@ int onward_core__base64_decode(struct onward_buf *out, struct onward_str text,
  * The fast inside of a decoder: turn the groups of four at the start of text
  * into three octets each, up to the first group with anything else in it (FWS,
  * padding). Returns the characters taken, a multiple of 4; out has room for
- * len / 4 * 3.
+ * len / 4 * 3, all of which may be written.
  */
 size_t onward_core__base64_run(unsigned char *out, const void *text,
                                size_t len);

@@ -153,6 +153,92 @@ static void test_run_stops_at_the_first_odd_group(void **state)
     assert_int_equal(onward_core__base64_run(out, "\r\nZm9v", 6), 0);
 }
 
+/* The alphabet of RFC 4648, in its order. */
+static int value_of(unsigned char c)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c == '\0' ? NULL : strchr(letters, c);
+
+    return at == NULL ? -1 : (int)(at - letters);
+}
+
+/* Each octet in each place, of blocks that fill wide registers and of what is
+ * left behind them: decoded up to its group when it is foreign, and no octet is
+ * written behind the room. */
+static void test_run_with_each_octet_in_each_place(void **state)
+{
+    enum { LEN = 56, ROOM = LEN / 4 * 3 };
+    unsigned char text[LEN], out[ROOM + 16];
+
+    (void)state;
+    for (size_t place = 0; place < LEN; place++) {
+        for (unsigned c = 0; c < 256; c++) {
+            int value = value_of((unsigned char)c);
+            size_t group = place / 4, taken;
+            uint32_t want = 0, bits;
+
+            memset(text, 'A', sizeof(text));
+            memset(out, 0xee, sizeof(out));
+            text[place] = (unsigned char)c;
+            taken = onward_core__base64_run(out, text, LEN);
+            if (value > 0)
+                want = (uint32_t)value << (18 - 6 * (place % 4));
+            assert_int_equal(taken, value < 0 ? group * 4 : LEN);
+            for (size_t i = ROOM; i < sizeof(out); i++)
+                assert_int_equal(out[i], 0xee);
+            for (size_t i = 0; i < taken / 4; i++) {
+                bits = (uint32_t)out[i * 3] << 16 |
+                       (uint32_t)out[i * 3 + 1] << 8 | out[i * 3 + 2];
+                assert_int_equal(bits, i == group ? want : 0);
+            }
+        }
+    }
+}
+
+/* Every length, each in room of just its size. */
+static void test_run_with_exact_room(void **state)
+{
+    char text[121];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = "Zm9v"[i % 4];
+    for (size_t len = 0; len < sizeof(text); len++) {
+        size_t room = len / 4 * 3;
+        unsigned char *out = malloc(room + 1);
+
+        assert_non_null(out);
+        out[room] = 0xee;
+        assert_int_equal(onward_core__base64_run(out, text, len), len / 4 * 4);
+        for (size_t i = 0; i < room; i++)
+            assert_int_equal(out[i], "foo"[i % 3]);
+        assert_int_equal(out[room], 0xee);
+        free(out);
+    }
+}
+
+/* All pairs of letters, against the alphabet itself. */
+static void test_every_twelve_bits_are_written(void **state)
+{
+    unsigned char in[9] = {0}, out[12];
+
+    (void)state;
+    for (unsigned v = 0; v < 4096; v++) {
+        /* The same three octets in the wide loop and in the one behind it. */
+        for (size_t i = 0; i < 9; i += 3) {
+            in[i] = (unsigned char)(v >> 4);
+            in[i + 1] = (unsigned char)(v << 4 | v >> 8);
+            in[i + 2] = (unsigned char)v;
+        }
+        assert_int_equal(onward_core__base64_write(out, in, 9), 12);
+        for (size_t i = 0; i < 12; i += 2) {
+            assert_int_equal(value_of(out[i]), v >> 6);
+            assert_int_equal(value_of(out[i + 1]), v & 63);
+        }
+    }
+}
+
 static bool encode_and_decode(struct t_world *w, void *arg)
 {
     struct onward_buf text, back;
@@ -183,6 +269,9 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_ceiling_counts_octets_not_blanks),
         cmocka_unit_test(test_run_stops_at_the_first_odd_group),
+        cmocka_unit_test(test_run_with_each_octet_in_each_place),
+        cmocka_unit_test(test_run_with_exact_room),
+        cmocka_unit_test(test_every_twelve_bits_are_written),
         cmocka_unit_test(test_no_memory),
     };
     struct CMUnitTest tests[ROWS + sizeof(more) / sizeof(more[0])];
