@@ -98,6 +98,12 @@ static void run_base64(struct onward_mime__decoder *d, struct run *r)
             r->put += taken / 4 * 3;
             if (r->at == r->len || room(r) < 3)
                 return;
+            /* The end of a clean line. */
+            if (r->len - r->at >= 2 && r->in[r->at] == '\r' &&
+                r->in[r->at + 1] == '\n') {
+                r->at += 2;
+                continue;
+            }
         }
         base64_octet(d, r, r->in[r->at++]);
     }
@@ -229,7 +235,30 @@ static void qp_text(struct onward_mime__decoder *d, struct run *r,
     }
 }
 
-/* Plain octets, single blanks between them, CR LF: no need to hold. */
+/* An escape in capitals, or a soft line break, whole and right: 3 octets are
+ * done with. */
+static bool qp_escape(struct run *r)
+{
+    const unsigned char *at = r->in + r->at;
+    int high, low;
+
+    if (r->len - r->at < 3)
+        return false;
+    if (at[1] == '\r' && at[2] == '\n') {
+        r->at += 3;
+        return true;
+    }
+    high = at[1] <= 'F' ? onward_ascii_hex(at[1]) : -1;
+    low = at[2] <= 'F' ? onward_ascii_hex(at[2]) : -1;
+    if (high < 0 || low < 0)
+        return false;
+    r->out[r->put++] = (unsigned char)(high << 4 | low);
+    r->at += 3;
+    return true;
+}
+
+/* Plain octets, single blanks between them, CR LF, clean escapes: no need to
+ * hold. */
 static void qp_fast(struct run *r)
 {
     while (r->at < r->len && room(r) >= 2 * ONWARD_MIME__QP_HOLD) {
@@ -239,6 +268,11 @@ static void qp_fast(struct run *r)
             memcpy(r->out + r->put, r->in + r->at, 8);
             r->at += 8;
             r->put += 8;
+            continue;
+        }
+        if (c == '=') {
+            if (!qp_escape(r))
+                return;
             continue;
         }
         if (is_qp_special(c)) {

@@ -2,8 +2,6 @@
  * Bodies as they are written: line ends, and the transfer encodings (RFC 2045
  * section 6).
  */
-#include <nettle/base64.h>
-
 #include "mime/text_priv.h"
 #include "mime/write_priv.h"
 
@@ -125,8 +123,7 @@ size_t onward_mime__base64_lines(unsigned char *out, const void *data,
         size_t n =
             len < ONWARD_MIME__BASE64_RAW ? len : ONWARD_MIME__BASE64_RAW;
 
-        base64_encode_raw((char *)out, n, in);
-        out += BASE64_ENCODE_RAW_LENGTH(n);
+        out += onward_core__base64_write(out, in, n);
         *out++ = '\r';
         *out++ = '\n';
         in += n;
