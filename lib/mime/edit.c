@@ -1,10 +1,9 @@
 /*
  * A message as it leaves: fields on top, the kept items of the header, then the
  * rest of the source as it is. Head and rest are read where they lie; nothing
- * is written anew. When body parts can be replaced, the rest becomes a list of
- * pieces as the head is one now.
+ * is written anew.
  */
-#include "mime/mime_priv.h"
+#include "mime/edit_priv.h"
 
 _Static_assert(offsetof(struct onward_edit_opts, added_bytes) +
                        sizeof(((struct onward_edit_opts *)0)->added_bytes) ==
@@ -17,39 +16,8 @@ enum {
     LINE_MAX_OCTETS = 998 /* RFC 5322 section 2.1.1 */
 };
 
-/* A field put on top; raw lies in the arena. */
-struct added {
-    struct onward_str raw;
-    size_t name_len;
-    size_t value_offset; /* from the start of raw */
-};
-
-/* A run of the head: text, and where it stands in the edited message. */
-struct piece {
-    struct onward_str text;
-    uint64_t offset;
-};
-
-struct onward_edit {
-    struct onward_ctx *ctx;
-    struct onward_source below; /* the message as it came */
-    const struct onward_header *header;
-    struct onward_arena arena; /* raw of the added fields */
-    struct added *added;
-    size_t added_count, added_cap, added_max;
-    size_t added_bytes, added_bytes_max;
-    bool *is_cut; /* one an item of the header */
-    struct piece *pieces; /* made by onward_edit_source() */
-    size_t piece_count;
-    uint64_t head_len; /* octets above the empty line */
-    struct onward_source whole, body;
-    bool is_sealed;
-};
-
 /* ---- Life -------------------------------------------------------------- */
 
-static int body_read(void *user, uint64_t offset, void *buf, size_t cap,
-                     size_t *got);
 static void pass_wait(void *user, uint64_t token);
 
 static int load(struct onward_edit *e, const struct onward_source *source,
@@ -70,7 +38,7 @@ static int load(struct onward_edit *e, const struct onward_source *source,
         .size = sizeof(e->body),
         .user = e,
         .len = e->below.len - e->header->body,
-        .read = body_read,
+        .read = onward_mime__edit_body_read,
         .wait = e->below.wait == NULL ? NULL : pass_wait};
     e->is_cut = onward_core__zalloc(e->ctx,
                                     e->header->count * sizeof(*e->is_cut));
@@ -113,6 +81,13 @@ void onward_edit_free(struct onward_edit *edit)
     onward_core__free(ctx, edit->added);
     onward_core__free(ctx, edit->is_cut);
     onward_core__free(ctx, edit->pieces);
+    onward_core__free(ctx, edit->replaced);
+    onward_core__free(ctx, edit->splices);
+    onward_core__free(ctx, edit->runs);
+    onward_core__free(ctx, edit->places);
+    onward_core__free(ctx, edit->changes);
+    onward_core__free(ctx, edit->signatures);
+    onward_mime_parser_free(edit->parser);
     onward_core__free(ctx, edit);
     onward_ctx_free(ctx);
 }
@@ -140,7 +115,7 @@ static bool is_safe_line(struct onward_str line, bool is_first)
            onward_core__str_trim(line).len > 0;
 }
 
-static bool is_safe_field(struct onward_str raw)
+bool onward_mime__edit_is_safe(struct onward_str raw)
 {
     size_t from = 0;
 
@@ -193,11 +168,20 @@ int onward_mime__edit_add_raw(struct onward_edit *edit, struct onward_str raw)
     if (err != 0)
         return err;
     if (!onward_mime__is_field_name(onward_core__sub(raw, 0, colon)) ||
-        colon == raw.len || !is_safe_field(raw))
+        colon == raw.len || !onward_mime__edit_is_safe(raw))
         return ONWARD_ESYNTAX;
     err = reserve_added(edit);
     if (err == 0)
         err = onward_core__arena_dup(&edit->arena, raw, &field.raw);
+    if (err == 0) {
+        const struct onward_edit_change change = {
+            .kind = ONWARD_EDIT_FIELD_ADDED,
+            .item = ONWARD_HEADER_NONE,
+            .added = raw.len,
+            .name = onward_core__sub(field.raw, 0, colon)};
+
+        err = onward_mime__edit_note(edit, &change);
+    }
     if (err != 0)
         return err;
     edit->added[edit->added_count++] = field;
@@ -236,6 +220,8 @@ int onward_edit_cut(struct onward_edit *edit, size_t i)
         return ONWARD_ESTATE;
     if (i >= edit->header->count)
         return ONWARD_ENOENT;
+    /* No memory is needed: callers that cut forgeries rely on it. */
+    edit->cut_count += !edit->is_cut[i];
     edit->is_cut[i] = true;
     return 0;
 }
@@ -254,6 +240,12 @@ bool onward_mime__edit_field(const struct onward_edit *edit, size_t slot,
         field->raw = onward_mime__raw(h, slot);
         field->name = onward_mime__name(h, slot);
         field->value = onward_mime__value(h, slot);
+        if (edit->replaced != NULL && edit->replaced[slot].len > 0) {
+            field->raw = edit->replaced[slot];
+            field->name = onward_core__sub(field->raw, 0, field->name.len);
+            field->value = onward_core__sub(field->raw, field->name.len + 1,
+                                            field->raw.len - 2);
+        }
         return true;
     }
     if (slot - h->count >= edit->added_count)
@@ -363,27 +355,6 @@ static void pass_wait(void *user, uint64_t token)
     e->below.wait(e->below.user, token);
 }
 
-/* Read the message below; cap shrinks to what is left of it. */
-static int read_below(struct onward_edit *e, uint64_t offset, void *buf,
-                      size_t cap, size_t *got)
-{
-    if (cap > e->below.len - offset)
-        cap = (size_t)(e->below.len - offset);
-    return e->below.read(e->below.user, offset, buf, cap, got);
-}
-
-static int body_read(void *user, uint64_t offset, void *buf, size_t cap,
-                     size_t *got)
-{
-    struct onward_edit *e = user;
-
-    if (offset >= e->body.len) {
-        *got = 0;
-        return 0;
-    }
-    return read_below(e, e->header->body + offset, buf, cap, got);
-}
-
 const struct onward_source *onward_mime__edit_body(const struct onward_edit *e)
 {
     return &e->body;
@@ -417,9 +388,18 @@ static int whole_read(void *user, uint64_t offset, void *buf, size_t cap,
         *got = 0;
         return 0;
     }
-    if (offset >= e->head_len)
-        return read_below(e, offset - e->head_len + e->header->block.len, buf,
-                          cap, got);
+    if (offset >= e->head_len) {
+        uint64_t at = offset - e->head_len + e->header->block.len;
+
+        if (e->run_count == 0)
+            return onward_mime__edit_read_below(e, at, buf, cap, got);
+        if (at >= e->header->body)
+            return onward_mime__edit_body_read(e, at - e->header->body, buf,
+                                               cap, got);
+        if (cap > e->header->body - at)
+            cap = (size_t)(e->header->body - at);
+        return onward_mime__edit_read_below(e, at, buf, cap, got);
+    }
     for (size_t i = find_piece(e, offset); i < e->piece_count && done < cap;
          i++) {
         const struct piece *p = &e->pieces[i];
@@ -470,7 +450,8 @@ int onward_edit_source(struct onward_edit *edit,
     edit->whole = (struct onward_source){
         .size = sizeof(edit->whole),
         .user = edit,
-        .len = edit->head_len + edit->below.len - edit->header->block.len,
+        .len = edit->head_len + (edit->header->body - edit->header->block.len) +
+               edit->body.len,
         .read = whole_read,
         .wait = edit->below.wait == NULL ? NULL : pass_wait};
     *table = &edit->whole;

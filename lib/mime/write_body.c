@@ -63,7 +63,7 @@ static void look_at(struct onward_str text, struct look *look)
     }
 }
 
-static void write_plain(struct onward_buf *out, struct onward_str text)
+void onward_mime__write_lines(struct onward_buf *out, struct onward_str text)
 {
     size_t at = 0;
 
@@ -105,7 +105,7 @@ static void write_qp_line(struct onward_buf *out, struct onward_str line)
     onward_core__buf_add(out, "\r\n", 2);
 }
 
-static void write_qp(struct onward_buf *out, struct onward_str text)
+void onward_mime__write_qp(struct onward_buf *out, struct onward_str text)
 {
     size_t at = 0;
 
@@ -147,7 +147,7 @@ static void write_base64(struct onward_buf *out, struct onward_str text)
     uint64_t len;
 
     onward_core__buf_init(&whole, out->ctx, out->max);
-    write_plain(&whole, text);
+    onward_mime__write_lines(&whole, text);
     len = onward_mime__base64_lines_len(whole.len);
     if (whole.err != 0)
         out->err = whole.err;
@@ -165,11 +165,11 @@ int onward_mime__write_body(struct onward_buf *out, struct onward_str text,
     look_at(text, &look);
     if (look.controls == 0 && look.longest <= TEXT_LINE && !look.has_from &&
         (look.high == 0 || allow_8bit)) {
-        write_plain(out, text);
+        onward_mime__write_lines(out, text);
         return look.high == 0 ? ONWARD_ENCODING_7BIT : ONWARD_ENCODING_8BIT;
     }
     if (look.qp_cost <= text.len / 3 * 4) {
-        write_qp(out, text);
+        onward_mime__write_qp(out, text);
         return ONWARD_ENCODING_QUOTED_PRINTABLE;
     }
     write_base64(out, text);

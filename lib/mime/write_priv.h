@@ -56,6 +56,10 @@ bool onward_mime__is_writable(struct onward_str text);
 int onward_mime__write_body(struct onward_buf *out, struct onward_str text,
                             bool allow_8bit);
 
+/* The same in an encoding that is given: quoted-printable, or as it is. */
+void onward_mime__write_qp(struct onward_buf *out, struct onward_str text);
+void onward_mime__write_lines(struct onward_buf *out, struct onward_str text);
+
 enum {
     ONWARD_MIME__BASE64_RAW = 57, /* octets a line */
     ONWARD_MIME__BASE64_LINE = 78 /* characters, with CRLF */
