@@ -535,6 +535,7 @@ struct onward_edit_change {
     /** Item of the header, ONWARD_HEADER_NONE for one put on top; else the
      * part. */
     size_t item;
+    size_t reserved;  /**< 0 */
     uint64_t offset;  /**< in the message as it came; 0 for a field on top */
     uint64_t removed; /**< octets of it that went */
     uint64_t added;   /**< octets that came */
@@ -562,11 +563,11 @@ ONWARD_API int onward_edit_change_at(const struct onward_edit *edit, size_t i,
 /** What a signature over the message covers, in the terms of DKIM. */
 struct onward_edit_signature {
     size_t size;
+    size_t has_body_len; /**< 0: the whole body is covered */
     /** Names with colons, as in h= (RFC 6376 section 3.5): taken from below;
      * one more often than it is there says that none may come. */
     struct onward_str fields;
-    uint64_t body_len;   /**< with has_body_len: octets of the body, as l= */
-    size_t has_body_len; /**< 0: the whole body is covered */
+    uint64_t body_len; /**< with has_body_len: octets of the body, as l= */
 };
 
 /**
