@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""mime_corpus.py MIME_TOOL [--gmime TOOL] [--count N] [--seed S] [FOLDER...]:
-messages beside Python's email package, and beside GMime.
+"""mime_corpus.py MIME_TOOL [--gmime TOOL] [--count N] [--seed S]
+[--collect CACHE] [FOLDER...]: messages beside Python's email package, and
+beside GMime.
 
 N messages are generated from a printed seed and must read alike: number of
-leaves, their types, their decoded octets. Each is then mutated, and the .eml
-files below the folders are added: of these every one must be given back by its
-events, for any cut, and how many read alike is printed with the kinds of
-difference; nobody's reading of a damaged message is the right one. Where both
+leaves, their types, their decoded octets. Each is then mutated. With --collect
+real messages are fetched, those that Debian packages hold as data for their
+tests; .eml files below the folders are added. Every one must be given back by
+its events, for any cut. Where a mutated or a real message is read differently,
+differences.txt must say so: "mime mutated KIND" for a kind of difference, "mime
+FILE" for a real message, each with the peer; a line that no longer holds is a
+fault too. Nobody's reading of a damaged message is the right one. Where both
 agree against us it was one of these: a line that is no field (both end the
 header there), a bare LF (a line end for both), blanks at the end of
 quoted-printable without a line end (kept by both). What else was looked at:
@@ -17,6 +21,7 @@ keep such a line in the header (mime.h), flag a bare LF, decode what is whole,
 tell a preamble, and read the type up to the blank.
 """
 import argparse
+import collections
 import email
 import email.policy
 import pathlib
@@ -25,9 +30,15 @@ import subprocess
 import sys
 from email.message import EmailMessage
 
+import debs
+
 TEXTS = ["plain words ", "Gr\u00fc\u00dfe ", "\u65e5\u672c\u8a9e ", "=3D ? _ ",
          "-- \n", "--b\n", "From x\n", ".\n", "\t tab ", "\U0001f4e7 "]
 SMTP = email.policy.SMTP
+# Packages that hold real mail, and how many messages they have together.
+COLLECTION = ["golang-github-gatherstars-com-jwz-dev", "mailman3"]
+COLLECTED_LEAST = 2000
+LIST = pathlib.Path(__file__).resolve().parent / "differences.txt"
 
 
 def text_of(rng):
@@ -135,24 +146,18 @@ def readings(name, tool, messages):
     return found
 
 
-def count_kinds(name, peer, ours, theirs, messages, must_be_equal):
-    equal, kinds, faults = 0, {}, 0
-    for octets, a, b in zip(messages, ours, theirs):
-        if a == b:
-            equal += 1
-            continue
-        kind = b if isinstance(b, str) else kind_of(a, b)
-        kinds[kind] = kinds.get(kind, 0) + 1
-        if must_be_equal:
-            print(f"{name}: {kind}: {a} and {peer} {b} in {octets!r}")
-            faults += 1
-    print(f"{name}: {len(messages)} messages, {equal} read as {peer} does, "
-          + (", ".join(f"{n} differ in {k}" for k, n in sorted(kinds.items()))
-             or "none differs"))
-    return faults
+def listed():
+    """{(what, peer)} of the lines of differences.txt that are ours."""
+    lines = set()
+    for line in LIST.read_text().splitlines():
+        if line.startswith("mime "):
+            what, peer, _ = line[5:].split(" | ", 2)
+            lines.add((what, peer))
+    return lines
 
 
-def compare(name, args, messages, must_be_equal):
+def compare(name, args, messages, names=None):
+    """(messages that were not given back, Counter of (what, peer))"""
     ours, faults = [], 0
     for octets, (whole, *leaves) in zip(messages, by_us(args.tool, messages)):
         ours.append(leaves)
@@ -162,44 +167,78 @@ def compare(name, args, messages, must_be_equal):
     peers = {"Python": None}
     if args.gmime:
         peers["GMime"] = args.gmime
-    found = {}
+    found = collections.Counter()
     for peer, tool in peers.items():
-        found[peer] = readings(name, tool, messages)
-        faults += count_kinds(name, peer, ours, found[peer], messages,
-                              must_be_equal)
-    if len(found) == 2:
-        alone = sum(a != p and a != g for a, p, g in
-                    zip(ours, found["Python"], found["GMime"]))
-        agree = sum(a != p and p == g for a, p, g in
-                    zip(ours, found["Python"], found["GMime"]))
-        print(f"{name}: {alone} read as neither does, {agree} where both "
-              "agree")
-    return faults
+        equal = 0
+        for i, (a, b) in enumerate(zip(ours, readings(name, tool, messages))):
+            if a == b:
+                equal += 1
+                continue
+            kind = b if isinstance(b, str) else kind_of(a, b)
+            found[names[i] if names else f"{name} {kind}", peer] += 1
+        print(f"{name}: {len(messages)} messages, {equal} read as {peer} does")
+    for (what, peer), count in sorted(found.items()):
+        print(f"  {what} | {peer}: {count}")
+    return faults, found
+
+
+def collect(cache):
+    folders = []
+    for package in COLLECTION:
+        try:
+            folders.append(debs.unpack(package, cache))
+        except debs.Unavailable as why:
+            print(f"skipped: {why}")
+    return folders
+
+
+def real_messages(folders):
+    messages, names = [], []
+    for folder in folders:
+        for path in sorted(pathlib.Path(folder).rglob("*.eml")):
+            octets = path.read_bytes()
+            if b"\r" not in octets:
+                octets = octets.replace(b"\n", b"\r\n")
+            messages.append(octets)
+            names.append(path.name)
+    return messages, names
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tool")
     parser.add_argument("--gmime")
-    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--collect")
     parser.add_argument("folders", nargs="*")
     args = parser.parse_intermixed_args()
     rng = random.Random(args.seed)
     print(f"seed {args.seed}")
     sound = [generate(rng) for _ in range(args.count)]
     damaged = [mutate(rng, m) for m in sound]
-    faults = compare("generated", args, sound, True)
-    faults += compare("mutated", args, damaged, False)
-    found = []
-    for folder in args.folders:
-        for path in sorted(pathlib.Path(folder).rglob("*.eml")):
-            octets = path.read_bytes()
-            if b"\r" not in octets:
-                octets = octets.replace(b"\n", b"\r\n")
-            found.append(octets)
-    if args.folders:
-        faults += compare("collected", args, found, False)
+    faults, found = compare("generated", args, sound)
+    more, differs = compare("mutated", args, damaged)
+    faults += more
+    found += differs
+    wanted = {line for line in listed() if line[0].startswith("mutated ")}
+    if args.collect:
+        folders = collect(args.collect)
+        messages, names = real_messages(folders + args.folders)
+        more, differs = compare("real", args, messages, names)
+        faults += more
+        found += differs
+        if len(folders) == len(COLLECTION):
+            wanted = listed()
+            faults += len(messages) < COLLECTED_LEAST
+    if not args.gmime:
+        wanted = {line for line in wanted if line[1] != "GMime"}
+    for what, peer in sorted(set(found) - listed()):
+        print(f"not in differences.txt: mime {what} | {peer}")
+        faults += 1
+    for what, peer in sorted(wanted - set(found)):
+        print(f"does not differ any more: mime {what} | {peer}")
+        faults += 1
     sys.exit(1 if faults else 0)
 
 

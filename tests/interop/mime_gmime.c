@@ -22,7 +22,7 @@ static void print_leaf(GMimeObject *parent, GMimeObject *part, gpointer unused)
     GMimeDataWrapper *content;
     GMimeStream *sink;
     GByteArray *octets;
-    gchar *name;
+    gchar *name, *spelt;
 
     (void)parent;
     (void)unused;
@@ -41,11 +41,13 @@ static void print_leaf(GMimeObject *parent, GMimeObject *part, gpointer unused)
     if (content != NULL)
         g_mime_data_wrapper_write_to_stream(content, sink);
     octets = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(sink));
-    name = g_mime_content_type_get_mime_type(type);
+    spelt = g_mime_content_type_get_mime_type(type);
+    name = g_ascii_strdown(spelt, -1); /* RFC 2045 section 5.1 */
     g_strdelimit(name, " ", '_');
     printf(" %s:%u:%016llx", name, octets->len,
            (unsigned long long)fnv(octets->data, octets->len));
     g_free(name);
+    g_free(spelt);
     g_object_unref(sink);
 }
 
