@@ -39,6 +39,7 @@ extern const struct command command_lint_spf;
 extern const struct command command_lint_dkim;
 extern const struct command command_lint_dmarc;
 extern const struct command command_mime_build;
+extern const struct command command_mime_edit;
 extern const struct command command_mime_parse;
 extern const struct command command_route;
 extern const struct command command_srs_forward;

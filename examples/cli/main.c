@@ -17,7 +17,7 @@ static const struct command *const commands[] = {
     &command_lint_dkim,   &command_lint_dmarc,   &command_spf_check,
     &command_dmarc_check, &command_dmarc_report, &command_route,
     &command_srs_forward, &command_srs_reverse,  &command_mime_parse,
-    &command_mime_build,
+    &command_mime_build,  &command_mime_edit,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -630,4 +630,40 @@ row("mime build, parts",
            b"Content-Type: message/rfc822; name=message.eml\r\n",
            b"\r\n-- \r\nAlice\r\n\r\n--"])
 
+# ---- mime edit ------------------------------------------------------------
+
+EDIT = ["mime", "edit"]
+(folder.path / "foot.txt").write_text("-- \nlist\n")
+row("mime edit, nothing", [*EDIT, "message.eml"], 0, UNSIGNED)
+row("mime edit, nothing, CRLF", EDIT, 0, CRLF, data=CRLF)
+row("mime edit", [*EDIT, "--subject-prefix", "[l]", "--add", "X: y", "--add",
+                  "Z: 1", "--remove", "received", "--footer", "foot.txt",
+                  "--replace", "to: list@example.net", "message.eml"], 0,
+    b"Z: 1\nX: y\n" + UNSIGNED[UNSIGNED.index(b"From:"):].replace(
+        b"Subject: ", b"Subject: [l] ").replace(
+        b"To: Bob <bob@example.net>", b"To: list@example.net")
+    + b"-- \nlist\n")
+row("mime edit, a prefix that is there",
+    [*EDIT, "--subject-prefix", "Lun", "message.eml"], 0, UNSIGNED)
+row("mime edit, the log",
+    [*EDIT, "--dry-run", "--subject-prefix", "[l]", "--remove", "To",
+     "--html-footer", "page.html", "--add", "X: y"], 0,
+    data=b"Subject: a\r\nTo: b\r\n\r\nhello\r\n",
+    holds=[b"1 replace field Subject at 0: -12 +16\n"
+           b"2 add field MIME-Version at 0: -0 +19\n"
+           b"3 add field Content-Type at 0: -0 +67\n"
+           b"4 wrap 0 at 21: -0 +",
+           b"5 add part to 0 at 28: -0 +", b"6 add field X at 0: -0 +6\n"
+           b"7 remove field To at 12: -7 +0\n"])
+row("mime edit, what breaks",
+    [*EDIT, "--dry-run", "--signed", "--subject-prefix", "[l]", "signed.eml"],
+    0, holds=[b"signature d=example.com s=sel breaks by 1\n"])
+row("mime edit, what stays",
+    [*EDIT, "--signed", "--add", "X-A: b", "signed.eml"], 0,
+    b"X-A: b\n" + SIGNED)
+PARTS = (b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b"
+         b"\r\n\r\n--b\r\n\r\n1\r\n--b\r\n\r\n2\r\n--b--\r\n")
+row("mime edit, a part", [*EDIT, "--drop-part", "1"], 0,
+    PARTS.replace(b"\r\n1\r\n--b\r\n", b""), data=PARTS)
+
 count.finish()
