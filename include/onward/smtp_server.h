@@ -765,7 +765,8 @@ onward_smtp_server_rcpt_notify(const struct onward_smtp_server *session,
  * The ORCPT parameter of recipient i (RFC 3461 section 4.2), its xtext decoded:
  * "rfc822;bob@example". An address of type utf-8 stands in its seven bit form
  * (RFC 6533 section 3), so that all is printable ASCII: what
- * onward_smtp_client_mail takes.
+ * onward_smtp_client_add_rcpt() takes. UTF-8 in the xtext of type rfc822, which
+ * Postfix writes, is told in the same form, as type utf-8.
  *
  * @return as onward_smtp_server_rcpt_address(); empty when there was none.
  * @since 0.1

@@ -16,12 +16,12 @@ enum {
 /* ---- xtext ------------------------------------------------------------- */
 
 /*
- * xtext (RFC 3461 section 4) whose octets are printable ASCII and blanks.
- * Lower-case digits are taken too, as others do. 0, ONWARD_ESYNTAX or
- * ONWARD_ENOMEM.
+ * xtext (RFC 3461 section 4) whose octets are printable ASCII and blanks, and
+ * with has_high those above 127, encoded. Lower-case digits are taken too, as
+ * others do. 0, ONWARD_ESYNTAX or ONWARD_ENOMEM.
  */
-int server_xtext(struct onward_arena *arena, struct onward_str in,
-                 struct onward_str *out)
+static int decode(struct onward_arena *arena, struct onward_str in,
+                  bool *has_high, struct onward_str *out)
 {
     char *text = onward_core__arena_alloc(arena, in.len + 1);
     size_t len = 0;
@@ -42,6 +42,11 @@ int server_xtext(struct onward_arena *arena, struct onward_str in,
                 return ONWARD_ESYNTAX;
             c = high * 16 + low;
             i += 2;
+            if (c > 0x7f && has_high != NULL) {
+                *has_high = true;
+                text[len++] = (char)c;
+                continue;
+            }
         } else if (c == '=') {
             return ONWARD_ESYNTAX;
         }
@@ -51,6 +56,12 @@ int server_xtext(struct onward_arena *arena, struct onward_str in,
     }
     *out = onward_core__str(text, len);
     return 0;
+}
+
+int server_xtext(struct onward_arena *arena, struct onward_str in,
+                 struct onward_str *out)
+{
+    return decode(arena, in, NULL, out);
 }
 
 /* ---- MAIL -------------------------------------------------------------- */
@@ -189,13 +200,39 @@ static uint32_t embedded(struct onward_str text, size_t *at)
     return c;
 }
 
+/* The code point at text[*at], which is whole and no ASCII; *at is then its
+ * last octet. */
+static uint32_t point_at(struct onward_str text, size_t *at)
+{
+    unsigned char c = (unsigned char)text.data[*at];
+    size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+    uint32_t point = c & (more == 3 ? 0x07u : more == 2 ? 0x0fu : 0x1fu);
+
+    for (; more > 0; more--)
+        point = point << 6 | ((unsigned char)text.data[++*at] & 0x3fu);
+    return point;
+}
+
+/* As "\x{HEX}": two octets of UTF-8 become "\x{7FF}" at most, three
+ * "\x{FFFF}", and one "\x{5C}". */
+static void embed(char *text, size_t *len, uint32_t point)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    memcpy(text + *len, "\\x{", 3);
+    *len += 3;
+    for (int shift = 20; shift >= 0; shift -= 4) {
+        if (point >> shift != 0)
+            text[(*len)++] = hex[point >> shift & 15];
+    }
+    text[(*len)++] = '}';
+}
+
 /* An address of type utf-8 (RFC 6533 section 3), in one form only: the seven
  * bit one. Raw UTF-8 has been checked to be such. */
 static int take_utf8(struct onward_arena *arena, struct onward_str in,
                      struct onward_str *out)
 {
-    static const char hex[] = "0123456789ABCDEF";
-    /* Two octets of UTF-8 become "\x{7FF}" at most, three "\x{FFFF}". */
     char *text = onward_core__arena_alloc(arena, in.len * 4 + 1);
     size_t len = 0;
 
@@ -203,14 +240,12 @@ static int take_utf8(struct onward_arena *arena, struct onward_str in,
         return ONWARD_ENOMEM;
     for (size_t i = 0; i < in.len; i++) {
         unsigned char c = (unsigned char)in.data[i];
-        uint32_t point = c;
-        size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
+        size_t from = i;
+        uint32_t point;
 
         if (c == '+' || c == '=')
             return ONWARD_ESYNTAX;
         if (c == '\\') {
-            size_t from = i;
-
             if (embedded(in, &i) == 0)
                 return ONWARD_ESYNTAX;
             memcpy(text + len, in.data + from, i - from + 1);
@@ -221,29 +256,53 @@ static int take_utf8(struct onward_arena *arena, struct onward_str in,
             text[len++] = (char)c;
             continue;
         }
-        point &= more == 3 ? 0x07u : more == 2 ? 0x0fu : 0x1fu;
-        for (; more > 0; more--)
-            point = point << 6 | ((unsigned char)in.data[++i] & 0x3fu);
+        point = point_at(in, &i);
         if (point < 0xa0)
             return ONWARD_ESYNTAX;
-        memcpy(text + len, "\\x{", 3);
-        len += 3;
-        for (int shift = 20; shift >= 0; shift -= 4) {
-            if (point >> shift != 0)
-                text[len++] = hex[point >> shift & 15];
-        }
-        text[len++] = '}';
+        embed(text, &len, point);
     }
     *out = onward_core__str(text, len);
     return 0;
 }
 
-/* addr-type ";" address; kept as "type;address" with the address decoded. */
+/* Decoded xtext with UTF-8 in it to the seven bit form of type utf-8. */
+static int to_utf8_type(struct onward_arena *arena, struct onward_str in,
+                        struct onward_str *out)
+{
+    char *text = onward_core__arena_alloc(arena, in.len * 6 + 1);
+    size_t len = 0;
+
+    if (text == NULL)
+        return ONWARD_ENOMEM;
+    if (!onward_core__is_utf8(in))
+        return ONWARD_ESYNTAX;
+    for (size_t i = 0; i < in.len; i++) {
+        unsigned char c = (unsigned char)in.data[i];
+        uint32_t point = c;
+
+        if (c >= 0x80)
+            point = point_at(in, &i);
+        else if (c != ' ' && c != '+' && c != '=' && c != '\\') {
+            text[len++] = (char)c;
+            continue;
+        }
+        if (point >= 0x80 && point < 0xa0)
+            return ONWARD_ESYNTAX;
+        embed(text, &len, point);
+    }
+    *out = onward_core__str(text, len);
+    return 0;
+}
+
+/* addr-type ";" address; kept as "type;address" with the address decoded.
+ * Postfix writes an address with UTF-8 as type rfc822, its octets in xtext: it
+ * is one of type utf-8. */
 int server_take_orcpt(struct onward_str value, struct server_params *params)
 {
     size_t end = onward_core__str_find(value, ';');
     struct onward_str type = onward_core__sub(value, 0, end);
     struct onward_str address = onward_core__sub(value, end + 1, value.len);
+    bool has_high = false;
     char *text;
     int err;
 
@@ -251,8 +310,14 @@ int server_take_orcpt(struct onward_str value, struct server_params *params)
         return ONWARD_ESYNTAX;
     if (onward_core__str_ieq(type, ONWARD_STR("utf-8")))
         err = take_utf8(params->arena, address, &address);
+    else if (onward_core__str_ieq(type, ONWARD_STR("rfc822")))
+        err = decode(params->arena, address, &has_high, &address);
     else
         err = server_xtext(params->arena, address, &address);
+    if (err == 0 && has_high) {
+        type = ONWARD_STR("utf-8");
+        err = to_utf8_type(params->arena, address, &address);
+    }
     if (err < 0)
         return err;
     text = onward_core__arena_alloc(params->arena, type.len + 1 + address.len);

@@ -111,6 +111,18 @@ static const struct t_row rows[] = {
      EV EV_MAIL "1\nrcpt 0 [c@mx.test] orcpt "
                 "[utf-8;gr\\x{FC}@\\x{4F8B}.\\x{1F600}]\n",
      NONE, DSN | UTF8, 0},
+    {"DSN: UTF-8 in xtext as Postfix writes it, kept as type utf-8",
+     IN(EHLO
+        "MAIL FROM:<a@b.test> SMTPUTF8\r\n" TO("ORCPT=rfc822;gr+C3+BC@b.test")
+            TO("ORCPT=RFC822;+C3+BC+2B+5C+3D+20+F0+9F+98+80@b")
+                TO("ORCPT=rfc822;+C3+BC+0A@b") TO("ORCPT=rfc822;+C2+85@b")
+                    TO("ORCPT=rfc822;+C3@b") TO("ORCPT=x400;+C3+BC@b")
+                        TO("ORCPT=rfc822;+C3\xbc@b")),
+     GREET HELLO_DSN_UTF8 SENDER RCPT RCPT BAD BAD BAD BAD BAD,
+     EV EV_MAIL "1\nrcpt 0 [c@mx.test] orcpt [utf-8;gr\\x{FC}@b.test]\n"
+                "rcpt 1 [c@mx.test] orcpt [utf-8;\\x{FC}\\x{2B}\\x{5C}"
+                "\\x{3D}\\x{20}\\x{1F600}@b]\n",
+     NONE, DSN | UTF8, 0},
     {"DSN: raw UTF-8 without", IN(FULL TO("ORCPT=utf-8;gr\xc3\xbc@b.test")),
      GREET HELLO_DSN SENDER BAD, NULL, NONE, DSN, 0},
     {"DSN: not offered",
