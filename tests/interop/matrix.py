@@ -136,7 +136,7 @@ class World:
                 ("tls", ["--tls", "implicit", *tls, *login]),
                 ("lmtp", ["--mode", "lmtp", "--tls", "offer", *tls])):
             sink = Sink(self.args.sink, f"{self.folder}/sink-{name}", "--name",
-                        NAME, *options)
+                        NAME, "--trace", *options)
             sink.start()
             self.sinks[name] = sink
             self.taps[name] = Tap(sink.port)

@@ -9,8 +9,8 @@ import ssl
 import subprocess
 import sys
 
-import debs
 from matrix import NAME, PASSWORD, TOKEN, USER, Skip
+from matrix_mta import Exim, Postfix
 from world import Failed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -192,4 +192,5 @@ class Nodemailer(Client):
             env=self.env)
 
 
-PEERS = {peer.name: peer for peer in (Swaks, Msmtp, Nodemailer, Smtplib)}
+PEERS = {peer.name: peer for peer in
+         (Postfix, Exim, Swaks, Msmtp, Nodemailer, Smtplib)}

@@ -7,6 +7,7 @@ import os
 import sys
 
 from matrix import NAME, PASSWORD, TOKEN, USER, Skip
+from matrix_mta import EximServer, PostfixServer
 from world import Failed, Process, free_port, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -144,4 +145,5 @@ class SmtpServer(Server):
         return self.release
 
 
-PEERS = {peer.name: peer for peer in (Aiosmtpd, SmtpServer)}
+PEERS = {peer.name: peer for peer in
+         (EximServer, PostfixServer, Aiosmtpd, SmtpServer)}
