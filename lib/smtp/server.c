@@ -370,8 +370,16 @@ void server_login_set(struct onward_smtp_server *s, struct onward_str who,
 
 /* ---- Pause and shutdown ------------------------------------------------ */
 
+/* A message that began at *start_ms was kept waiting by the host till now. */
+static void shift(int64_t *start_ms, int64_t paused_ms, int64_t now_ms)
+{
+    *start_ms += now_ms - (*start_ms > paused_ms ? *start_ms : paused_ms);
+}
+
 void onward_smtp_server_pause(struct onward_smtp_server *session)
 {
+    if (!session->is_host_paused)
+        session->paused_ms = onward_channel__now(&session->channel);
     session->is_host_paused = true;
     onward_channel__pause(&session->channel);
     if (!onward_channel__is_busy(&session->channel))
@@ -380,6 +388,12 @@ void onward_smtp_server_pause(struct onward_smtp_server *session)
 
 void onward_smtp_server_resume(struct onward_smtp_server *session)
 {
+    int64_t now_ms = onward_channel__now(&session->channel);
+
+    if (session->is_host_paused && session->txn != NULL)
+        shift(&session->txn->start_ms, session->paused_ms, now_ms);
+    if (session->is_host_paused && session->chunk != NULL)
+        shift(&session->chunk->start_ms, session->paused_ms, now_ms);
     session->is_host_paused = false;
     if (!onward_channel__is_busy(&session->channel))
         server_update(session);

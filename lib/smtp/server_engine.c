@@ -23,6 +23,12 @@ static bool takes_input(const struct onward_smtp_server *s)
             s->state == SERVER_CHUNK);
 }
 
+/* What comes now is for the handshake of ours, not for the session. */
+static bool feeds_filter(const struct onward_smtp_server *s)
+{
+    return s->state == SERVER_TLS && s->filter != NULL;
+}
+
 static enum server_wait wait_of(const struct onward_smtp_server *s)
 {
     if (server_is_over(s) || s->is_host_paused)
@@ -100,9 +106,9 @@ void server_update(struct onward_smtp_server *s)
 
     if (server_is_over(s))
         return;
-    if (takes_input(s))
+    if (takes_input(s) || (feeds_filter(s) && !s->is_host_paused))
         onward_channel__resume(&s->channel);
-    else if (s->state != SERVER_TLS) /* STARTTLS itself has seen to it */
+    else if (s->state != SERVER_TLS || s->is_host_paused)
         onward_channel__pause(&s->channel);
     if (wait == s->wait && !s->has_progress)
         return;

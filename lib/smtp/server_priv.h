@@ -268,7 +268,8 @@ struct onward_smtp_server {
     enum onward_smtp_server_mode mode;
     enum server_state state;
     enum server_wait wait;
-    int error; /* out of memory somewhere: ends the session */
+    int64_t paused_ms; /* since when, while is_host_paused */
+    int error;         /* out of memory somewhere: ends the session */
     bool is_esmtp;
     bool is_tls;
     bool is_authenticated; /* by AUTH; server_login_set() */

@@ -297,6 +297,41 @@ static void test_pause_stops_reading(void **state)
     end();
 }
 
+/* A message is not late because the host kept it waiting. */
+static void test_pause_is_not_the_clients_time(void **state)
+{
+    static const char *const begins[] = {OPEN "DATA\r\nabc",
+                                         OPEN "BDAT 8 LAST\r\nabc"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        begin();
+        f.t.opts.flags = ONWARD_SMTP_SERVER_ALLOW_CHUNKING;
+        start();
+        t_server_say(&f.t, begins[i]);
+        onward_smtp_server_pause(f.t.session);
+        onward_smtp_server_pause(f.t.session);
+        t_server_tick(&f.t, 1000000);
+        onward_smtp_server_resume(f.t.session);
+        onward_smtp_server_resume(f.t.session);
+        t_server_tick(&f.t, 179999); /* data_ms is 180000 */
+        t_server_say(&f.t, i == 0 ? "def\r\n.\r\n" : "def\r\n");
+        assert_int_equal(f.t.message_code, 250);
+        /* Its own time counts on. */
+        t_server_say(&f.t, "MAIL FROM:<>\r\nRCPT TO:<c@mx.test>\r\nDATA\r\n");
+        t_server_tick(&f.t, 150000);
+        t_server_say(&f.t, "a");
+        onward_smtp_server_pause(f.t.session);
+        t_server_tick(&f.t, 1000000);
+        onward_smtp_server_resume(f.t.session);
+        t_server_tick(&f.t, 149000);
+        assert_int_equal(f.t.close_count, 0);
+        t_server_tick(&f.t, 2000);
+        assert_int_equal(f.t.close_status, ONWARD_ELIMIT);
+        end();
+    }
+}
+
 static void test_shutdown(void **state)
 {
     static const struct {
@@ -827,6 +862,7 @@ int main(void)
         cmocka_unit_test(test_free_inside_every_callback),
         cmocka_unit_test(test_desk_freed_first),
         cmocka_unit_test(test_pause_stops_reading),
+        cmocka_unit_test(test_pause_is_not_the_clients_time),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_shutdown_waits_for_the_final_reply),
         cmocka_unit_test(test_shutdown_before_greeting),

@@ -189,6 +189,34 @@ static void test_starttls(void **state)
     }
 }
 
+/* A host that pauses in the handshake, or just before it, and goes on. */
+static void test_pause_around_the_handshake(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        begin_tls_with(0, way == 2 ? ONWARD_SMTP_SERVER_IMPLICIT_TLS : 0);
+        if (way == 2) {
+            assert_int_equal(t_echo_plug(f.client), 0);
+        } else {
+            run();
+            say("EHLO c.test\r\nMAIL FROM:<a@b.test>\r\n");
+            if (way == 1)
+                f.t.pause_in = T_RESET;
+            assert_true(t_echo_send(f.client, "STARTTLS\r\n") >= 0);
+            move(&f.client->channel, f.t.channel);
+        }
+        if (way != 1)
+            onward_smtp_server_pause(f.t.session);
+        run();
+        assert_int_equal(onward_smtp_server_is_tls(f.t.session), 0);
+        f.t.pause_in = 0;
+        onward_smtp_server_resume(f.t.session);
+        run();
+        assert_int_equal(onward_smtp_server_is_tls(f.t.session), 1);
+        end_tls();
+    }
+}
+
 /* A024: in the feed of STARTTLS, and in a later one before our 220 was seen. */
 static void test_plaintext_behind_starttls(void **state)
 {
@@ -510,6 +538,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_starttls),
         cmocka_unit_test(test_plaintext_behind_starttls),
+        cmocka_unit_test(test_pause_around_the_handshake),
         cmocka_unit_test(test_starttls_in_a_transaction),
         cmocka_unit_test(test_tls_ends_in_a_message),
         cmocka_unit_test(test_tls_ends_in_a_chunk),
