@@ -162,11 +162,21 @@ static struct onward_str banner_of(const struct onward_smtp_server_opts *o)
                                                    : ONWARD_STR("ESMTP");
 }
 
+static size_t lmtp_out_max(size_t recipients)
+{
+    size_t bytes;
+
+    if (onward_size_mul(recipients, SERVER_REPLY_ROOM, &bytes) < 0 ||
+        onward_size_add(bytes, SERVER_OUT_USUAL, &bytes) < 0)
+        return ONWARD_LIMIT_NONE;
+    return bytes;
+}
+
 static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
                         const struct onward_smtp_server_opts *o,
                         const struct onward_smtp_server_host *host)
 {
-    static const struct onward_channel_bounds bounds = {.is_small = true};
+    struct onward_channel_bounds bounds = {.is_small = true};
     char *tail = (char *)(s + 1);
 
     s->ctx = onward_ctx_ref(onward_core__desk_ctx(desk));
@@ -185,6 +195,9 @@ static void server_init(struct onward_smtp_server *s, struct onward_desk *desk,
     if (o->tls != NULL)
         s->tls = onward_tls_config_ref(o->tls);
     resolve_limits(s, o);
+    /* LMTP: a reply for each recipient, on top of what is usual. */
+    if (s->mode == ONWARD_SMTP_SERVER_MODE_LMTP)
+        bounds.out_max = lmtp_out_max(s->limits.recipients);
     onward_channel__init(&s->channel, s->ctx, desk, &server_channel_ops, s,
                          &bounds);
     onward_core__task_init(&s->task, desk, run_task);

@@ -33,8 +33,13 @@ static enum server_wait wait_of(const struct onward_smtp_server *s)
 {
     if (server_is_over(s) || s->is_host_paused)
         return SERVER_WAIT_NOTHING;
+    if (s->first != NULL && server_is_delayed(s))
+        return SERVER_WAIT_DELAY;
+    /* An answer that is there waits for the client to read those before. */
     if (s->first != NULL)
-        return server_is_delayed(s) ? SERVER_WAIT_DELAY : SERVER_WAIT_ANSWER;
+        return s->first->is_answered && onward_channel__is_full(&s->channel)
+                   ? SERVER_WAIT_COMMAND
+                   : SERVER_WAIT_ANSWER;
     switch (s->state) {
     case SERVER_PROXY:
         return SERVER_WAIT_PROXY;

@@ -76,6 +76,20 @@ static void finish(struct onward_smtp_server *s,
                                : ONWARD_SMTP_RESET_REFUSED);
 }
 
+/* reply as often as there are recipients, all at once: where a long text does
+ * not fit it is left out. Escaped, an octet of it can take four. */
+static struct onward_smtp_reply for_each(struct onward_smtp_server *s,
+                                         const struct onward_smtp_reply *reply)
+{
+    struct onward_smtp_reply said = *reply;
+    size_t room = onward_channel__out_room(&s->channel);
+
+    if (s->txn->rcpt_accepted != 0 &&
+        SERVER_REPLY_ROOM + 5 * reply->text.len > room / s->txn->rcpt_accepted)
+        said.text = onward_core__str(NULL, 0);
+    return said;
+}
+
 void server_message_answer(struct onward_smtp_server *s,
                            const struct onward_smtp_reply *reply)
 {
@@ -84,11 +98,13 @@ void server_message_answer(struct onward_smtp_server *s,
 
     s->state = SERVER_COMMAND;
     if (s->mode == ONWARD_SMTP_SERVER_MODE_LMTP) {
+        const struct onward_smtp_reply said = for_each(s, reply);
+
         for (size_t i = 0; i < txn->rcpt_count && !server_is_over(s); i++) {
             if (!txn->rcpts[i].is_accepted)
                 continue;
-            txn->rcpts[i].code = reply->code;
-            server_say_reply(s, reply, 0);
+            txn->rcpts[i].code = said.code;
+            server_say_reply(s, &said, 0);
         }
         /* One message, one error. */
         s->error_count = errors + (reply->code / 100 == 5 ? 1 : 0);

@@ -111,8 +111,9 @@ int64_t server_delay_ms(struct onward_smtp_server *s)
 
 void server_settle(struct onward_smtp_server *s)
 {
+    /* Replies that the client does not read wait here, not in the channel. */
     while (!server_is_over(s) && s->first != NULL && s->first->is_answered &&
-           !server_is_delayed(s)) {
+           !server_is_delayed(s) && !onward_channel__is_full(&s->channel)) {
         struct server_question *q = s->first;
 
         s->first = q->next;

@@ -6,6 +6,8 @@ void t_server_note(struct t_server *t, const char *format, ...)
     va_list args;
     int n;
 
+    if (t->quiet)
+        return;
     va_start(args, format);
     n = vsnprintf(t->events + t->events_len, room, format, args);
     va_end(args);

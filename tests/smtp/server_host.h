@@ -38,6 +38,7 @@ struct t_server {
     bool no_connect; /* greet at once */
     bool no_message_rcpt;
     bool in_words; /* events as people write them, for dialogues */
+    bool quiet;    /* no events at all */
     void (*on_reset)(void *user, int why); /* called too; may be NULL */
     bool defers;      /* keep tokens, answer in t_server_settle() */
     bool answers_now; /* answer inside the callback, not by default */

@@ -332,6 +332,125 @@ static void test_rcpt_codes(void **state)
 }
 
 /* One of them says 421: what is left is not answered any more. */
+/*
+ * Answers that are longer, all together, than what the channel holds: each
+ * goes out, in order, as the client reads. what: RCPT answered at once, the
+ * message for each recipient, the message for all.
+ */
+static void long_answers(int what)
+{
+    static char text[4097];
+    size_t count = what == 0 ? 32 : T_TOKENS, lines = 0;
+
+    begin(0, ONWARD_SMTP_SERVER_MODE_LMTP);
+    f.t.no_message_rcpt = what == 2;
+    start();
+    t_server_say(&f.t, "LHLO c.test\r\nMAIL FROM:<a@b.test>\r\n");
+    f.t.defers = what == 0;
+    for (size_t i = 0; i < count; i++)
+        feed_only("RCPT TO:<x@mx.test>\r\n");
+    if (what != 0) {
+        t_server_say(&f.t, "DATA\r\n");
+        f.t.defers = true;
+        feed_only("a\r\n.\r\n");
+    }
+    t_server_drain(&f.t);
+    t_server_forget(&f.t);
+    memset(text, 'x', sizeof(text) - 1);
+    while (f.t.token_count > 0) {
+        f.t.answers[0].code = 450;
+        f.t.answers[0].text = onward_str_of(text);
+        assert_int_equal(t_server_answer(&f.t, 0), 0);
+    }
+    for (size_t turn = 0; turn < 1000; turn++) {
+        struct onward_str out;
+
+        while (onward_desk_run(f.t.desk, f.t.now_ms) == 1)
+            ;
+        out = onward_channel_peek(f.t.channel);
+        assert_true(out.len < 131072);
+        for (size_t i = 0; i + 3 < out.len; i++)
+            lines += memcmp(out.data + i, "450 ", 4) == 0;
+        onward_channel_drain(f.t.channel, out.len);
+    }
+    assert_int_equal(lines, count);
+    assert_int_equal(f.t.close_count, 0);
+    t_server_say(&f.t, "NOOP\r\n");
+    t_server_assert_out(&f.t, "250 2.0.0 OK\r\n");
+    end();
+}
+
+static void test_long_answers(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 3; what++)
+        long_answers(what);
+}
+
+/* Our own short ones too, when there are very many recipients. */
+static void test_lmtp_answers_five_thousand(void **state)
+{
+    static const char rcpt[] = "RCPT TO:<x@mx.test>\r\n";
+
+    (void)state;
+    for (int one = 0; one < 2; one++) {
+        begin(0, ONWARD_SMTP_SERVER_MODE_LMTP);
+        f.t.no_message_rcpt = one == 1;
+        f.t.opts.recipients = 5000;
+        f.t.opts.session_bytes = 4000000;
+        start();
+        t_server_say(&f.t, "LHLO c.test\r\nMAIL FROM:<a@b.test>\r\n");
+        for (size_t i = 0; i < 5000; i++) {
+            feed_only(rcpt);
+            t_server_drain(&f.t);
+            t_server_forget(&f.t);
+        }
+        t_server_say(&f.t, "DATA\r\n");
+        t_server_forget(&f.t);
+        f.t.quiet = true;
+        feed_only("a\r\n.\r\n");
+        for (size_t lines = 0; lines < 5000;) {
+            struct onward_str out = onward_channel_peek(f.t.channel);
+
+            assert_true(out.len > 0);
+            for (size_t i = 0; i < out.len; i++)
+                lines += out.data[i] == '\n';
+            onward_channel_drain(f.t.channel, out.len);
+        }
+        assert_int_equal(f.t.close_count, 0);
+        assert_int_equal(f.t.message_code, 250);
+        end();
+    }
+}
+
+/* A client that does not read them is not waited for. */
+static void test_long_answers_are_not_read(void **state)
+{
+    static char text[4097];
+
+    (void)state;
+    begin(0, ONWARD_SMTP_SERVER_MODE_SMTP);
+    start();
+    t_server_say(&f.t, "EHLO c.test\r\nMAIL FROM:<a@b.test>\r\n");
+    f.t.defers = true;
+    for (size_t i = 0; i < 32; i++)
+        feed_only("RCPT TO:<x@mx.test>\r\n");
+    memset(text, 'x', sizeof(text) - 1);
+    while (f.t.token_count > 0) {
+        f.t.answers[0].code = 450;
+        f.t.answers[0].text = onward_str_of(text);
+        assert_int_equal(t_server_answer(&f.t, 0), 0);
+    }
+    while (onward_desk_run(f.t.desk, f.t.now_ms) == 1)
+        ;
+    assert_int_equal(f.t.close_count, 0);
+    assert_true(onward_channel_deadline(f.t.channel) != ONWARD_NEVER);
+    f.t.now_ms += 300000;
+    onward_channel_tick(f.t.channel, f.t.now_ms);
+    assert_int_equal(f.t.close_status, ONWARD_ELIMIT);
+    end();
+}
+
 static void test_lmtp_421_and_free(void **state)
 {
     (void)state;
@@ -428,6 +547,9 @@ int main(void)
         cmocka_unit_test(test_lmtp_answers_in_every_order),
         cmocka_unit_test(test_lmtp_one_answer_for_all),
         cmocka_unit_test(test_rcpt_codes),
+        cmocka_unit_test(test_long_answers),
+        cmocka_unit_test(test_lmtp_answers_five_thousand),
+        cmocka_unit_test(test_long_answers_are_not_read),
         cmocka_unit_test(test_lmtp_421_and_free),
         cmocka_unit_test(test_lmtp_answer_deadline),
         cmocka_unit_test(test_out_of_memory),
