@@ -124,6 +124,7 @@ int onward_smtp_server_received(struct onward_smtp_server *session,
                                 struct onward_str id, struct onward_str *field)
 {
     struct onward_buf b;
+    size_t max;
     int err;
 
     if (!server_txn(session)->is_open)
@@ -146,9 +147,13 @@ int onward_smtp_server_received(struct onward_smtp_server *session,
     onward_core__date_rfc5322(&b, onward_core__now_s(session->ctx));
     onward_core__buf_add_text(&b, "\r\n");
     err = b.err;
+    /* The limit is the client's: it shall not keep our field out. */
+    max = session->txn->arena.max;
+    session->txn->arena.max = ONWARD_LIMIT_NONE;
     if (err == 0)
         err = onward_core__arena_dup(&session->txn->arena,
                                      onward_core__buf_str(&b), field);
+    session->txn->arena.max = max;
     onward_core__buf_clear(&b);
     return err < 0 ? ONWARD_ENOMEM : 0;
 }

@@ -297,6 +297,32 @@ static void test_pause_stops_reading(void **state)
     end();
 }
 
+/* What the client has filled leaves room for what the host writes. */
+static void test_received_when_all_is_full(void **state)
+{
+    struct onward_str field[2];
+
+    (void)state;
+    begin();
+    f.t.opts.session_bytes = 4096;
+    start();
+    t_server_say(&f.t, OPEN);
+    for (size_t i = 0; i < 200 && strstr(f.t.out, "452 4.5.3") == NULL; i++) {
+        t_server_say(&f.t, "RCPT TO:<a@mx.test>\r\n");
+        f.t.out[f.t.out_len] = '\0';
+    }
+    assert_non_null(strstr(f.t.out, "452 4.5.3"));
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(onward_smtp_server_received(
+                             f.t.session, ONWARD_STR("x1"), &field[i]),
+                         0);
+    assert_int_equal(field[0].len, field[1].len);
+    assert_memory_equal(field[0].data, field[1].data, field[0].len);
+    t_server_say(&f.t, "RCPT TO:<a@mx.test>\r\nDATA\r\na\r\n.\r\n");
+    assert_int_equal(f.t.message_code, 250);
+    end();
+}
+
 /* A message is not late because the host kept it waiting. */
 static void test_pause_is_not_the_clients_time(void **state)
 {
@@ -862,6 +888,7 @@ int main(void)
         cmocka_unit_test(test_free_inside_every_callback),
         cmocka_unit_test(test_desk_freed_first),
         cmocka_unit_test(test_pause_stops_reading),
+        cmocka_unit_test(test_received_when_all_is_full),
         cmocka_unit_test(test_pause_is_not_the_clients_time),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_shutdown_waits_for_the_final_reply),
