@@ -148,7 +148,8 @@ struct onward_smtp_server_host {
                 const struct onward_smtp_auth_request *request);
     /**
      * A login was answered: is_accepted is 1 or 0. The request has no password
-     * and no token any more. For counting failures: the session itself ends
+     * and no token any more, and no names when the client's words made no
+     * sense. For counting failures: the session itself ends
      * after auth_attempts of them. NULL: not told.
      */
     void (*auth_done)(void *user,

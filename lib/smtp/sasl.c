@@ -141,6 +141,7 @@ int onward_smtp__sasl_server(struct onward_smtp__sasl *x,
     err = prepare_both(x);
     if (err < 0)
         return err == ONWARD_ENOMEM ? err : ONWARD_SASL_SYNTAX;
+    x->has_names = true;
     return event;
 }
 

@@ -97,6 +97,7 @@ struct onward_smtp__sasl {
     const struct onward_tls_facts *tls;
     bool plus_offered; /* by the server, whichever side this is */
     bool is_proven;    /* the peer is who it has to be */
+    bool has_names;    /* server: they are prepared, fit for the host */
     size_t iterations_max;       /* client: more is refused */
     struct onward_str challenge; /* server: tests set the nonce, else empty */
     struct onward_smtp__scram scram;

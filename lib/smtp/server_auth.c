@@ -85,6 +85,10 @@ static void tell_host(struct onward_smtp_server *s, bool is_accepted)
         return;
     fill_request(&s->auth->sasl, &request);
     request.password = request.token = onward_core__str(NULL, 0);
+    /* What made no sense may hold anything. */
+    if (!s->auth->sasl.has_names)
+        request.authentication_id = request.authorization_id = request.host =
+            onward_core__str(NULL, 0);
     s->host.auth_done(s->host.user, &request, is_accepted);
 }
 
