@@ -532,8 +532,8 @@ enum onward_smtp_forwarded {
  * not for decisions.
  *
  * @param what  enum onward_smtp_forwarded.
- * @return printable ASCII, borrowed until `reset` has returned; empty when it
- *         was not said.
+ * @return printable ASCII, borrowed until `reset` has returned, or the next
+ *         RSET, EHLO, STARTTLS or XCLIENT; empty when it was not said.
  * @since 0.1
  */
 ONWARD_API struct onward_str

@@ -316,9 +316,8 @@ void server_txn_drop(struct onward_smtp_server *s, enum onward_smtp_reset why)
 {
     bool was_open = server_txn(s)->is_open;
 
-    if (s->txn == NULL)
-        return;
-    s->txn->is_open = false;
+    if (s->txn != NULL)
+        s->txn->is_open = false;
     if (was_open && s->host.reset != NULL &&
         !onward_core__desk_is_dead(s->desk)) {
         s->host.reset(s->host.user, (int)why);

@@ -371,6 +371,18 @@ static void test_xforward(void **state)
          "250 2.1.0 Sender OK\r\n503 5.5.1 A transaction is open\r\n");
     t_server_say(&f.t, "RSET\r\n");
     t_assert_str(forwarded(ONWARD_SMTP_FORWARDED_NAME), "");
+    /* And before one has begun with what begins anew. */
+    t_server_say(&f.t, "XFORWARD NAME=x.test\r\nRSET\r\n");
+    t_assert_str(forwarded(ONWARD_SMTP_FORWARDED_NAME), "");
+    t_server_say(&f.t, "XFORWARD NAME=x.test\r\n");
+    t_assert_str(forwarded(ONWARD_SMTP_FORWARDED_NAME), "x.test");
+    t_server_say(&f.t, EHLO);
+    t_assert_str(forwarded(ONWARD_SMTP_FORWARDED_NAME), "");
+    end();
+    /* RFC 3207 section 4.2: who said it in the clear may have been another. */
+    begin(XFORWARD | ONWARD_SMTP_SERVER_HOST_TLS);
+    t_server_say(&f.t, EHLO "XFORWARD NAME=x.test\r\nSTARTTLS\r\n");
+    t_assert_str(forwarded(ONWARD_SMTP_FORWARDED_NAME), "");
     end();
 }
 
