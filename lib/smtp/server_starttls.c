@@ -95,8 +95,7 @@ int onward_smtp_server_tls_done(struct onward_smtp_server *session,
                                 const struct onward_tls_facts *facts)
 {
     bool is_first = session->state == SERVER_NEW ||
-                    (session->state == SERVER_COMMAND &&
-                     session->helo.len == 0 && !session->is_tls);
+                    (session->state == SERVER_COMMAND && !session->has_heard);
     int err;
 
     if ((session->flags & ONWARD_SMTP_SERVER_HOST_TLS) == 0 ||

@@ -474,6 +474,27 @@ static void test_tls_done_out_of_turn(void **state)
     end_host();
 }
 
+/* TLS from the first octet: what came before it in the clear would be run. */
+static void test_tls_done_after_plaintext(void **state)
+{
+    static const char *const heard[] = {"", "EH", "NOOP\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        memset(&f, 0, sizeof(f));
+        t_world_init(&f.w);
+        t_server_prepare(&f.t, &f.w);
+        f.t.opts.flags = ONWARD_SMTP_SERVER_HOST_TLS;
+        f.t.no_connect = true;
+        assert_int_equal(t_server_start(&f.t), 0);
+        t_server_drain(&f.t);
+        t_server_say(&f.t, heard[i]);
+        assert_int_equal(onward_smtp_server_tls_done(f.t.session, NULL),
+                         i == 0 ? 0 : ONWARD_ESTATE);
+        end_host();
+    }
+}
+
 /* ---- Received ---------------------------------------------------------- */
 
 static void received(const char *in, const struct onward_ip *ip,
@@ -548,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_host_tls),
         cmocka_unit_test(test_host_tls_with_early_plaintext),
         cmocka_unit_test(test_tls_done_out_of_turn),
+        cmocka_unit_test(test_tls_done_after_plaintext),
         cmocka_unit_test(test_received),
     };
 
