@@ -100,6 +100,14 @@ refuse(const struct onward_smtp_server *s, uint64_t size,
     return NULL;
 }
 
+/* Without the size nobody knows where the next command begins. */
+int server_bdat_lost(struct onward_smtp_server *s)
+{
+    return server_end_with(s, ONWARD_ESYNTAX, 501, "5.5.4",
+                           "Syntax: BDAT size [LAST]", "bdat-size",
+                           onward_core__str(NULL, 0));
+}
+
 int server_cmd_bdat(struct onward_smtp_server *s, struct onward_str args)
 {
     size_t size_len = onward_core__str_find(args, ' ');
@@ -107,12 +115,9 @@ int server_cmd_bdat(struct onward_smtp_server *s, struct onward_str args)
     const struct onward_smtp_reply *refusal;
     uint64_t size = 0;
 
-    /* Without the size nobody knows where the next command begins. */
     if (onward_core__parse_u64(onward_core__sub(args, 0, size_len), 20, &size) <
         0)
-        return server_end_with(s, ONWARD_ESYNTAX, 501, "5.5.4",
-                               "Syntax: BDAT size [LAST]", "bdat-size",
-                               onward_core__str(NULL, 0));
+        return server_bdat_lost(s);
     /* Each chunk has its own time, so many small ones could go on for ever. */
     if (size < SERVER_CHUNK_SMALL && mark.len == 0 &&
         ++s->junk_count > s->limits.junk)

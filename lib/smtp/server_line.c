@@ -109,6 +109,9 @@ static bool refuse_line(struct onward_smtp_server *s,
                ++s->junk_count > s->limits.junk) {
         server_end_with(s, ONWARD_ELIMIT, 421, "4.7.0",
                         "Too many idle commands", "too-much-junk", known);
+    } else if (has_control(line) && command != NULL &&
+               command->run == server_cmd_bdat) {
+        server_bdat_lost(s);
     } else if (has_control(line)) {
         server_say(s, 501, "5.5.2", "Control characters in a command");
     } else if (command == NULL) {

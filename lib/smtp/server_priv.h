@@ -521,6 +521,8 @@ void server_data_feed(struct onward_smtp_server *s, const unsigned char *data,
 /* Octets after BDAT; returns those that belong to the chunk. */
 size_t server_bdat_feed(struct onward_smtp_server *s, const unsigned char *data,
                         size_t len);
+/* A BDAT that cannot be read: say so, end. Returns SERVER_DONE. */
+int server_bdat_lost(struct onward_smtp_server *s);
 /* Harmless without one. */
 void server_chunk_drop(struct onward_smtp_server *s);
 
