@@ -39,8 +39,10 @@ int server_cmd_data(struct onward_smtp_server *s, struct onward_str args)
         return server_say(s, 503, "5.5.1", "Need MAIL first");
     if (args.len > 0)
         return server_say(s, 501, "5.5.4", "DATA takes no parameters");
+    /* RFC 2033 section 4.2 wants 503. */
     if (server_txn(s)->rcpt_accepted == 0)
-        return server_say(s, 554, "5.5.1", "No valid recipients");
+        return server_say(s, s->mode == ONWARD_SMTP_SERVER_MODE_LMTP ? 503 : 554,
+                          "5.5.1", "No valid recipients");
     /* RFC 3030 sections 2 and 3. */
     if (server_txn(s)->is_chunked)
         return server_say(s, 503, "5.5.1", "BDAT has begun the message");

@@ -192,7 +192,7 @@ static const struct t_row rows[] = {
      LOPENED RCPT "550 5.1.1 No such user\r\n" RCPT GO BARE BARE OK, NULL, NONE,
      0, LMTP},
     {"LMTP: no recipients", IN(LOPEN TO("no") "DATA\r\n"),
-     LOPENED "550 5.1.1 No such user\r\n554 5.5.1 No valid recipients\r\n",
+     LOPENED "550 5.1.1 No such user\r\n503 5.5.1 No valid recipients\r\n",
      NULL, NONE, 0, LMTP},
     {"LMTP: EHLO and HELO are not known, MAIL needs LHLO",
      IN("EHLO c.test\r\nHELO c.test\r\nMAIL FROM:<>\r\nLHLO c.test\r\n"),
