@@ -378,6 +378,7 @@ void server_login_set(struct onward_smtp_server *s, struct onward_str who,
     s->login_as = onward_core__sub(onward_core__str(copy, who.len + as.len),
                                    who.len, who.len + as.len);
     s->is_authenticated = who.data != NULL;
+    s->auth_mechanism = ONWARD_SMTP_AUTH_NONE;
 }
 
 /* ---- Pause and shutdown ------------------------------------------------ */

@@ -682,6 +682,27 @@ static void auth_lives_without_memory(void **state)
         t_oom_sweep(oom_scenario, (void *)(uintptr_t)secret_dialogues[i]);
 }
 
+/* XCLIENT LOGIN= is no mechanism of ours, whatever was used before it. */
+static void xclient_has_no_mechanism(void **state)
+{
+    struct t_server t;
+    struct t_world w;
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(
+        begin(&t, &w, PASSWORDS, CLEAR | ONWARD_SMTP_SERVER_TRUST_XCLIENT), 0);
+    t_server_say(&t, EHLO "AUTH PLAIN " TIM "\r\n");
+    assert_int_equal(onward_smtp_server_auth_mechanism(t.session),
+                     ONWARD_SMTP_AUTH_PLAIN);
+    t_server_say(&t, "XCLIENT LOGIN=bob\r\n");
+    t_assert_str(onward_smtp_server_authentication_id(t.session), "bob");
+    assert_int_equal(onward_smtp_server_auth_mechanism(t.session),
+                     ONWARD_SMTP_AUTH_NONE);
+    t_server_stop(&t);
+    t_world_clear(&w);
+}
+
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -694,6 +715,7 @@ int main(void)
         cmocka_unit_test(wrong_answers_are_refused),
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(received_tells_of_it),
+        cmocka_unit_test(xclient_has_no_mechanism),
         cmocka_unit_test(auth_lives_without_memory),
     };
     size_t n = 0;
