@@ -307,5 +307,5 @@ static void test_dialogue(void **state)
 
 int main(void)
 {
-    return t_dialogues_run(ONWARD_TEST_DIALOGUES "/client", test_dialogue, 118);
+    return t_dialogues_run(ONWARD_TEST_DIALOGUES "/client", test_dialogue, 130);
 }

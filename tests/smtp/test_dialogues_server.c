@@ -442,5 +442,5 @@ static void test_dialogue(void **state)
 
 int main(void)
 {
-    return t_dialogues_run(ONWARD_TEST_DIALOGUES "/server", test_dialogue, 237);
+    return t_dialogues_run(ONWARD_TEST_DIALOGUES "/server", test_dialogue, 264);
 }
