@@ -17,6 +17,7 @@ import pathlib
 import re
 import shutil
 import smtplib
+import socket
 import ssl
 import subprocess
 import sys
@@ -36,7 +37,7 @@ REPLY_DELAY = 0.03
 
 
 class Lacks(Exception):
-    """The peer has no such thing; its text says how that is known."""
+    """The peer was seen to have no such thing."""
 
 
 class Skip(Exception):
@@ -155,6 +156,7 @@ class ClientRow:
 
     def __init__(self, world, client):
         self.world, self.client = world, client
+        self.notes = []
         self.used = None  # (tap, first talk of it, envelope) of `plain`
 
     def through(self, case, sink="smtp"):
@@ -192,7 +194,17 @@ class ClientRow:
         return "yes"
 
     def smtputf8(self):
-        envelope, _ = self.through(self.world.case(utf8=True))
+        tap = self.world.taps["smtp"]
+        since = len(tap.talks)
+        try:
+            envelope, _ = self.through(self.world.case(utf8=True))
+        except Failed:
+            # Refused, as it named such an address and did not say so?
+            said = re.search(rb"^MAIL FROM:<[^>]*[\x80-\xff][^>]*>(.*)\r$",
+                             tap.said(since), re.M | re.I)
+            if said and b"SMTPUTF8" not in said[1].upper():
+                return "not used"
+            raise
         if not envelope["mail"]["smtputf8"]:
             raise Failed("MAIL had no SMTPUTF8")
         return "yes"
@@ -257,6 +269,17 @@ def offers(port, lmtp, tls):
         return {k.upper(): v for k, v in s.esmtp_features.items()}
 
 
+def handshake_fails(port):
+    """Whether TLS from the first octet fails without our code, too."""
+    context = ssl._create_unverified_context()
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+            context.wrap_socket(s).close()
+    except (ssl.SSLError, ConnectionError):
+        return True
+    return False
+
+
 class ServerRow:
     """The cells of one server."""
 
@@ -266,14 +289,20 @@ class ServerRow:
         port = server.lmtp_port if self.is_lmtp else server.port
         self.tap = Tap(port)
         self.offered = offers(port, self.is_lmtp, False)
-        self.offered_tls = (offers(port, self.is_lmtp, True)
-                            if "STARTTLS" in self.offered else {})
+        self.notes, self.offered_tls, self.is_broken = [], {}, False
+        if "STARTTLS" in self.offered:
+            try:
+                self.offered_tls = offers(port, self.is_lmtp, True)
+            except ssl.SSLError as e:
+                self.is_broken = True
+                self.notes.append(f"{server.name}: its TLS fails with "
+                                  f"Python's ssl, too ({e.reason}).")
         self.passwords = [world.file("password", PASSWORD + "\n"),
                           world.file("token", TOKEN + "\n")]
 
     def demand(self, keyword, offered=None):
         if keyword not in (self.offered if offered is None else offered):
-            raise Lacks(None)
+            raise Lacks
 
     def through(self, case, *options, port=None, lmtp=None):
         """onward-send's facts; the message is in the mailbox as it was sent."""
@@ -301,6 +330,8 @@ class ServerRow:
 
     def starttls(self):
         self.demand("STARTTLS")
+        if self.is_broken:
+            return "broken"
         facts = self.through(self.world.case(), "--trust",
                              self.world.authority.anchor, "--tls-name", NAME)
         if not facts["verified"]:
@@ -309,7 +340,9 @@ class ServerRow:
 
     def implicit_tls(self):
         if self.server.tls_port is None:
-            raise Lacks(self.server.lacks.get("implicit TLS"))
+            raise Lacks
+        if self.is_broken and handshake_fails(self.server.tls_port):
+            return "broken"
         self.through(self.world.case(), "--implicit-tls", "--trust",
                      self.world.authority.anchor, "--tls-name", NAME,
                      port=self.server.tls_port)
@@ -344,7 +377,9 @@ class ServerRow:
     def auth(self):
         offered = {**self.offered, **self.offered_tls}.get("AUTH", "").split()
         if not offered:
-            raise Lacks(None)
+            if self.is_broken:
+                return "broken"  # as it may be offered under TLS
+            raise Lacks
         good = []
         for name in ("PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER",
                      "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"):
@@ -372,7 +407,7 @@ class ServerRow:
 
     def lmtp(self):
         if self.server.lmtp_port is None:
-            raise Lacks(self.server.lacks.get("LMTP"))
+            raise Lacks
         self.through(self.world.case(), "--tls", "none", lmtp=True,
                      port=self.server.lmtp_port)
         return "yes"
@@ -403,7 +438,7 @@ def run_row(peer, row, lacking):
                 smtplib.SMTPException) as e:
             cells[column] = "fails"
             failures.append(f"{peer.name}, {column}: {e}")
-    return Row(peer.name, peer.version(), cells, notes, failures)
+    return Row(peer.name, peer.version(), cells, notes + row.notes, failures)
 
 
 def run_peer(world, kind, make):
@@ -417,6 +452,10 @@ def run_peer(world, kind, make):
                 row = run_row(peer, ServerRow(world, peer), "not offered")
     except Skip as e:
         return str(e)
+    except (Failed, OSError, smtplib.SMTPException) as e:
+        # It is here, and does not run.
+        row = Row(make.name, "-", {c: "fails" for c in COLUMNS}, [],
+                  [f"{make.name}: {e}"])
     print(f"# {kind}: {row.name} {row.version}: "
           f"{time.monotonic() - start:.1f} s", flush=True)
     return row
@@ -457,10 +496,15 @@ column is about: `yes`, or what was seen. The messages have lines that begin
 with dots, trailing spaces, 8-bit characters and a line of 990 characters.
 
 - `not offered`: the server's EHLO (LHLO) does not offer it.
-- `not used`, `uses DATA`, `in step`: we offered it, and the client did
-  something else.
+- `not used`, `uses DATA`, `in step`: we offered it, and the client brought the
+  message (or tried to, with a UTF-8 address) in another way.
 - `none`: there is no such thing in the peer; see the notes.
+- `broken`: the peer's TLS does not work with others either; see the notes.
 - `not run`: this peer could not be had where the page was written; see there.
+
+None of these peers has BINARYMIME: tests/interop/programs.py has our two
+programs do it with each other. In the columns STARTTLS and implicit TLS the
+client checks the certificate's chain, but for OpenSMTPD's.
 """
 
 
@@ -486,7 +530,8 @@ def write_page(results, peers):
                 notes += got.notes
             elif (kind, name) in old and old[kind, name][0] != "-":
                 rows[name] = old[kind, name]
-                notes += [n for n in old_notes if n.startswith(name + ",")]
+                notes += [n for n in old_notes
+                          if n.startswith((name + ",", name + ":"))]
             else:
                 rows[name] = ("-", {c: "not run" for c in COLUMNS})
                 notes.append(f"{name}, not run: {got}.")

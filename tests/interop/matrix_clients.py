@@ -11,6 +11,7 @@ import sys
 
 from matrix import NAME, PASSWORD, TOKEN, USER, Skip
 from matrix_mta import Exim, Postfix
+from matrix_private import OpenSmtpd
 from world import Failed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -47,7 +48,6 @@ class Swaks(Client):
     name = "swaks"
     mechanisms = ["PLAIN", "LOGIN"]
     lacks = {
-        "SMTPUTF8": "swaks(1) has no option that puts SMTPUTF8 behind MAIL",
         "DSN": "swaks(1) has no option for parameters of MAIL and RCPT",
     }
     marks = {"pipelining": " (--pipeline)"}
@@ -119,8 +119,6 @@ class Smtplib(Client):
 class Msmtp(Client):
     name = "msmtp"
     mechanisms = ["PLAIN", "LOGIN", "SCRAM-SHA-256", "OAUTHBEARER", "XOAUTH2"]
-    lacks = {"SMTPUTF8": "msmtp(1) 1.8.23 does not know SMTPUTF8: addresses "
-                         "are sent as they are"}
 
     def __enter__(self):
         self.program = shutil.which("msmtp")
@@ -193,4 +191,4 @@ class Nodemailer(Client):
 
 
 PEERS = {peer.name: peer for peer in
-         (Postfix, Exim, Swaks, Msmtp, Nodemailer, Smtplib)}
+         (Postfix, Exim, OpenSmtpd, Swaks, Msmtp, Nodemailer, Smtplib)}

@@ -8,6 +8,7 @@ import sys
 
 from matrix import NAME, PASSWORD, TOKEN, USER, Skip
 from matrix_mta import EximServer, PostfixServer
+from matrix_private import Dovecot, OpenSmtpdServer
 from world import Failed, Process, free_port, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -146,4 +147,4 @@ class SmtpServer(Server):
 
 
 PEERS = {peer.name: peer for peer in
-         (EximServer, PostfixServer, Aiosmtpd, SmtpServer)}
+         (PostfixServer, EximServer, OpenSmtpdServer, Dovecot, Aiosmtpd, SmtpServer)}

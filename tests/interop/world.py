@@ -134,12 +134,13 @@ class Authority:
                  "-subj", "/CN=onward interop CA", "-keyout", self._key,
                  "-out", self.anchor)
 
-    def certify(self, name):
+    def certify(self, name, rsa=False):
         """(certificate file, key file) for a host name."""
-        cert = os.path.join(self.folder, name + ".pem")
-        key = os.path.join(self.folder, name + ".key")
-        _openssl("req", "-x509", "-newkey", "ec",
-                 "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        kind = (["rsa:2048"] if rsa else
+                ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+        base = os.path.join(self.folder, name + (".rsa" if rsa else ""))
+        cert, key = base + ".pem", base + ".key"
+        _openssl("req", "-x509", "-newkey", *kind, "-nodes", "-days", "2",
                  "-CA", self.anchor, "-CAkey", self._key,
                  "-subj", "/CN=" + name,
                  "-addext", "subjectAltName=DNS:" + name,
