@@ -8,6 +8,7 @@
 
 enum {
     LINE = 78,                    /* RFC 5322 section 2.1.1 */
+    LINE_MOST = 998,              /* the same */
     WORD_LINE = 76,               /* with an encoded word: RFC 2047 section 2 */
     WORD_MAX = 75,                /* an encoded word */
     WORD_FRAME = 12,              /* =?UTF-8?Q? and ?= */
@@ -46,6 +47,7 @@ void onward_mime__write_name(struct onward_mime__writer *w,
 {
     w->column = 0;
     w->has_word = false;
+    w->is_first = true;
     put(w, name);
     put(w, ONWARD_STR(":"));
 }
@@ -65,8 +67,13 @@ static void put_blank_piece(struct onward_mime__writer *w,
                             struct onward_str blanks, struct onward_str piece)
 {
     size_t line = w->has_word ? WORD_LINE : LINE;
+    size_t len = blanks.len + piece.len;
+    /* No line of a name alone, which some take for an empty field, where the
+     * next one would be too long as well. */
+    bool stays = w->is_first && len > line && w->column + len <= LINE_MOST;
 
-    if (w->column > 1 && w->column + blanks.len + piece.len > line)
+    w->is_first = false;
+    if (w->column > 1 && w->column + len > line && !stays)
         fold(w);
     put(w, blanks);
     put(w, piece);
@@ -151,6 +158,7 @@ static void put_word(struct onward_mime__writer *w, struct onward_str s, bool q)
     onward_core__buf_add_text(w->out, "?=");
     w->column += w->out->len - before;
     w->has_word = true;
+    w->is_first = false;
 }
 
 /* blanks, and s as encoded words, one a line but for the first. */
@@ -468,6 +476,16 @@ static void put_quoted(struct onward_mime__writer *w, const char *name,
     put(w, ONWARD_STR("\""));
 }
 
+/* A token that nobody takes for a form of RFC 2231: `'` and `*` are quoted. */
+static bool is_plain_token(struct onward_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (!is_attribute_char((unsigned char)s.data[i]))
+            return false;
+    }
+    return s.len > 0;
+}
+
 /* Visible ASCII that nobody takes for an encoded word. */
 static bool is_plain_value(struct onward_str s)
 {
@@ -489,7 +507,7 @@ void onward_mime__write_param(struct onward_mime__writer *w, const char *name,
     for (size_t i = 0; i < value.len; i++)
         len += value.data[i] == '"' || value.data[i] == '\\';
     if (len < LINE - 2 && is_plain_value(value)) {
-        if (!onward_mime__is_token(value)) {
+        if (!is_plain_token(value)) {
             put_quoted(w, name, value, len);
             return;
         }

@@ -12,6 +12,7 @@ struct onward_mime__writer {
     size_t column;
     bool allow_utf8; /* no encoded words */
     bool has_word;   /* the line holds an encoded word */
+    bool is_first;   /* nothing stands behind the name */
 };
 
 /* "Name:". */

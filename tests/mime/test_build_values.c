@@ -435,7 +435,7 @@ static void test_fields_with_a_form_stay(void **state)
     message = t_message(b);
     field = field_of(message, "List-Unsubscribe");
     snprintf(value, sizeof(value),
-             "List-Unsubscribe:\r\n %s%s>,\r\n\t<mailto:u@example.com>", url,
+             "List-Unsubscribe: %s%s>,\r\n\t<mailto:u@example.com>", url,
              tail);
     assert_string_equal(field, value);
     free(field);

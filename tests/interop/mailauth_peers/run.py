@@ -132,7 +132,7 @@ def read_rows(path, wants_arc):
     """Of signatures, or of chains: their classes begin with "arc"."""
     for at, line in enumerate(path.read_text().splitlines(), 1):
         line = line.strip()
-        if not line or line.startswith(("#", "mime ")):
+        if not line or line.startswith(("#", "mime ", "built ")):
             continue
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) != 6 or not cells[5]:
