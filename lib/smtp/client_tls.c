@@ -6,30 +6,43 @@
 
 /* ---- Options ----------------------------------------------------------- */
 
-/* The caller's demand, its names too, in the session's arena. */
+static int copy_texts(struct onward_arena *arena,
+                      const struct onward_str **texts, size_t count)
+{
+    struct onward_str *own;
+    int err = 0;
+
+    if (count == 0)
+        return 0;
+    if (*texts == NULL)
+        return ONWARD_EINVAL;
+    own = onward_core__arena_array(arena, count, sizeof(*own));
+    if (own == NULL)
+        return ONWARD_ENOMEM;
+    for (size_t i = 0; err == 0 && i < count; i++)
+        err = onward_core__arena_dup(arena, (*texts)[i], &own[i]);
+    *texts = own;
+    return err;
+}
+
+/* The caller's demand, with all it points to, in the session's arena. */
 static int copy_demand(struct onward_smtp_client *c,
                        const struct onward_tls_demand *demand)
 {
     struct onward_tls_demand own;
-    struct onward_str *names;
     int err = onward_core__opts_load(&own, sizeof(own), demand);
 
     if (err != 0)
         return err;
-    if (own.level > ONWARD_TLS_VERIFIED)
+    if (own.level > ONWARD_TLS_DANE)
         return ONWARD_EINVAL;
     if (own.level == ONWARD_TLS_DEFAULT)
         own.level = ONWARD_TLS_VERIFIED;
     err = onward_core__arena_dup(&c->arena, own.server_name, &own.server_name);
-    if (err == 0 && own.name_count != 0) {
-        names =
-            onward_core__arena_array(&c->arena, own.name_count, sizeof(*names));
-        if (names == NULL)
-            return ONWARD_ENOMEM;
-        for (size_t i = 0; err == 0 && i < own.name_count; i++)
-            err = onward_core__arena_dup(&c->arena, own.names[i], &names[i]);
-        own.names = names;
-    }
+    if (err == 0)
+        err = copy_texts(&c->arena, &own.names, own.name_count);
+    if (err == 0)
+        err = copy_texts(&c->arena, &own.tlsa, own.tlsa_count);
     c->demand = own;
     return err;
 }
@@ -59,6 +72,10 @@ int onward_smtp__tls_load(struct onward_smtp_client *c,
     if (config == NULL || onward_tls__config_is_server(config))
         return ONWARD_EINVAL;
     if (c->demand.level == ONWARD_TLS_VERIFIED && c->demand.name_count == 0)
+        return ONWARD_EINVAL;
+    /* What the records are is looked at when TLS begins; that there are any,
+     * now. */
+    if ((c->demand.level == ONWARD_TLS_DANE) != (c->demand.tlsa_count > 0))
         return ONWARD_EINVAL;
     c->opts.tls = onward_tls_config_ref(config);
     return 0;

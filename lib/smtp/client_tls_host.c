@@ -9,10 +9,12 @@ static int own_texts(struct onward_smtp_client *c,
                      struct onward_tls_facts *facts)
 {
     struct onward_str *const texts[] = {
-        &facts->version,       &facts->cipher,        &facts->server_name,
-        &facts->alpn,          &facts->verified_name, &facts->peer_subject,
-        &facts->peer_issuer,   &facts->peer_sha256,   &facts->binding_exporter,
-        &facts->binding_unique, &facts->binding_end_point};
+        &facts->version,          &facts->cipher,
+        &facts->server_name,      &facts->alpn,
+        &facts->verified_name,    &facts->peer_subject,
+        &facts->peer_issuer,      &facts->peer_sha256,
+        &facts->binding_exporter, &facts->binding_unique,
+        &facts->binding_end_point};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         int err = onward_core__arena_dup(&c->arena, *texts[i], texts[i]);
@@ -59,7 +61,7 @@ static enum onward_tls_failure
 why_unverified(const struct onward_tls_facts *facts)
 {
     if (facts->cert_failure == ONWARD_TLS_OK ||
-        facts->cert_failure > ONWARD_TLS_INTERNAL)
+        facts->cert_failure > ONWARD_TLS__FAILURE_LAST)
         return ONWARD_TLS_UNTRUSTED;
     return (enum onward_tls_failure)facts->cert_failure;
 }
@@ -75,7 +77,7 @@ int onward_smtp_client_tls_done(struct onward_smtp_client *client,
     err = keep_facts(client, facts == NULL ? &nothing : facts);
     if (err != 0)
         return err;
-    if (client->demand.level == ONWARD_TLS_VERIFIED &&
+    if (client->demand.level >= ONWARD_TLS_VERIFIED &&
         client->host_facts->is_verified != 1) {
         onward_smtp__tls_end(client, why_unverified(client->host_facts));
         return 0;
@@ -89,7 +91,7 @@ int onward_smtp_client_tls_failed(struct onward_smtp_client *client,
 {
     if (!is_awaited(client))
         return ONWARD_ESTATE;
-    if (failure <= ONWARD_TLS_OK || failure > ONWARD_TLS_INTERNAL)
+    if (failure <= ONWARD_TLS_OK || failure > (int)ONWARD_TLS__FAILURE_LAST)
         return ONWARD_EINVAL;
     onward_smtp__tls_end(client, (enum onward_tls_failure)failure);
     return 0;

@@ -135,6 +135,8 @@ int onward_tls__facts_collect(struct onward_tls__filter *f)
     facts->is_verified = f->was_verified && f->cert_failure == ONWARD_TLS_OK;
     if (f->verified != NULL)
         facts->verified_name = f->verified->name;
+    if (f->verified_tlsa != NULL)
+        facts->verified_tlsa = f->verified_tlsa->rdata;
     return 0;
 }
 

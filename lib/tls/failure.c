@@ -57,6 +57,20 @@ static const struct words {
                             "certificate-not-trusted"},
     [ONWARD_TLS_INTERNAL] = {"internal", "TLS failed on our own side",
                              "validation-failure"},
+    [ONWARD_TLS_TLSA_MISMATCH] = {"tlsa-mismatch",
+                                  "The certificate is that of no TLSA record",
+                                  "validation-failure"},
+    [ONWARD_TLS_TLSA_INVALID] = {"tlsa-invalid",
+                                 "None of the TLSA records is usable",
+                                 "tlsa-invalid"},
+    [ONWARD_TLS_DNSSEC_INVALID] =
+        {"dnssec-invalid",
+         "DNS gave no answer about TLSA records that could be validated",
+         "dnssec-invalid"},
+    [ONWARD_TLS_DANE_REQUIRED] =
+        {"dane-required",
+         "DANE is demanded, but there are no validated TLSA records",
+         "dane-required"},
 };
 
 static const struct words unknown = {"unknown", "Unknown TLS failure",

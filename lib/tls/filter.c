@@ -346,6 +346,38 @@ static int load_name(struct onward_tls__filter *f, struct onward_str name,
     return ret == ONWARD_ESYNTAX ? ONWARD_EINVAL : ret;
 }
 
+static int load_tlsa(struct onward_tls__filter *f,
+                     const struct onward_tls_demand *demand)
+{
+    size_t left = ONWARD_TLS__TLSA_OCTETS_MAX;
+
+    /* Records without the level that looks at them would be a false comfort. */
+    if (demand->level != ONWARD_TLS_DANE)
+        return demand->tlsa_count == 0 ? 0 : ONWARD_EINVAL;
+    if (demand->tlsa_count == 0 || demand->tlsa == NULL ||
+        demand->tlsa_count > ONWARD_TLS__TLSA_MAX)
+        return ONWARD_EINVAL;
+    f->tlsa = onward_core__arena_array(&f->arena, demand->tlsa_count,
+                                       sizeof(*f->tlsa));
+    if (f->tlsa == NULL)
+        return ONWARD_ENOMEM;
+    for (; f->tlsa_count < demand->tlsa_count; f->tlsa_count++) {
+        struct onward_str rdata = demand->tlsa[f->tlsa_count];
+        int ret;
+
+        if (rdata.len > left)
+            return ONWARD_EINVAL;
+        left -= rdata.len;
+        ret = onward_core__arena_dup(&f->arena, rdata, &rdata);
+        if (ret < 0)
+            return ret;
+        if (onward_tls__tlsa_read(rdata, &f->tlsa[f->tlsa_count]) !=
+            ONWARD_TLS__TLSA_OK)
+            return ONWARD_EINVAL;
+    }
+    return 0;
+}
+
 /* server_name out: what to ask for, empty for nothing. */
 static int load_demand(struct onward_tls__filter *f,
                        const struct onward_tls_demand *given,
@@ -358,11 +390,14 @@ static int load_demand(struct onward_tls__filter *f,
         return ret;
     if (demand.level == ONWARD_TLS_DEFAULT)
         demand.level = ONWARD_TLS_VERIFIED;
-    if (demand.level == ONWARD_TLS_NONE || demand.level > ONWARD_TLS_VERIFIED ||
+    if (demand.level == ONWARD_TLS_NONE || demand.level > ONWARD_TLS_DANE ||
         demand.name_count > REFS_MAX ||
         (demand.name_count > 0 && demand.names == NULL))
         return ONWARD_EINVAL;
     f->level = (enum onward_tls_level)demand.level;
+    ret = load_tlsa(f, &demand);
+    if (ret < 0)
+        return ret;
     if (demand.name_count > 0) {
         f->refs = onward_core__arena_array(&f->arena, demand.name_count,
                                            sizeof(*f->refs));

@@ -15,8 +15,9 @@
 enum {
     ONWARD_TLS_CHAIN_MAX = 16,     /* certificates of a peer that we look at */
     ONWARD_TLS_FLIGHT_MAX = 65536, /* one handshake message, in octets */
-    ONWARD_TLS_ARENA_MAX = 65536,  /* demand and facts of one connection */
-    ONWARD_TLS_DN_MAX = 1024       /* subject and issuer in the facts */
+    /* Demand and facts of one connection. */
+    ONWARD_TLS_ARENA_MAX = 65536 + ONWARD_TLS__TLSA_OCTETS_MAX,
+    ONWARD_TLS_DN_MAX = 1024 /* subject and issuer in the facts */
 };
 
 struct onward_tls_config {
@@ -50,6 +51,8 @@ struct onward_tls__filter {
     enum onward_tls_level level;
     struct onward_tls__ref *refs;
     size_t ref_count;
+    struct onward_tls__tlsa *tlsa;
+    size_t tlsa_count;
 
     /* Valid inside a call of the channel only. */
     struct onward_channel *ch;
@@ -63,6 +66,7 @@ struct onward_tls__filter {
     bool was_verified; /* the verify callback ran to its end */
     enum onward_tls_failure cert_failure;
     const struct onward_tls__ref *verified;
+    const struct onward_tls__tlsa *verified_tlsa;
     enum onward_tls_failure failure;
     struct onward_tls_facts facts;
 };
@@ -71,6 +75,27 @@ struct onward_tls__filter {
 const struct onward_tls__ref *
 onward_tls__find_name(gnutls_x509_crt_t crt, const struct onward_tls__ref *refs,
                       size_t ref_count);
+
+/* What the peer sent, and the path through it that is looked at. */
+struct onward_tls__chain {
+    gnutls_x509_crt_t sent[ONWARD_TLS_CHAIN_MAX];
+    unsigned sent_count;
+    gnutls_x509_crt_t path[ONWARD_TLS_CHAIN_MAX];
+    unsigned path_count;
+};
+
+enum onward_tls_failure onward_tls__check_time(gnutls_x509_crt_t crt,
+                                               int64_t now_s);
+/* Signatures, constraints, purposes and times of a path into trust; not the
+ * times of the anchor, and no names. */
+enum onward_tls_failure onward_tls__chain_judge(struct onward_tls__chain *c,
+                                                gnutls_x509_trust_list_t trust,
+                                                int64_t now_s, bool is_server);
+/* By the TLSA records of the demand; raw is what c->sent was read from. Sets
+ * verified_tlsa, and verified where a name was looked for. */
+enum onward_tls_failure onward_tls__judge_dane(struct onward_tls__filter *f,
+                                               struct onward_tls__chain *c,
+                                               const gnutls_datum_t *raw);
 
 /* Judge the peer's chain; sets cert_failure and verified. */
 void onward_tls__verify(struct onward_tls__filter *f);

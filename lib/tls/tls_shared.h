@@ -15,12 +15,14 @@
 
 struct onward_tls__filter;
 
+enum { ONWARD_TLS__FAILURE_LAST = ONWARD_TLS_DANE_REQUIRED };
+
 /*
  * Start TLS in ch (RFC 3207 section 4, or at once for implicit TLS). demand is
  * for clients and may be NULL (ONWARD_TLS_VERIFIED without a name: fails); it
- * is copied. 0; ONWARD_EINVAL (demand has level NONE or a name that is none,
- * or is given to a server), ONWARD_ESTATE (the channel has TLS or closes),
- * ONWARD_ENOMEM, ONWARD_ECRYPTO.
+ * is copied. 0; ONWARD_EINVAL (demand has level NONE, a name that is none or a
+ * TLSA record that is not usable, or is given to a server), ONWARD_ESTATE (the
+ * channel has TLS or closes), ONWARD_ENOMEM, ONWARD_ECRYPTO.
  */
 ONWARD_USE_RESULT int onward_tls__plug(struct onward_channel *ch,
                                        struct onward_tls_config *config,
@@ -48,5 +50,53 @@ onward_tls__facts_give(const struct onward_tls_facts *facts,
  */
 bool onward_tls__name_covers(struct onward_str presented,
                              struct onward_str host);
+
+/* ---- TLSA records (RFC 6698 section 2.1) -------------------------------- */
+
+enum {
+    ONWARD_TLS__TLSA_MAX = 32,           /* records of a demand */
+    ONWARD_TLS__TLSA_OCTETS_MAX = 65536, /* of all of them */
+    ONWARD_TLS__TLSA_TA = 2,
+    ONWARD_TLS__TLSA_EE = 3,
+    ONWARD_TLS__TLSA_CERT = 0,
+    ONWARD_TLS__TLSA_SPKI = 1,
+    ONWARD_TLS__TLSA_FULL = 0,
+    ONWARD_TLS__TLSA_SHA256 = 1,
+    ONWARD_TLS__TLSA_SHA512 = 2,
+    ONWARD_TLS__SHA256_LEN = 32,
+    ONWARD_TLS__SHA512_LEN = 64
+};
+
+enum onward_tls__tlsa_fault {
+    ONWARD_TLS__TLSA_OK = 0,
+    ONWARD_TLS__TLSA_SHORT,    /* less than three octets and data */
+    ONWARD_TLS__TLSA_USAGE,    /* neither DANE-TA nor DANE-EE */
+    ONWARD_TLS__TLSA_SELECTOR, /* unknown */
+    ONWARD_TLS__TLSA_MATCHING, /* unknown */
+    ONWARD_TLS__TLSA_LENGTH,   /* the digest has another */
+    ONWARD_TLS__TLSA_DATA      /* no certificate, or no public key */
+};
+
+struct onward_tls__tlsa {
+    struct onward_str rdata; /* whole; the rest points into it */
+    uint8_t usage, selector, matching;
+    struct onward_str data;
+};
+
+/* Take it apart (as far as it goes) and say whether SMTP can use it (RFC 7672
+ * section 3.1). Out fields of a record that is too short are 0. */
+enum onward_tls__tlsa_fault onward_tls__tlsa_read(struct onward_str rdata,
+                                                  struct onward_tls__tlsa *out);
+/* The subjectPublicKeyInfo inside a certificate, octet for octet as it stands
+ * there; empty: that is no certificate. */
+struct onward_str onward_tls__spki(struct onward_str cert_der);
+/* SHA-256 or SHA-512 of s; out has room for ONWARD_TLS__SHA512_LEN. The
+ * length, or 0: no such matching type, or GnuTLS failed. */
+size_t onward_tls__tlsa_digest(struct onward_str s, unsigned matching,
+                               unsigned char *out);
+/* The first certificate of a PEM text, or a DER one, as DER. 0; ONWARD_ESYNTAX,
+ * ONWARD_ENOMEM, ONWARD_ELIMIT (der's). */
+ONWARD_USE_RESULT int onward_tls__cert_read(struct onward_str text,
+                                            struct onward_buf *der);
 
 #endif

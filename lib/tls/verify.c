@@ -8,14 +8,8 @@
  */
 #include "tls/tls_priv.h"
 
-struct chain {
-    gnutls_x509_crt_t sent[ONWARD_TLS_CHAIN_MAX];
-    unsigned sent_count;
-    gnutls_x509_crt_t path[ONWARD_TLS_CHAIN_MAX];
-    unsigned path_count;
-};
-
-static enum onward_tls_failure check_time(gnutls_x509_crt_t crt, int64_t now_s)
+enum onward_tls_failure onward_tls__check_time(gnutls_x509_crt_t crt,
+                                               int64_t now_s)
 {
     int64_t from = (int64_t)gnutls_x509_crt_get_activation_time(crt);
     int64_t to = (int64_t)gnutls_x509_crt_get_expiration_time(crt);
@@ -41,7 +35,7 @@ static bool has_anchor(gnutls_x509_trust_list_t trust, gnutls_x509_crt_t crt)
 
 /* The sent certificate that may have signed crt, among those not yet on the
  * path and, unless any_time, within their times; NULL if there is none. */
-static gnutls_x509_crt_t find_issuer(const struct chain *c,
+static gnutls_x509_crt_t find_issuer(const struct onward_tls__chain *c,
                                      gnutls_x509_crt_t crt, int64_t now_s,
                                      bool any_time)
 {
@@ -52,14 +46,16 @@ static gnutls_x509_crt_t find_issuer(const struct chain *c,
             is_used = is_used || c->path[j] == c->sent[i];
         if (is_used || gnutls_x509_crt_check_issuer(crt, c->sent[i]) == 0)
             continue;
-        if (any_time || check_time(c->sent[i], now_s) == ONWARD_TLS_OK)
+        if (any_time ||
+            onward_tls__check_time(c->sent[i], now_s) == ONWARD_TLS_OK)
             return c->sent[i];
     }
     return NULL;
 }
 
-static void build_path(struct chain *c, gnutls_x509_trust_list_t trust,
-                       int64_t now_s, bool any_time)
+static void build_path(struct onward_tls__chain *c,
+                       gnutls_x509_trust_list_t trust, int64_t now_s,
+                       bool any_time)
 {
     gnutls_x509_crt_t at = c->sent[0];
 
@@ -82,7 +78,7 @@ static enum onward_tls_failure failure_of(unsigned status)
     return status == 0 ? ONWARD_TLS_OK : ONWARD_TLS_BAD_CERT;
 }
 
-static enum onward_tls_failure verify_path(const struct chain *c,
+static enum onward_tls_failure verify_path(const struct onward_tls__chain *c,
                                            gnutls_x509_trust_list_t trust,
                                            bool is_server)
 {
@@ -106,41 +102,54 @@ static enum onward_tls_failure verify_path(const struct chain *c,
     return failure_of(status);
 }
 
-static enum onward_tls_failure judge_chain(struct onward_tls__filter *f,
-                                           struct chain *c)
+enum onward_tls_failure onward_tls__chain_judge(struct onward_tls__chain *c,
+                                                gnutls_x509_trust_list_t trust,
+                                                int64_t now_s, bool is_server)
 {
-    int64_t now_s = onward_core__now_s(f->ctx);
-    enum onward_tls_failure time = check_time(c->sent[0], now_s), got;
-    gnutls_x509_trust_list_t trust;
+    enum onward_tls_failure time, got;
 
-    gnutls_certificate_get_trust_list(f->config->cred, &trust);
+    time = onward_tls__check_time(c->sent[0], now_s);
     build_path(c, trust, now_s, false);
-    got = verify_path(c, trust, f->config->is_server);
+    got = verify_path(c, trust, is_server);
     if (got == ONWARD_TLS_UNTRUSTED) {
         /* If only the times are in the way, say so. */
         build_path(c, trust, now_s, true);
-        if (verify_path(c, trust, f->config->is_server) == ONWARD_TLS_OK) {
+        if (verify_path(c, trust, is_server) == ONWARD_TLS_OK) {
             for (unsigned i = 0; time == ONWARD_TLS_OK && i < c->path_count;
                  i++)
-                time = check_time(c->path[i], now_s);
+                time = onward_tls__check_time(c->path[i], now_s);
             return time == ONWARD_TLS_OK ? got : time;
         }
     }
-    if (got != ONWARD_TLS_OK || time != ONWARD_TLS_OK)
-        return got != ONWARD_TLS_OK ? got : time;
-    if (f->config->is_server)
-        return ONWARD_TLS_OK;
+    return got != ONWARD_TLS_OK ? got : time;
+}
+
+static enum onward_tls_failure judge(struct onward_tls__filter *f,
+                                     struct onward_tls__chain *c,
+                                     const gnutls_datum_t *raw)
+{
+    enum onward_tls_failure got;
+    gnutls_x509_trust_list_t trust;
+
+    if (f->level == ONWARD_TLS_DANE)
+        return onward_tls__judge_dane(f, c, raw);
+    gnutls_certificate_get_trust_list(f->config->cred, &trust);
+    got = onward_tls__chain_judge(c, trust, onward_core__now_s(f->ctx),
+                                  f->config->is_server);
+    if (got != ONWARD_TLS_OK || f->config->is_server)
+        return got;
     f->verified = onward_tls__find_name(c->sent[0], f->refs, f->ref_count);
     return f->verified != NULL ? ONWARD_TLS_OK : ONWARD_TLS_NAME_MISMATCH;
 }
 
 void onward_tls__verify(struct onward_tls__filter *f)
 {
-    struct chain c = {.sent_count = 0};
+    struct onward_tls__chain c = {.sent_count = 0};
     unsigned count = 0;
     const gnutls_datum_t *raw = NULL;
 
     f->verified = NULL;
+    f->verified_tlsa = NULL;
     f->cert_failure = ONWARD_TLS_NO_CERT;
     if (gnutls_certificate_type_get2(f->session, GNUTLS_CTYPE_PEERS) ==
         GNUTLS_CRT_X509)
@@ -163,7 +172,7 @@ void onward_tls__verify(struct onward_tls__filter *f)
     }
     /* What cannot be read behind the leaf may not be needed. */
     if (c.sent_count > 0)
-        f->cert_failure = judge_chain(f, &c);
+        f->cert_failure = judge(f, &c, raw);
     for (unsigned i = 0; i < c.sent_count; i++)
         gnutls_x509_crt_deinit(c.sent[i]);
 }
@@ -172,7 +181,7 @@ bool onward_tls__must_verify(const struct onward_tls__filter *f)
 {
     if (f->config->is_server)
         return f->config->ask_client == ONWARD_TLS_ASK_REQUIRED;
-    return f->level == ONWARD_TLS_VERIFIED;
+    return f->level >= ONWARD_TLS_VERIFIED;
 }
 
 int onward_tls__verify_callback(gnutls_session_t session)

@@ -73,10 +73,12 @@ static void test_failure_words(void **state)
 {
     static const char *const types[] = {
         "starttls-not-supported", "certificate-host-mismatch",
-        "certificate-expired", "certificate-not-trusted", "validation-failure"};
+        "certificate-expired",    "certificate-not-trusted",
+        "validation-failure",     "tlsa-invalid",
+        "dnssec-invalid",         "dane-required"};
 
     (void)state;
-    for (int i = -1; i <= ONWARD_TLS_INTERNAL + 1; i++) {
+    for (int i = -1; i <= ONWARD_TLS_DANE_REQUIRED + 1; i++) {
         const char *report = onward_tls_failure_report(i);
         bool known = i == ONWARD_TLS_OK && report[0] == '\0';
 
@@ -85,7 +87,7 @@ static void test_failure_words(void **state)
         assert_true(known);
         assert_true(strlen(onward_tls_failure_name(i)) > 1);
         assert_true(strlen(onward_tls_failure_text(i)) > 10);
-        for (int j = 0; j < i && i <= ONWARD_TLS_INTERNAL; j++)
+        for (int j = 0; j < i && i <= ONWARD_TLS_DANE_REQUIRED; j++)
             assert_string_not_equal(onward_tls_failure_name(i),
                                     onward_tls_failure_name(j));
     }
@@ -99,6 +101,14 @@ static void test_failure_words(void **state)
                         "certificate-not-trusted");
     assert_string_equal(onward_tls_failure_report(ONWARD_TLS_NOT_OFFERED),
                         "starttls-not-supported");
+    assert_string_equal(onward_tls_failure_report(ONWARD_TLS_TLSA_MISMATCH),
+                        "validation-failure");
+    assert_string_equal(onward_tls_failure_report(ONWARD_TLS_TLSA_INVALID),
+                        "tlsa-invalid");
+    assert_string_equal(onward_tls_failure_report(ONWARD_TLS_DNSSEC_INVALID),
+                        "dnssec-invalid");
+    assert_string_equal(onward_tls_failure_report(ONWARD_TLS_DANE_REQUIRED),
+                        "dane-required");
     assert_string_equal(onward_tls_failure_name(999), "unknown");
     assert_string_equal(onward_tls_failure_name(INT32_MIN), "unknown");
 }
