@@ -118,12 +118,19 @@ class World:
             re.sub(r"\W", "", p) for p in packages))
         if not os.path.isdir(folder + "/node_modules"):
             os.makedirs(folder, exist_ok=True)
-            got = subprocess.run(
-                ["npm", "install", "--prefix", folder, "--no-audit",
-                 "--no-fund", "--ignore-scripts", *packages],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                timeout=120)
-            if got.returncode != 0:
+            # A mirror may lack what was published last, so look back then.
+            before = time.strftime("%Y-%m-%d",
+                                   time.gmtime(time.time() - 45 * 86400))
+            for more in ([], ["--before=" + before]):
+                got = subprocess.run(
+                    ["npm", "install", "--prefix", folder, "--no-audit",
+                     "--no-fund", "--ignore-scripts", "--omit=optional", *more,
+                     *packages],
+                    stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                    timeout=120)
+                if got.returncode == 0:
+                    break
+            else:
                 why = re.findall(r"npm error (?:notarget )?(.*)", got.stderr)
                 raise Skip(f"npm install {' '.join(packages)}: " +
                            (why[1] if len(why) > 1 else "failed"))

@@ -4,7 +4,8 @@ there is LMTP only; a server's `lacks` says of a column why there is nothing to
 run, and how that is known."""
 import json
 import os
-import sys
+import shutil
+import socket
 
 from matrix import NAME, PASSWORD, TOKEN, USER, Skip
 from matrix_mta import EximServer, PostfixServer
@@ -44,7 +45,7 @@ class Server:
             wait_for(f"{self.name} to greet", up, 20)
         except Failed as e:
             self.process.stop()
-            raise Skip(f"{e} {self.process.tail()}") from None
+            raise Failed(f"{e} {self.process.tail()}") from None
         return self
 
     def __exit__(self, *_):
@@ -85,7 +86,6 @@ class Server:
 
 
 def greets_at(port):
-    import socket
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as s:
             s.settimeout(5)
@@ -146,5 +146,40 @@ class SmtpServer(Server):
         return self.release
 
 
+class Haraka(Server):
+    name = "Haraka"
+    lacks = {"LMTP": "Haraka hands mail on by LMTP and takes none by it"}
+
+    def prepare(self):
+        modules = self.world.npm("Haraka@3")
+        with open(modules + "/Haraka/package.json") as f:
+            self.release = json.load(f)["version"]
+        self.port, self.tls_port, _ = three_ports()
+        cert, key = self.world.identity
+        for folder in ("config", "plugins"):
+            os.makedirs(os.path.join(self.folder, folder))
+        shutil.copy(HERE + "/matrix_peers/haraka_keep.js",
+                    self.folder + "/plugins/keep.js")
+        for name, text in (
+                ("smtp.ini", f"listen=127.0.0.1:{self.port},"
+                 f"127.0.0.1:{self.tls_port}\nsmtps_port={self.tls_port}\n"),
+                ("connection.ini", "[main]\nsmtputf8=true\n[message]\n"
+                 "[haproxy]\n[headers]\n[max]\n[uuid]\n"),
+                ("plugins", "tls\nauth/flat_file\nkeep\n"),
+                ("me", NAME + "\n"),
+                ("tls.ini", f"key={key}\ncert={cert}\n"),
+                ("auth_flat_file.ini",
+                 f"[core]\nmethods=PLAIN,LOGIN\n[users]\n"
+                 f"{USER}={PASSWORD}\n")):
+            with open(f"{self.folder}/config/{name}", "w") as f:
+                f.write(text)
+        return (["node", modules + "/Haraka/bin/haraka", "-c", self.folder],
+                dict(os.environ, NODE_PATH=modules, KEEP_FOLDER=self.folder))
+
+    def version(self):
+        return self.release
+
+
 PEERS = {peer.name: peer for peer in
-         (PostfixServer, EximServer, OpenSmtpdServer, Dovecot, Aiosmtpd, SmtpServer)}
+         (PostfixServer, EximServer, OpenSmtpdServer, Dovecot, Aiosmtpd, SmtpServer,
+          Haraka)}
