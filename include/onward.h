@@ -13,6 +13,7 @@
 #include <onward/key.h>
 #include <onward/mime.h>
 #include <onward/mime_builder.h>
+#include <onward/mime_report.h>
 #include <onward/mime_text.h>
 #include <onward/mime_parser.h>
 #include <onward/dns.h>
