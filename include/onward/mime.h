@@ -521,7 +521,7 @@ enum onward_edit_change_kind {
     ONWARD_EDIT_FIELD_ADDED = 1,
     ONWARD_EDIT_FIELD_CUT = 2,
     ONWARD_EDIT_FIELD_REPLACED = 3,
-    ONWARD_EDIT_PART_DROPPED = 4,
+    ONWARD_EDIT_PART_DROPPED = 4, /**< twice, where it is two runs */
     ONWARD_EDIT_PART_REPLACED = 5,
     ONWARD_EDIT_PART_ADDED = 6,
     ONWARD_EDIT_TEXT_EXTENDED = 7, /**< a footer behind the text */
@@ -544,7 +544,8 @@ struct onward_edit_change {
 
 /**
  * The log: what was changed so far, in the order of the calls; fields that were
- * cut stand last, in their order.
+ * cut stand last, in their order. The message has grown by what was added, less
+ * what was removed.
  *
  * @since 0.1
  */

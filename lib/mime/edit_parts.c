@@ -183,8 +183,9 @@ static int drop_first(struct onward_edit *e, size_t part)
     if (next == p->next)
         return change(e, ONWARD_EDIT_PART_DROPPED, part, p->offset,
                       e->places[next].offset, ONWARD_STR(""));
-    err = onward_mime__edit_splice(e, e->places[e->places[next].before].end,
-                                   e->places[next].offset, ONWARD_STR(""));
+    err = change(e, ONWARD_EDIT_PART_DROPPED, part,
+                 e->places[e->places[next].before].end, e->places[next].offset,
+                 ONWARD_STR(""));
     return err != 0 ? err
                     : change(e, ONWARD_EDIT_PART_DROPPED, part, p->offset,
                              p->end, ONWARD_STR(""));

@@ -265,6 +265,22 @@ static int apply(struct onward_edit *e, const struct op *op)
     }
 }
 
+/* The log accounts for each octet. */
+static void check_sum(struct set *s)
+{
+    const struct onward_source *table;
+    uint64_t len = s->source.len;
+
+    for (size_t i = 0; i < onward_edit_change_count(s->edit); i++) {
+        struct onward_edit_change c = {.size = sizeof(c)};
+
+        assert_int_equal(onward_edit_change_at(s->edit, i, &c), 0);
+        len += c.added - c.removed;
+    }
+    assert_int_equal(onward_edit_source(s->edit, &table), 0);
+    assert_int_equal(table->len, len);
+}
+
 static void check_row(const struct row *row, size_t step, bool waits)
 {
     struct t_world w = {0};
@@ -280,6 +296,7 @@ static void check_row(const struct row *row, size_t step, bool waits)
     assert_int_equal(err, 0);
     for (const struct op *op = row->ops; op->what != '\0'; op++)
         assert_int_equal(apply(s.edit, op), op->err);
+    check_sum(&s);
     got = result(&s, step);
     assert_string_equal(got, row->want);
     free(got);
