@@ -286,6 +286,257 @@ ONWARD_API const char *onward_mtasts_reason_text(int reason);
  */
 ONWARD_API const char *onward_mtasts_reason_report(int reason);
 
+/* ---- Policies in force ------------------------------------------------- */
+
+/** Finds, fetches and keeps the policies of domains. */
+struct onward_mtasts;
+
+/** resolver and store are required. */
+struct onward_mtasts_opts {
+    size_t size;
+    struct onward_resolver *resolver; /**< kept in memory */
+    /** Where policies and failures are kept, of the resolver's desk. What is in
+     * it decides: give one that outlasts the process. Kept in memory. */
+    struct onward_store *store;
+    /** A client's configuration with the trust anchors of the Web; it gets an
+     * owner more. NULL: onward_mtasts_fetch_new() is never called. */
+    struct onward_tls_config *tls;
+    size_t fetch_ms;    /**< of a fetch, all in all; default 60000 */
+    size_t failure_s;   /**< a host that failed is not asked again for so long,
+                           with the same id; default 300 */
+    size_t refresh_s;   /**< a policy this old is fetched anew while it is in
+                           force; default 86400 */
+    size_t max_fetches; /**< under way at once; default 1024 */
+    uint64_t log_id;    /**< 0: that of the desk */
+};
+
+/** What a host is asked to do. */
+struct onward_mtasts_request {
+    size_t size;
+    struct onward_str name; /**< the policy host, lower-case A-labels */
+    struct onward_str path; /**< for a host that does HTTP itself */
+    size_t port;            /**< 443 */
+    /** ip_count addresses that passed the filter, in the order to try them.
+     * Connect to one of these and no other. */
+    const struct onward_ip *ips;
+    size_t ip_count;
+};
+
+/** What the fetches ask their host, inside onward_desk_run() only. All may free
+ * the struct onward_mtasts and each lookup. */
+struct onward_mtasts_host {
+    size_t size;
+    void *user;
+    /**
+     * Connect to a policy host. Answer with that token, now or later:
+     * onward_mtasts_fetch_new() when there is a connection, or
+     * onward_mtasts_answer_reply() when you made the request yourself, or
+     * onward_mtasts_answer_error(). A negative return is an answer too: there
+     * is no connection. request is borrowed for the call. Required.
+     */
+    int (*connect)(void *user, uint64_t token,
+                   const struct onward_mtasts_request *request);
+    /** Nobody waits for that connection any more. May be NULL. */
+    void (*cancel)(void *user, uint64_t token);
+    /** May we connect there? 1 or 0. NULL: onward_ip_is_public(). */
+    int (*allow_address)(void *user, const struct onward_ip *ip);
+};
+
+/**
+ * Make one, for all domains.
+ *
+ * @param opts    borrowed for this call.
+ * @param host    borrowed for this call.
+ * @param mtasts  out: free with onward_mtasts_free().
+ * @return 0, or
+ *         ONWARD_EINVAL    no resolver, store or connect, store and resolver of
+ *                          two desks, or tls is for servers
+ *         ONWARD_EVERSION  a field this release does not know is not 0
+ *         ONWARD_ESTATE    the desk was freed
+ *         ONWARD_ENOMEM    out of memory
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int onward_mtasts_new(const struct onward_mtasts_opts *opts,
+                                 const struct onward_mtasts_host *host,
+                                 struct onward_mtasts **mtasts);
+
+/**
+ * End the caller's use. Fetches end, and lookups under way with
+ * ONWARD_MTASTS_REASON_CANCELED; the host's functions do not run any more,
+ * cancel not either. Allowed inside any callback.
+ *
+ * @param mtasts  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void onward_mtasts_free(struct onward_mtasts *mtasts);
+
+/** Fetches under way. @since 0.1 */
+ONWARD_API size_t onward_mtasts_fetch_count(const struct onward_mtasts *mtasts);
+
+/* ---- One domain -------------------------------------------------------- */
+
+/** The question what policy a domain has. */
+struct onward_mtasts_lookup;
+
+struct onward_mtasts_lookup_host {
+    size_t size;
+    void *user;
+    /** The verdict is there. Once, inside onward_desk_run(); may free all. */
+    void (*done)(void *user, struct onward_mtasts_lookup *lookup);
+};
+
+/**
+ * Ask for the policy in force of a domain: that of the recipients, never a
+ * domain above it, or the name of a smart host (RFC 8461 section 3.4).
+ *
+ * A policy that is kept, and that the record does not contradict, is there
+ * without a fetch. Where the record announces one that is not known the lookup
+ * waits for the fetch, up to its minute. Lookups of one domain share a fetch.
+ *
+ * @param domain  U-labels are welcome; copied. What can have no policy is a
+ *                verdict, no error.
+ * @param host    borrowed for this call; NULL: poll
+ *                onward_mtasts_lookup_verdict().
+ * @param lookup  out: free with onward_mtasts_lookup_free().
+ * @return 0, ONWARD_EINVAL, ONWARD_EVERSION, ONWARD_ESTATE (mtasts or its desk
+ *         was freed) or ONWARD_ENOMEM.
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_mtasts_lookup_new(struct onward_mtasts *mtasts, struct onward_str domain,
+                         const struct onward_mtasts_lookup_host *host,
+                         struct onward_mtasts_lookup **lookup);
+
+/**
+ * Allowed inside any callback. A fetch goes on without it.
+ *
+ * @param lookup  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void onward_mtasts_lookup_free(struct onward_mtasts_lookup *lookup);
+
+/** How a lookup stands. */
+enum onward_mtasts_status {
+    ONWARD_MTASTS_PENDING = 0,
+    ONWARD_MTASTS_NO_POLICY = 1, /**< deliver as if there were no MTA-STS;
+                                    reason says why */
+    ONWARD_MTASTS_POLICY = 2     /**< policy is in force */
+};
+
+/** The caller sets size; at most so much is written. */
+struct onward_mtasts_verdict {
+    size_t size;
+    size_t status;                             /**< enum onward_mtasts_status */
+    const struct onward_mtasts_policy *policy; /**< NULL: none */
+    struct onward_str id; /**< of the record that the policy was fetched for */
+    /** enum onward_mtasts_reason: why there is no policy, or why one that was
+     * kept could not be confirmed or replaced and is in force all the same. */
+    size_t reason;
+    size_t flaw;        /**< enum onward_mtasts_flaw of a bad record or policy;
+                           0 where it is not known any more */
+    size_t offset;      /**< where in it */
+    size_t http_status; /**< with ONWARD_MTASTS_REASON_STATUS */
+    size_t tls_failure; /**< enum onward_tls_failure, with
+                           ONWARD_MTASTS_REASON_TLS */
+    size_t is_cached;   /**< 1: the policy was not fetched for this lookup */
+    size_t is_remembered; /**< 1: the fetch failed before, and it is too soon to
+                             try again */
+    int64_t fetched_s;    /**< of the policy, since 1970 */
+    int64_t expires_s;    /**< it is in force until then */
+};
+
+/**
+ * What came of it.
+ *
+ * @param verdict  out; what it points to is borrowed from lookup.
+ * @return 0 or ONWARD_EINVAL (verdict->size is too small).
+ * @since 0.1
+ */
+ONWARD_API int
+onward_mtasts_lookup_verdict(const struct onward_mtasts_lookup *lookup,
+                             struct onward_mtasts_verdict *verdict);
+
+/* ---- Connections ------------------------------------------------------- */
+
+/**
+ * One request for a policy, over a connection that the host has made: TLS from
+ * the first octet, and the certificate must have the name of the policy host
+ * (RFC 8461 section 3.3).
+ */
+struct onward_mtasts_fetch;
+
+/**
+ * There is a connection to one of the addresses asked for. Move octets between
+ * it and the channel until that wants to be closed, close it, and free the
+ * fetch.
+ *
+ * @param desk   where the token was taken.
+ * @param token  of connect.
+ * @param fetch  out: free with onward_mtasts_fetch_free(); its channel dies
+ * with it.
+ * @return 0, or
+ *         ONWARD_ESTALE  nobody waits for that token
+ *         ONWARD_ESTATE  there is no TLS configuration; the token stays open
+ *         ONWARD_ENOMEM, ONWARD_ECRYPTO  the fetch has failed
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int onward_mtasts_fetch_new(struct onward_desk *desk, uint64_t token,
+                                       struct onward_mtasts_fetch **fetch);
+
+/**
+ * Before its end this is the same as a lost connection. Allowed inside any
+ * callback.
+ *
+ * @param fetch  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void onward_mtasts_fetch_free(struct onward_mtasts_fetch *fetch);
+
+/** @return borrowed from fetch. @since 0.1 */
+ONWARD_API struct onward_channel *
+onward_mtasts_fetch_channel(struct onward_mtasts_fetch *fetch);
+
+/**
+ * The answer to a request that the host has made itself, with a verified
+ * certificate, without following redirects and without a cache of HTTP. Fields
+ * that are not known to be absent must be given.
+ */
+struct onward_mtasts_reply {
+    size_t size;
+    size_t status;                      /**< 200 */
+    struct onward_str content_type;     /**< as the field has it */
+    struct onward_str content_encoding; /**< empty: there is none */
+    struct onward_str body; /**< more than ONWARD_MTASTS_POLICY_MAX is too long:
+                               no need to read all of it */
+};
+
+/**
+ * Hand over the answer of the policy host.
+ *
+ * @param reply  borrowed for this call.
+ * @return 0, ONWARD_ESTALE, ONWARD_EINVAL, ONWARD_EVERSION or ONWARD_ENOMEM
+ *         (the fetch has failed).
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_mtasts_answer_reply(struct onward_desk *desk, uint64_t token,
+                           const struct onward_mtasts_reply *reply);
+
+/**
+ * There is no connection, or TLS of the host's own failed.
+ *
+ * @param tls_failure  enum onward_tls_failure; 0: no connection.
+ * @return 0, ONWARD_ESTALE or ONWARD_EINVAL (no such failure).
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int onward_mtasts_answer_error(struct onward_desk *desk,
+                                          uint64_t token, int tls_failure);
+
 #ifdef __cplusplus
 }
 #endif

@@ -21,8 +21,7 @@ static const char *const texts[] = {
     [ONWARD_MTASTS_FLAW_NO_DELIMITER] =
         "expected a key and ':' (policy) or '=' (record)",
     [ONWARD_MTASTS_FLAW_KEY] =
-        ("expected a key: a letter or digit, and at most 31 letters, digits, "
-         "'_', '-' and '.'"),
+        "expected a key: up to 32 letters, digits, '_', '-' and '.'",
     [ONWARD_MTASTS_FLAW_VALUE] = "expected a value of visible characters",
     [ONWARD_MTASTS_FLAW_VERSION] = "expected STSv1",
     [ONWARD_MTASTS_FLAW_MODE] = "expected none, testing or enforce",
