@@ -157,17 +157,20 @@ static void scan(struct onward_smtp_server *s, const unsigned char *data,
     size_t at = 0;
 
     while (at < len) {
+        size_t ahead = len - at;
         const unsigned char *lf, *cr;
         size_t n;
 
+        if (ahead > SERVER_LOOK_AHEAD)
+            ahead = SERVER_LOOK_AHEAD;
         if (is_behind_cr) {
             if (data[at] != '\n')
                 server_message_bare(s);
             is_behind_cr = data[at++] == '\r';
             continue;
         }
-        lf = memchr(data + at, '\n', len - at);
-        n = lf != NULL ? (size_t)(lf - data) - at : len - at;
+        lf = memchr(data + at, '\n', ahead);
+        n = lf != NULL ? (size_t)(lf - data) - at : ahead;
         cr = memchr(data + at, '\r', n);
         is_behind_cr = cr != NULL;
         if (cr == NULL && lf != NULL)

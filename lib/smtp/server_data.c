@@ -65,10 +65,15 @@ int server_cmd_data(struct onward_smtp_server *s, struct onward_str args)
 static size_t skip_text(struct onward_smtp_server *s, const unsigned char *data,
                         size_t len)
 {
-    const unsigned char *lf = memchr(data, '\n', len);
-    size_t n = lf != NULL ? (size_t)(lf - data) : len;
-    const unsigned char *cr = memchr(data, '\r', n);
+    const unsigned char *lf, *cr;
+    size_t n;
 
+    /* Never far ahead: many a CR before one LF would be many a long look. */
+    if (len > SERVER_LOOK_AHEAD)
+        len = SERVER_LOOK_AHEAD;
+    lf = memchr(data, '\n', len);
+    n = lf != NULL ? (size_t)(lf - data) : len;
+    cr = memchr(data, '\r', n);
     if (cr != NULL) {
         s->txn->scan = SCAN_CR;
         return (size_t)(cr - data) + 1;

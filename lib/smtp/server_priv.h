@@ -29,6 +29,7 @@ enum {
         ONWARD_SMTP_SERVER_TRUST_XCLIENT | ONWARD_SMTP_SERVER_TRUST_XFORWARD,
     SERVER_CLOSE_MS = 30000,  /* for our last words */
     SERVER_CHUNK_SMALL = 256, /* of BDAT, not the last: counted */
+    SERVER_LOOK_AHEAD = 1024, /* for a line end in a message */
     SERVER_OUT_USUAL = 131072,
     SERVER_REPLY_ROOM = 160,  /* a reply of ours takes less, TLS included */
     SERVER_HELO_MAX = 255     /* RFC 5321 section 4.5.3.1.2 */

@@ -2,6 +2,8 @@
  * Messages in chunks and messages for several recipients: answers that come
  * late or in another order, ends in the middle, limits, and no memory.
  */
+#include <time.h>
+
 #include "smtp/server_host.h"
 
 #define OPEN "EHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@mx.test>\r\n"
@@ -332,6 +334,35 @@ static void test_rcpt_codes(void **state)
 }
 
 /* One of them says 421: what is left is not answered any more. */
+/* Millions of CR in one piece without an LF cost as many looks, not squares. */
+static void test_bare_cr_without_end(void **state)
+{
+    enum { LEN = 4 * 1024 * 1024, SECONDS_MAX = 5 };
+    char *data = malloc(LEN);
+
+    (void)state;
+    assert_non_null(data);
+    for (size_t i = 0; i < LEN; i++)
+        data[i] = i % 2 == 0 ? '\r' : 'a';
+    for (int bdat = 0; bdat < 2; bdat++) {
+        clock_t began;
+
+        begin(ONWARD_SMTP_SERVER_ALLOW_CHUNKING, 0);
+        f.t.opts.message_bytes = 2 * (size_t)LEN;
+        start();
+        t_server_say(&f.t, OPEN);
+        t_server_say(&f.t, bdat ? "BDAT 4194304 LAST\r\n" : "DATA\r\n");
+        began = clock();
+        assert_int_equal(t_server_feed_only(&f.t, data, LEN), LEN);
+        assert_in_range((clock() - began) / CLOCKS_PER_SEC, 0, SECONDS_MAX);
+        if (!bdat)
+            t_server_say(&f.t, "\r\n.\r\n");
+        assert_int_equal(f.t.message_code, 550);
+        end();
+    }
+    free(data);
+}
+
 /*
  * Answers that are longer, all together, than what the channel holds: each
  * goes out, in order, as the client reads. what: RCPT answered at once, the
@@ -547,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_lmtp_answers_in_every_order),
         cmocka_unit_test(test_lmtp_one_answer_for_all),
         cmocka_unit_test(test_rcpt_codes),
+        cmocka_unit_test(test_bare_cr_without_end),
         cmocka_unit_test(test_long_answers),
         cmocka_unit_test(test_lmtp_answers_five_thousand),
         cmocka_unit_test(test_long_answers_are_not_read),
