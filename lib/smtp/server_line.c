@@ -168,8 +168,13 @@ int server_line_run(struct onward_smtp_server *s, struct onward_str line)
     if (s->first != NULL && (command == NULL || !command->overlaps ||
                              !server_may_overlap(s) || !is_fine(s, line)))
         return SERVER_HOLD;
+    /* It ran before, and its refusal waits for the answers before it. */
+    if (s->first != NULL && s->has_run)
+        return SERVER_HOLD;
     s->has_progress = true;
-    server_trace_command(s, command, line);
+    if (!s->has_run)
+        server_trace_command(s, command, line);
+    s->has_run = true;
     if (s->fault != SERVER_FAULT_NONE)
         return run_faulty(s);
     if (refuse_line(s, command, verb, line))
@@ -189,6 +194,7 @@ void server_line_drop(struct onward_smtp_server *s)
     s->line_skipped = 0;
     s->fault = SERVER_FAULT_NONE;
     s->is_held = false;
+    s->has_run = false;
 }
 
 /* A line is whole; where says if its octets are in the buffer already. */

@@ -287,6 +287,7 @@ struct onward_smtp_server {
     size_t line_skipped; /* octets of a line that is too long */
     enum server_fault fault;
     bool is_held;
+    bool has_run; /* up to SERVER_HOLD */
     unsigned char last_octet;
 
     const struct server_exchange *exchange; /* that lines belong to, or NULL */

@@ -284,6 +284,38 @@ static void test_trace(void **state)
     end();
 }
 
+/* A command whose refusal waits for the answers before it is told once. */
+static void test_trace_of_what_waits(void **state)
+{
+    static const char in[] = "RCPT TO:<a@mx.test>\r\nRCPT TO:<b@mx.test>\r\n"
+                             "RCPT TO:none\r\n";
+
+    (void)state;
+    memset(&f, 0, sizeof(f));
+    t_world_init(&f.w);
+    f.w.on_log = on_event;
+    t_server_prepare(&f.t, &f.w);
+    f.t.opts.flags = ONWARD_SMTP_SERVER_TRACE;
+    assert_int_equal(t_server_start(&f.t), 0);
+    run_desk();
+    t_server_say(&f.t, "EHLO c.test\r\nMAIL FROM:<>\r\n");
+    memset(&seen, 0, sizeof(seen));
+    f.t.defers = true;
+    t_server_feed_only(&f.t, in, sizeof(in) - 1);
+    while (f.t.token_count > 0) {
+        t_server_answer(&f.t, 0);
+        run_desk();
+    }
+    assert_string_equal(seen.text,
+                        "command RCPT TO:<a@mx.test>\n"
+                        "command RCPT TO:<b@mx.test>\n"
+                        "command RCPT TO:none\n"
+                        "reply 250 2.1.5 Recipient OK\n"
+                        "reply 250 2.1.5 Recipient OK\n"
+                        "reply 501 5.1.3 Bad recipient address syntax\n");
+    end();
+}
+
 /* ---- Exchanges --------------------------------------------------------- */
 
 /* A014: a line of an exchange costs a bounded memory; whatever ends it, it is
@@ -412,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_delay_is_bounded_and_ends_with_shutdown),
         cmocka_unit_test(test_delay_and_pause),
         cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_trace_of_what_waits),
         cmocka_unit_test(test_exchange_ends),
         cmocka_unit_test(test_with_keywords),
     };
