@@ -161,6 +161,8 @@ void onward_smtp__client_destroy(struct onward_smtp_client *c)
     onward_core__free(ctx, c->mail.rcpts);
     onward_core__free(ctx, c->domains.hashes);
     onward_core__arena_clear(&c->mail.arena);
+    if (c->host_facts != NULL)
+        onward_tls__facts_wipe(c->host_facts);
     onward_core__arena_clear(&c->arena);
     onward_core__buf_clear(&c->scratch);
     onward_smtp__reply_parser_clear(&c->reply);

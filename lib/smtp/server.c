@@ -278,6 +278,8 @@ static void destroy(struct onward_smtp_server *s)
     server_chunk_drop(s);
     onward_core__free(ctx, (void *)(uintptr_t)s->helo.data);
     onward_core__free(ctx, (void *)(uintptr_t)s->new_helo.data);
+    if (s->host_facts != NULL)
+        onward_tls__facts_wipe(s->host_facts);
     onward_core__free(ctx, s->host_facts);
     onward_tls_config_free(s->tls);
     onward_core__free(ctx, s);

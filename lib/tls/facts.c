@@ -146,6 +146,15 @@ onward_tls__facts(const struct onward_tls__filter *filter)
     return &filter->facts;
 }
 
+void onward_tls__facts_wipe(const struct onward_tls_facts *facts)
+{
+    const struct onward_str secrets[] = {facts->binding_exporter,
+                                         facts->binding_unique};
+
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+        onward_core__wipe((void *)(uintptr_t)secrets[i].data, secrets[i].len);
+}
+
 int onward_tls__facts_give(const struct onward_tls_facts *facts,
                            struct onward_tls_facts *to)
 {

@@ -313,10 +313,7 @@ static void filter_free(void *filter)
     ctx = f->ctx;
     if (f->session != NULL)
         gnutls_deinit(f->session);
-    onward_core__wipe((void *)(uintptr_t)f->facts.binding_exporter.data,
-                      f->facts.binding_exporter.len);
-    onward_core__wipe((void *)(uintptr_t)f->facts.binding_unique.data,
-                      f->facts.binding_unique.len);
+    onward_tls__facts_wipe(&f->facts);
     onward_core__buf_clear(&f->record);
     onward_core__arena_clear(&f->arena);
     onward_tls_config_free(f->config);

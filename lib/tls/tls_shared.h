@@ -42,6 +42,8 @@ onward_tls__facts(const struct onward_tls__filter *filter);
 ONWARD_USE_RESULT int
 onward_tls__facts_give(const struct onward_tls_facts *facts,
                        struct onward_tls_facts *to);
+/* The channel bindings; NULL and empty ones are passed over. */
+void onward_tls__facts_wipe(const struct onward_tls_facts *facts);
 
 /*
  * Does a name in a certificate cover the host (RFC 9525 section 6.3)? Both are

@@ -60,6 +60,12 @@ static void bench_free(struct bench *b)
     free(b);
 }
 
+static void on_starttls_ready(void *user, struct onward_smtp_client *client)
+{
+    (void)user;
+    (void)client;
+}
+
 /* ---- Contract ---------------------------------------------------------- */
 
 static int try_new(struct t_world *w,
@@ -76,6 +82,64 @@ static int try_new(struct t_world *w,
     onward_smtp_client_free(client);
     onward_desk_free(desk);
     return err;
+}
+
+/* A126: what the host gave of channel bindings is wiped. */
+static void test_host_tls_bindings_are_wiped(void **state)
+{
+    const struct onward_tls_demand demand = {.size = sizeof(demand),
+                                             .level = ONWARD_TLS_ENCRYPTED};
+    const struct onward_smtp_client_opts opts = {
+        .size = sizeof(opts),
+        .ehlo_name = ONWARD_STR("client.example"),
+        .tls_demand = &demand,
+        .flags =
+            ONWARD_SMTP_CLIENT_HOST_TLS | ONWARD_SMTP_CLIENT_IMPLICIT_TLS};
+    const struct onward_smtp_client_host host = {
+        .size = sizeof(host), .starttls_ready = on_starttls_ready};
+    const struct onward_tls_facts facts = {
+        .size = sizeof(facts),
+        .binding_exporter = ONWARD_STR("the-exporter-of-this-session"),
+        .binding_unique = ONWARD_STR("and-the-exporter-of-older-ones"),
+    };
+    struct onward_smtp_client *client;
+    struct onward_desk *desk;
+    struct t_world w;
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(onward_desk_new(w.ctx, NULL, &desk), 0);
+    assert_int_equal(onward_smtp_client_new(desk, &opts, &host, &client), 0);
+    w.secret = "the-exporter";
+    assert_int_equal(onward_smtp_client_tls_done(client, &facts), 0);
+    onward_smtp_client_free(client);
+    assert_int_equal(w.leaks, 0);
+    onward_desk_free(desk);
+    t_world_clear(&w);
+}
+
+static void test_new_after_the_desk_was_freed(void **state)
+{
+    const struct onward_tls_demand none = {.size = sizeof(none),
+                                           .level = ONWARD_TLS_NONE};
+    const struct onward_smtp_client_opts opts = {
+        .size = sizeof(opts),
+        .ehlo_name = ONWARD_STR("client.example"),
+        .tls_demand = &none};
+    const struct onward_smtp_client_host host = {.size = sizeof(host)};
+    struct onward_smtp_client *first, *second;
+    struct onward_desk *desk;
+    struct t_world w;
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(onward_desk_new(w.ctx, NULL, &desk), 0);
+    assert_int_equal(onward_smtp_client_new(desk, &opts, &host, &first), 0);
+    onward_desk_free(desk); /* the first one holds its memory */
+    assert_int_equal(onward_smtp_client_new(desk, &opts, &host, &second),
+                     ONWARD_ESTATE);
+    onward_smtp_client_free(first);
+    t_world_clear(&w);
 }
 
 static void test_new_refuses(void **state)

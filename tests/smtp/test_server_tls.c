@@ -445,6 +445,25 @@ static void test_host_tls(void **state)
     end_host();
 }
 
+/* A126: what the host gave of channel bindings is wiped. */
+static void test_host_tls_bindings_are_wiped(void **state)
+{
+    struct onward_tls_facts facts = {
+        .size = sizeof(facts),
+        .binding_exporter = ONWARD_STR("the-exporter-of-this-session"),
+        .binding_unique = ONWARD_STR("and-the-exporter-of-older-ones"),
+    };
+
+    (void)state;
+    begin_host();
+    t_server_say(&f.t, "STARTTLS\r\n");
+    f.w.secret = "the-exporter";
+    assert_int_equal(onward_smtp_server_tls_done(f.t.session, &facts), 0);
+    t_server_stop(&f.t);
+    assert_int_equal(f.w.leaks, 0);
+    t_world_clear(&f.w);
+}
+
 static void test_host_tls_with_early_plaintext(void **state)
 {
     (void)state;
@@ -567,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_implicit_tls),
         cmocka_unit_test(test_handshake_fails),
         cmocka_unit_test(test_host_tls),
+        cmocka_unit_test(test_host_tls_bindings_are_wiped),
         cmocka_unit_test(test_host_tls_with_early_plaintext),
         cmocka_unit_test(test_tls_done_out_of_turn),
         cmocka_unit_test(test_tls_done_after_plaintext),
