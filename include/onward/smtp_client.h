@@ -307,6 +307,7 @@ struct onward_smtp_client_opts {
  *                          something in login holds CR, LF or NUL, or is no
  *                          name or token
  *         ONWARD_EVERSION  a field this release does not know is not 0
+ *         ONWARD_ESTATE    the desk was freed
  *         ONWARD_ENOMEM    out of memory
  *         ONWARD_ECRYPTO   with ONWARD_SMTP_CLIENT_IMPLICIT_TLS: GnuTLS could
  *                          not be used

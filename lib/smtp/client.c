@@ -128,6 +128,8 @@ int onward_smtp_client_new(struct onward_desk *desk,
 
     if (desk == NULL || opts == NULL || host == NULL || client == NULL)
         return ONWARD_EINVAL;
+    if (onward_core__desk_is_dead(desk))
+        return ONWARD_ESTATE;
     c = onward_core__zalloc(onward_core__desk_ctx(desk), sizeof(*c));
     if (c == NULL)
         return ONWARD_ENOMEM;

@@ -214,7 +214,7 @@ int onward_smtp_server_new(struct onward_desk *desk,
     struct onward_smtp_server *s;
     int err;
 
-    if (opts == NULL || host == NULL)
+    if (desk == NULL || opts == NULL || host == NULL || session == NULL)
         return ONWARD_EINVAL;
     err = onward_core__opts_load(&o, sizeof(o), opts);
     if (err == 0)

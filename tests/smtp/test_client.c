@@ -878,6 +878,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_refuses),
+        cmocka_unit_test(test_new_after_the_desk_was_freed),
+        cmocka_unit_test(test_host_tls_bindings_are_wiped),
         cmocka_unit_test(test_paths_are_checked),
         cmocka_unit_test(test_dsn_is_checked),
         cmocka_unit_test(test_send_refuses),
