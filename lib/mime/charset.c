@@ -17,8 +17,13 @@ static const struct onward_mime__charset_name *find_name(struct onward_str name)
 {
     const struct onward_mime__charset_name *n = onward_mime__charset_names;
 
+    if (name.len == 0)
+        return NULL;
+    /* Each encoded word asks: most names differ in their first letter. */
     for (; n->name != NULL; n++) {
-        if (onward_core__str_ieq(name, onward_str_of(n->name)))
+        if (n->name[0] ==
+                (char)onward_ascii_lower((unsigned char)name.data[0]) &&
+            onward_core__str_ieq(name, onward_str_of(n->name)))
             return n;
     }
     return NULL;
