@@ -235,58 +235,86 @@ static void qp_text(struct onward_mime__decoder *d, struct run *r,
     }
 }
 
+/* One more than the value of a digit; others are 0. */
+static const unsigned char capital_hex[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+    ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['A'] = 11, ['B'] = 12,
+    ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
+
 /* An escape in capitals, or a soft line break, whole and right: 3 octets are
  * done with. */
 static bool qp_escape(struct run *r)
 {
     const unsigned char *at = r->in + r->at;
-    int high, low;
+    unsigned high, low;
 
     if (r->len - r->at < 3)
         return false;
-    if (at[1] == '\r' && at[2] == '\n') {
-        r->at += 3;
-        return true;
-    }
-    high = at[1] <= 'F' ? onward_ascii_hex(at[1]) : -1;
-    low = at[2] <= 'F' ? onward_ascii_hex(at[2]) : -1;
-    if (high < 0 || low < 0)
+    high = capital_hex[at[1]];
+    low = capital_hex[at[2]];
+    if (high != 0 && low != 0)
+        r->out[r->put++] = (unsigned char)((high - 1) << 4 | (low - 1));
+    else if (at[1] != '\r' || at[2] != '\n')
         return false;
-    r->out[r->put++] = (unsigned char)(high << 4 | low);
     r->at += 3;
     return true;
 }
 
-/* Plain octets, single blanks between them, CR LF, clean escapes: no need to
- * hold. */
+/* Of p[0..7], from the first: octets that are themselves whatever follows. A
+ * blank is, when something else than a blank follows among them. */
+static size_t qp_plain8(const unsigned char *p)
+{
+    const uint64_t ones = UINT64_MAX / 255, tops = ones * 0x80;
+    uint64_t x = 0, equals, dels, odd;
+    size_t plain = 8;
+
+    for (unsigned i = 0; i < 8; i++) /* compilers make one load of it */
+        x |= (uint64_t)p[i] << (8 * i);
+    /* The lowest top bit that is set belongs to the first odd octet. */
+    equals = x ^ ones * '=';
+    dels = x ^ ones * 0x7f;
+    odd = (x | ((x - ones * ' ') & ~x) | ((equals - ones) & ~equals) |
+           ((dels - ones) & ~dels)) &
+          tops;
+    if (odd != 0)
+        plain = (size_t)__builtin_ctzll(odd) / 8;
+    while (plain > 0 && p[plain - 1] == ' ')
+        plain--;
+    return plain;
+}
+
+/* What is decided by the octets at hand: no need to hold. */
 static void qp_fast(struct run *r)
 {
     while (r->at < r->len && room(r) >= 2 * ONWARD_MIME__QP_HOLD) {
-        unsigned char c = r->in[r->at];
+        const unsigned char *at = r->in + r->at;
+        size_t left = r->len - r->at;
 
-        if (r->len - r->at >= 8 && onward_ascii_is_plain8(r->in + r->at, '>')) {
-            memcpy(r->out + r->put, r->in + r->at, 8);
-            r->at += 8;
-            r->put += 8;
-            continue;
+        if (left >= 8) {
+            size_t plain = qp_plain8(at);
+
+            memcpy(r->out + r->put, at, 8);
+            r->at += plain;
+            r->put += plain;
+            if (plain > 0)
+                continue;
         }
-        if (c == '=') {
+        if (*at == '=') {
             if (!qp_escape(r))
                 return;
             continue;
         }
-        if (is_qp_special(c)) {
-            if (r->len - r->at < 2)
-                return;
-            if (c == '\r' && r->in[r->at + 1] == '\n') {
-                r->out[r->put++] = '\r';
-                c = '\n';
-                r->at++;
-            } else if (c != ' ' || is_qp_special(r->in[r->at + 1])) {
-                return;
-            }
+        if (left >= 2 && at[0] == '\r' && at[1] == '\n') {
+            memcpy(r->out + r->put, at, 2);
+            r->at += 2;
+            r->put += 2;
+            continue;
         }
-        r->out[r->put++] = c;
+        /* A blank before something visible is itself. */
+        if (is_qp_special(*at) &&
+            (*at != ' ' || left < 2 || (at[1] <= ' ' || at[1] > '~')))
+            return;
+        r->out[r->put++] = *at;
         r->at++;
     }
 }
