@@ -73,36 +73,41 @@ void onward_mime__write_lines(struct onward_buf *out, struct onward_str text)
     }
 }
 
+/* A dot alone ends the message for some; mailboxes change "From ". */
+static bool is_bad_start(struct onward_str rest)
+{
+    return rest.data[0] == '.' || (rest.data[0] == 'F' && is_from_line(rest));
+}
+
 /* RFC 2045 section 6.7, rules 1 to 5. */
 static void write_qp_line(struct onward_buf *out, struct onward_str line)
 {
     static const char hex[] = "0123456789ABCDEF";
+    char put[QP_LINE + 2];
     size_t column = 0;
 
     for (size_t i = 0; i < line.len; i++) {
         unsigned char c = (unsigned char)line.data[i];
         bool is_last = i + 1 == line.len;
         bool plain = is_qp_plain(c) && !(is_last && (c == ' ' || c == '\t'));
-        char escape[3] = {'=', hex[c >> 4], hex[c & 15]};
-        size_t need;
 
-        /* A dot alone ends the message for some. */
-        if (column == 0 &&
-            (c == '.' || (c == 'F' && is_from_line(onward_core__sub(
-                                          line, i, line.len)))))
-            plain = false;
-        need = plain ? 1 : 3;
-        if (column + need > (is_last ? QP_LINE : QP_LINE - 1)) {
-            onward_core__buf_add(out, "=\r\n", 3);
+        if (column + (plain ? 1 : 3) > (is_last ? QP_LINE : QP_LINE - 1)) {
+            memcpy(put + column, "=\r\n", 3);
+            onward_core__buf_add(out, put, column + 3);
             column = 0;
         }
-        if (plain)
-            onward_core__buf_add_byte(out, c);
-        else
-            onward_core__buf_add(out, escape, 3);
-        column += need;
+        if (column == 0 && is_bad_start(onward_core__sub(line, i, line.len)))
+            plain = false;
+        if (plain) {
+            put[column++] = (char)c;
+            continue;
+        }
+        put[column++] = '=';
+        put[column++] = hex[c >> 4];
+        put[column++] = hex[c & 15];
     }
-    onward_core__buf_add(out, "\r\n", 2);
+    memcpy(put + column, "\r\n", 2);
+    onward_core__buf_add(out, put, column + 2);
 }
 
 void onward_mime__write_qp(struct onward_buf *out, struct onward_str text)

@@ -473,6 +473,11 @@ static void test_long_words(void **state)
 
 /* ---- Texts ------------------------------------------------------------- */
 
+/* 75 columns in quoted-printable, behind which the line must break. */
+#define X23 "xxxxxxxxxxxxxxxxxxxxxxx"
+#define FULL_LINE "\u00e9" X23 X23 X23
+#define FULL_LINE_QP "=C3=A9" X23 X23 X23 "=\r\n"
+
 static void test_texts(void **state)
 {
     char *near = repeat("x", 998), *over = repeat("x", 999);
@@ -488,6 +493,10 @@ static void test_texts(void **state)
         {"From me\nFrom\nFor\n", 0, "quoted-printable",
          "=46rom me\r\nFrom\r\nFor\r\n"},
         {"caf\u00e9 \n.\n", 0, "quoted-printable", "caf=C3=A9=20\r\n=2E\r\n"},
+        {FULL_LINE "From me", 0, "quoted-printable",
+         FULL_LINE_QP "=46rom me\r\n"},
+        {FULL_LINE ".\n" FULL_LINE ".x", 0, "quoted-printable",
+         "=C3=A9" X23 X23 X23 ".\r\n" FULL_LINE_QP "=2Ex\r\n"},
         {"caf\u00e9", 1, "8bit", "caf\u00e9\r\n"},
         {"-- \nx", 0, "7bit", "-- \r\nx\r\n"},
         {"a\x1b[1mb", 1, "quoted-printable", "a=1B[1mb\r\n"},
