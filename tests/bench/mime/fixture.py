@@ -13,12 +13,12 @@ def wrapped(octets):
     return base64.encodebytes(octets).decode().replace("\n", "\r\n")
 
 
-def message(size, attachments):
+def message(size, attachments, paragraphs=22):
     text = "\r\n".join(
         f"This is line {i} of a plain text with some words in it."
         for i in range(15))
     html = "".join(f'<p style="color:red">Gr\u00fc\u00dfe {i} \u2014 more</p>\n'
-                   for i in range(22))
+                   for i in range(paragraphs))
     printable = quopri.encodestring(html.encode()).decode()
     lines = [
         f"Received: from mail{i}.example.com (mail{i}.example.com "
@@ -61,8 +61,8 @@ def message(size, attachments):
 
 
 folder = pathlib.Path(sys.argv[1])
-for name, size, attachments in (("10k", 4000, 1), ("1m", 1 << 20, 1),
-                                ("25m", 6500000, 3)):
-    (folder / f"{name}.eml").write_bytes(message(size, attachments))
+for name, *shape in (("10k", 4000, 1), ("1m", 1 << 20, 1), ("25m", 6500000, 3),
+                     ("html", 4000, 1, 15000)):
+    (folder / f"{name}.eml").write_bytes(message(*shape))
 for name, size in (("4k", 4096), ("1m", 1 << 20)):
     (folder / f"{name}.bin").write_bytes(random.randbytes(size))

@@ -1,6 +1,7 @@
 /*
  * The jobs that the sides of the MIME bench have: parse alone, parse with each
- * leaf decoded, of three sizes; build a message around a file, of two.
+ * leaf decoded, of three sizes and of a text in quoted-printable; build a
+ * message around a file, of two sizes.
  */
 #ifndef ONWARD_BENCH_MIME_JOBS_H
 #define ONWARD_BENCH_MIME_JOBS_H
@@ -18,14 +19,16 @@ struct bench_mime_side {
 #define BENCH_MIME_FROM_NAME "J\xc3\xb6rg M\xc3\xbcller"
 #define BENCH_MIME_FROM "joerg@example.com"
 #define BENCH_MIME_TO "anna@example.net"
-#define BENCH_MIME_SUBJECT "Gr\xc3\xbc\xc3\x9f" "e, and the figures of May"
+#define BENCH_MIME_SUBJECT                                                     \
+    "Gr\xc3\xbc\xc3\x9f"                                                       \
+    "e, and the figures of May"
 #define BENCH_MIME_FILE_NAME "figures.bin"
-#define BENCH_MIME_LINE "This is a line of a plain text with some words in it.\n"
+#define BENCH_MIME_LINE                                                        \
+    "This is a line of a plain text with some words in it.\n"
 #define BENCH_MIME_LINES5                                                      \
     BENCH_MIME_LINE BENCH_MIME_LINE BENCH_MIME_LINE BENCH_MIME_LINE            \
         BENCH_MIME_LINE
-#define BENCH_MIME_TEXT                                                        \
-    BENCH_MIME_LINES5 BENCH_MIME_LINES5 BENCH_MIME_LINES5
+#define BENCH_MIME_TEXT BENCH_MIME_LINES5 BENCH_MIME_LINES5 BENCH_MIME_LINES5
 
 /* Is that the length of a message that holds the file? */
 static inline void bench_mime_check_built(const struct bench_message *file,
@@ -43,15 +46,15 @@ static inline int bench_mime_serve(const char *folder,
         const char *file;
         int is_message;
     } inputs[] = {
-        {"10k.eml", 1}, {"1m.eml", 1}, {"25m.eml", 1}, {"4k.bin", 0},
-        {"1m.bin", 0},
+        {"10k.eml", 1},  {"1m.eml", 1}, {"25m.eml", 1},
+        {"html.eml", 1}, {"4k.bin", 0}, {"1m.bin", 0},
     };
-    static struct bench_message files[5];
-    static char names[10][20];
-    struct bench_job jobs[10];
+    static struct bench_message files[6];
+    static char names[12][20];
+    struct bench_job jobs[12];
     size_t count = 0;
 
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         int size = (int)strcspn(inputs[i].file, ".");
 
         files[i].data = bench_read(folder, inputs[i].file, &files[i].len);

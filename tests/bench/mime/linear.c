@@ -1,8 +1,8 @@
 /*
  * Adversaries, each at 64 KiB to 4 MiB in doubling steps: twice the octets may
  * cost at most 2.4 times the time. Prints the worst step of each, or "-" when
- * no step is long enough to measure: a limit ends the work, or it is as quick as
- * reading memory. Exit status 1 with --check when one is above.
+ * no step is long enough to measure: a limit ends the work, or it is as quick
+ * as reading memory. Exit status 1 with --check when one is above.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <malloc.h>
