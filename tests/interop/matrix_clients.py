@@ -9,9 +9,9 @@ import ssl
 import subprocess
 import sys
 
-from matrix import NAME, PASSWORD, TOKEN, USER, Skip
 from matrix_mta import Exim, Postfix
 from matrix_private import OpenSmtpd
+from matrix_world import NAME, PASSWORD, TOKEN, USER, Skip
 from world import Failed
 
 HERE = os.path.dirname(os.path.abspath(__file__))

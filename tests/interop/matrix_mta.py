@@ -9,7 +9,7 @@ import subprocess
 
 import debs
 import peers
-from matrix import NAME, PASSWORD, USER, Skip
+from matrix_world import NAME, PASSWORD, USER, Skip
 from world import Failed, free_port, wait_for
 
 

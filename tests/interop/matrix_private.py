@@ -9,7 +9,7 @@ import subprocess
 
 import debs
 import peers
-from matrix import NAME, PASSWORD, USER, Skip
+from matrix_world import NAME, PASSWORD, USER, Skip
 from matrix_mta import Mta, is_report, report_of, submit, way_of
 from world import Failed, Process, wait_for
 

@@ -7,9 +7,9 @@ import os
 import shutil
 import socket
 
-from matrix import NAME, PASSWORD, TOKEN, USER, Skip
 from matrix_mta import EximServer, PostfixServer
 from matrix_private import Dovecot, OpenSmtpdServer
+from matrix_world import NAME, PASSWORD, TOKEN, USER, Skip
 from world import Failed, Process, free_port, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -181,5 +181,5 @@ class Haraka(Server):
 
 
 PEERS = {peer.name: peer for peer in
-         (PostfixServer, EximServer, OpenSmtpdServer, Dovecot, Aiosmtpd, SmtpServer,
-          Haraka)}
+         (PostfixServer, EximServer, OpenSmtpdServer, Dovecot, Aiosmtpd,
+          SmtpServer, Haraka)}
