@@ -28,6 +28,7 @@
 #include <onward/dmarc.h>
 #include <onward/dmarc_report.h>
 #include <onward/mtasts.h>
+#include <onward/dsn.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
 #include <onward/relay.h>

@@ -236,13 +236,16 @@ struct onward_builder_report {
     struct onward_str report_type; /**< "delivery-status" */
     struct onward_str fields_type; /**< "message/delivery-status" */
     /** Lines of printable ASCII that end in CRLF; an empty one between groups
-     * (RFC 3464 section 2.1). Copied. */
+     * (RFC 3464 section 2.1). Copied. Empty, with fields_type: the machine's
+     * part is the first that is attached (RFC 8460 section 5.3). */
     struct onward_str fields;
     /** What it is about: a whole message, or its header; copied. Empty: none.
      */
     struct onward_str original;
     size_t is_header_only; /**< 1: original is text/rfc822-headers */
-    size_t reserved;       /**< 0 */
+    /** 1: the forms of RFC 6533: fields are UTF-8, original is message/global
+     * or message/global-headers. For those who read SMTPUTF8. */
+    size_t is_global;
 };
 
 /**

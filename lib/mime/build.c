@@ -496,24 +496,37 @@ static void write_forms(struct onward_builder *b)
     delimiter(&m, "--");
 }
 
+static void write_8bit(struct onward_builder *b)
+{
+    onward_core__buf_add_text(&b->text, "Content-Transfer-Encoding: 8bit\r\n");
+    b->needs |= ONWARD_BUILDER_NEEDS_8BITMIME;
+}
+
 static void write_report(struct onward_builder *b, const struct multipart *m)
 {
+    /* By is_global and is_header_only (RFC 6522 section 3, RFC 6533). */
+    static const char *const types[2][2] = {
+        {"message/rfc822", "text/rfc822-headers"},
+        {"message/global", "message/global-headers"}};
     struct onward_buf *out = &b->text;
 
-    delimiter(m, "");
-    write_type(b, b->report_type, (struct onward_str){0});
-    onward_core__buf_add_text(out, "\r\n");
-    onward_core__buf_add_str(out, b->report.fields);
+    if (b->report.fields.len > 0) {
+        delimiter(m, "");
+        write_type(b, b->report_type, (struct onward_str){0});
+        if (!onward_core__is_ascii(b->report.fields))
+            write_8bit(b);
+        onward_core__buf_add_text(out, "\r\n");
+        onward_core__buf_add_str(out, b->report.fields);
+    }
     if (b->report.original.len == 0)
         return;
     delimiter(m, "");
-    onward_core__buf_add_text(out, b->report.is_header_only != 0
-                                       ? "Content-Type: text/rfc822-headers\r\n"
-                                       : "Content-Type: message/rfc822\r\n");
-    if (b->report_is_8bit) {
-        onward_core__buf_add_text(out, "Content-Transfer-Encoding: 8bit\r\n");
-        b->needs |= ONWARD_BUILDER_NEEDS_8BITMIME;
-    }
+    onward_core__buf_add_text(out, "Content-Type: ");
+    onward_core__buf_add_text(out, types[b->report.is_global != 0]
+                                        [b->report.is_header_only != 0]);
+    onward_core__buf_add_text(out, "\r\n");
+    if (b->report_is_8bit)
+        write_8bit(b);
     onward_core__buf_add_text(out, "\r\n");
     onward_core__buf_add_str(out, b->report.original);
 }

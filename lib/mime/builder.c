@@ -619,10 +619,13 @@ int onward_builder_add_part(struct onward_builder *b,
 
 /* ---- Reports ----------------------------------------------------------- */
 
-/* Lines of printable ASCII that end in CRLF. */
-static bool is_report_text(struct onward_str s)
+/* Lines of printable ASCII, or of UTF-8, that end in CRLF. */
+static bool is_report_text(struct onward_str s, bool is_global)
 {
     size_t line = 0;
+
+    if (is_global && !onward_core__is_utf8(s))
+        return false;
 
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.data[i];
@@ -631,7 +634,8 @@ static bool is_report_text(struct onward_str s)
             if (++i == s.len || s.data[i] != '\n')
                 return false;
             line = 0;
-        } else if ((c < ' ' && c != '\t') || c >= 0x7f || ++line > TEXT_LINE) {
+        } else if ((c < ' ' && c != '\t') || c == 0x7f ||
+                   (c > 0x7f && !is_global) || ++line > TEXT_LINE) {
             return false;
         }
     }
@@ -644,6 +648,7 @@ int onward_builder_set_report(struct onward_builder *b,
     struct onward_builder__part original = {0};
     struct onward_builder_report o;
     struct onward_params *type = NULL;
+    bool has_fields;
     int err = onward_core__opts_load(&o, sizeof(o), report);
 
     if (err != 0)
@@ -652,7 +657,9 @@ int onward_builder_set_report(struct onward_builder *b,
         return ONWARD_EINVAL;
     if (b->is_built || b->has_report)
         return ONWARD_ESTATE;
-    if (!is_report_text(o.fields) || !onward_mime__is_token(o.report_type) ||
+    has_fields = o.fields.len > 0 || o.fields_type.len > 0;
+    if ((has_fields && !is_report_text(o.fields, o.is_global != 0)) ||
+        !onward_mime__is_token(o.report_type) ||
         o.report_type.len > ONWARD_BUILDER__TYPE)
         return ONWARD_ESYNTAX;
     original.data = o.original;
@@ -666,7 +673,7 @@ int onward_builder_set_report(struct onward_builder *b,
         err = keep(b, o.fields, &o.fields);
     if (err == 0)
         err = keep(b, o.original, &o.original);
-    if (err == 0)
+    if (err == 0 && has_fields)
         err = read_type(b, o.fields_type, &type);
     if (err != 0)
         return err;

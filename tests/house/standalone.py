@@ -25,6 +25,7 @@ USES = {
     "arc": ["core", "dkim", "authres"],
     "dmarc": ["core", "dns", "address"],
     "mtasts": ["core", "channel", "store", "dns", "tls"],
+    "dsn": ["core", "mime"],
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
     "egress": ["core", "dns", "address", "tls"],
     "relay": ["core", "verify", "smtp", "ruleset", "srs", "store", "mime",
