@@ -99,7 +99,7 @@ struct onward_tls_config_opts {
  *         ONWARD_ECRYPTO   a key is not that of its certificate, or GnuTLS
  *                          could not be used
  *         ONWARD_ENOMEM    out of memory
- *         The log says which text it was.
+ *         The log tells what GnuTLS has said of it.
  * @since 0.1
  */
 ONWARD_API int onward_tls_config_new(struct onward_ctx *ctx,

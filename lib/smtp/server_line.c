@@ -15,29 +15,37 @@ static bool has_control(struct onward_str line)
     return false;
 }
 
+/* Does what is buffered of the line, and data behind it, begin with word? */
+static bool line_starts(const struct onward_smtp_server *s,
+                        const unsigned char *data, size_t len,
+                        struct onward_str word)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        unsigned char c;
+
+        if (i >= s->line.len + len)
+            return false;
+        c = i < s->line.len ? s->line.data[i] : data[i - s->line.len];
+        if (onward_ascii_lower(c) !=
+            onward_ascii_lower((unsigned char)word.data[i]))
+            return false;
+    }
+    return true;
+}
+
 /* Of a line with its CRLF; base64 of credentials may be long (RFC 4954 section
  * 4), in the line of AUTH itself too. */
 static size_t line_max(const struct onward_smtp_server *s,
                        const unsigned char *data, size_t len)
 {
-    static const struct onward_str auth = {.data = "AUTH ", .len = 5};
     size_t longest = s->limits.line_bytes > SERVER_EXCHANGE_LINE_MAX
                          ? s->limits.line_bytes
                          : (size_t)SERVER_EXCHANGE_LINE_MAX;
 
-    if (s->exchange != NULL)
+    if (s->exchange != NULL ||
+        line_starts(s, data, len, ONWARD_STR("AUTH ")))
         return longest;
-    for (size_t i = 0; i < auth.len; i++) {
-        unsigned char c;
-
-        if (i >= s->line.len + len)
-            return s->limits.line_bytes;
-        c = i < s->line.len ? s->line.data[i] : data[i - s->line.len];
-        if (onward_ascii_lower(c) !=
-            onward_ascii_lower((unsigned char)auth.data[i]))
-            return s->limits.line_bytes;
-    }
-    return longest;
+    return s->limits.line_bytes;
 }
 
 /* ---- One line ---------------------------------------------------------- */
@@ -62,6 +70,8 @@ static int run_faulty(struct onward_smtp_server *s)
         break;
     case SERVER_FAULT_LONG:
         return server_say(s, 500, "5.5.2", "Line too long");
+    case SERVER_FAULT_CHUNK:
+        return server_bdat_lost(s);
     case SERVER_FAULT_ENDLESS:
         return server_end_with(s, ONWARD_ELIMIT, 421, "4.7.0", "Line too long",
                                "line-endless", none);
@@ -261,6 +271,10 @@ size_t server_line_feed(struct onward_smtp_server *s, const unsigned char *data,
         s->fault = SERVER_FAULT_BARE_LF;
     s->last_octet = data[n - 1];
     if (s->line_skipped > 0 || n > line_max(s, data, n) - s->line.len) {
+        /* How long its chunk is nobody will know. */
+        if (s->line_skipped == 0 && s->exchange == NULL &&
+            line_starts(s, data, n, ONWARD_STR("BDAT ")))
+            s->fault = SERVER_FAULT_CHUNK;
         skip_line(s, n + (s->line_skipped > 0 ? 0 : s->line.len), is_whole);
         return n;
     }

@@ -61,6 +61,7 @@ enum server_wait {
 enum server_fault {
     SERVER_FAULT_NONE,
     SERVER_FAULT_LONG,
+    SERVER_FAULT_CHUNK,   /* the same of a BDAT, whose chunk follows */
     SERVER_FAULT_ENDLESS, /* past the allowance too */
     SERVER_FAULT_BARE_LF,
     SERVER_FAULT_TLS /* begins as a TLS record does */
