@@ -29,6 +29,7 @@
 #include <onward/dmarc_report.h>
 #include <onward/mtasts.h>
 #include <onward/dsn.h>
+#include <onward/dane.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
 #include <onward/relay.h>

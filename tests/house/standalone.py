@@ -24,6 +24,7 @@ USES = {
     "ruleset": ["core", "address"],
     "arc": ["core", "dkim", "authres"],
     "dmarc": ["core", "dns", "address"],
+    "dane": ["core", "dns", "tls"],
     "mtasts": ["core", "channel", "store", "dns", "tls"],
     "dsn": ["core", "mime"],
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
