@@ -1,4 +1,5 @@
-/* onward lint spf|dkim|dmarc: what is wrong with a record, and where. */
+/* onward lint spf|dkim|dmarc|mta-sts: what is wrong with a record, and where.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 
 #include <onward/dkim.h>
 #include <onward/dmarc.h>
+#include <onward/mtasts.h>
 #include <onward/spf.h>
 
 #include "cli.h"
@@ -65,6 +67,17 @@ static int lint_dmarc(struct onward_ctx *ctx, struct onward_str record,
 {
     struct onward_dmarc_fault f = {.size = sizeof(f)};
     int err = onward_dmarc_lint(record, &f);
+
+    (void)ctx;
+    *fault = (struct fault){f.offset, f.text, f.is_void != 0};
+    return err;
+}
+
+static int lint_mta_sts(struct onward_ctx *ctx, struct onward_str record,
+                        struct fault *fault)
+{
+    struct onward_mtasts_fault f = {.size = sizeof(f)};
+    int err = onward_mtasts_record_lint(record, &f);
 
     (void)ctx;
     *fault = (struct fault){f.offset, f.text, f.is_void != 0};
@@ -254,6 +267,8 @@ static bool find_name(struct linting *l)
 
     if (l->kind->command == &command_lint_dmarc)
         before = "_dmarc.";
+    if (l->kind->command == &command_lint_mta_sts)
+        before = "_mta-sts.";
     if (l->selector != NULL) {
         before = l->selector;
         between = "._domainkey.";
@@ -337,6 +352,13 @@ static int run_dmarc(const struct command *command, struct args args)
     return run(&kind, args);
 }
 
+static int run_mta_sts(const struct command *command, struct args args)
+{
+    const struct kind kind = {command, "MTA-STS", lint_mta_sts};
+
+    return run(&kind, args);
+}
+
 #define DETAILS                                                                \
     "A file that is there is read (\"-\": standard input): the record's "      \
     "text, "                                                                   \
@@ -371,4 +393,14 @@ const struct command command_lint_dmarc = {
     .examples = "onward lint dmarc example.com --dns zone.txt\n"
                 "echo 'v=DMARC1; p=rejct' | onward lint dmarc - --json\n",
     .run = run_dmarc,
+};
+
+const struct command command_lint_mta_sts = {
+    .name = "lint mta-sts",
+    .operands = "DOMAIN|FILE",
+    .summary = "Find the first fault of an MTA-STS record",
+    .details = DETAILS,
+    .examples = "onward lint mta-sts example.com --dns zone.txt\n"
+                "echo 'v=STSv1; id=2026-01-01' | onward lint mta-sts -\n",
+    .run = run_mta_sts,
 };

@@ -12,12 +12,13 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-    &command_verify,      &command_explain,      &command_sign,
-    &command_seal,        &command_keygen,       &command_lint_spf,
-    &command_lint_dkim,   &command_lint_dmarc,   &command_spf_check,
-    &command_dmarc_check, &command_dmarc_report, &command_route,
-    &command_srs_forward, &command_srs_reverse,  &command_mime_parse,
-    &command_mime_build,  &command_mime_edit,
+    &command_verify,        &command_explain,       &command_sign,
+    &command_seal,          &command_keygen,        &command_lint_spf,
+    &command_lint_dkim,     &command_lint_dmarc,    &command_lint_mta_sts,
+    &command_spf_check,     &command_dmarc_check,   &command_dmarc_report,
+    &command_mta_sts_check, &command_mta_sts_parse, &command_mta_sts_publish,
+    &command_route,         &command_srs_forward,   &command_srs_reverse,
+    &command_mime_parse,    &command_mime_build,    &command_mime_edit,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -78,7 +79,7 @@ static void print_help(FILE *out)
           "Check, sign, seal and route email.\n\nCommands:\n",
           out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-16s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nOptions:\n"
           "  --help        print this; behind a command: its options and "
           "examples\n"

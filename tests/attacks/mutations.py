@@ -51,7 +51,7 @@ ROWS = [
      "        lookup->kept = NULL;\n        v->http_status =", "mtasts_lookup"),
     ("A031", "mtasts/state.c",
      "if (onward_mtasts__kept_expires_s(made) <= now_s)", "if (0)",
-     "mtasts_lookup"),
+     "mtasts_state"),
     ("A032", "mtasts/http.c", "} else if (h->status != 200) {",
      "} else if (h->status >= 400) {", "mtasts_http"),
     ("A032", "mtasts/http.c", "} else if (h->is_encoded) {",

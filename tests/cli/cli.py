@@ -16,6 +16,7 @@ FILES = {
     "zone.txt": "cli/zone.txt",
     "rules.json": "cli/rules.json",
     "secrets.txt": "cli/secrets.txt",
+    "mta-sts.txt": "cli/mta-sts.txt",
     "report.xml": "dmarc/rfc9990.xml",
     "old-report.xml": "dmarc/rfc7489.xml",
     "key.pem": "key/rsa2048.pem",

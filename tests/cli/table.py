@@ -323,6 +323,72 @@ row("dmarc check --check, found",
     b"organizational domain: example.com\npolicy: reject\nrecord: "
     + POLICY.encode() + b"\n")
 
+# ---- mta-sts --------------------------------------------------------------
+
+STS = ["mta-sts", "check", *ZONE, "--policy", "mta-sts.txt"]
+STS_FOUND = {"v": 1, "domain": "example.com", "result": "policy",
+             "reason": None, "id": "20260101T000000", "mode": "enforce",
+             "max_age": 604800, "mx": ["mail.example.com", "*.example.net"],
+             "http_status": None, "tls_failure": None, "mx_matches": None}
+STS_NONE = {**STS_FOUND, "domain": "nowhere.example", "result": "none",
+            "reason": "no-record", "id": None, "mode": None, "max_age": None,
+            "mx": []}
+row("mta-sts check --json", [*STS, "example.com", "--json"], 0, [STS_FOUND])
+row("mta-sts check --mx, in it",
+    [*STS, "example.com", "--mx", "MX1.example.net.", "--json", "--check"], 0,
+    [{**STS_FOUND, "mx_matches": True}])
+row("mta-sts check --mx, not in it",
+    [*STS, "example.com", "--mx", "a.mx1.example.net", "--json", "--check"], 1,
+    [{**STS_FOUND, "mx_matches": False}])
+row("mta-sts check --check, none",
+    [*STS, "nowhere.example", "--json", "--check"], 1, [STS_NONE])
+row("mta-sts check", [*STS, "example.com", "--mx", "mx.example.org"], 0,
+    b"result: policy\nid: 20260101T000000\nmode: enforce\n"
+    b"max age: 604800 s\nmx: mail.example.com\nmx: *.example.net\n"
+    b"mx.example.org: is not in the policy\n")
+row("mta-sts check, no public address",
+    ["mta-sts", "check", *ZONE, "example.com"], 0,
+    b"result: none\nreason: the policy host has no address that may be "
+    b"connected to\n")
+(folder.path / "broken-sts.txt").write_text(
+    "version: STSv1\nmode: strict\nmx: a.example\nmax_age: 1\n")
+row("mta-sts check, a broken policy",
+    ["mta-sts", "check", *ZONE, "--policy", "broken-sts.txt", "example.com"], 0,
+    b"result: none\nreason: the policy is faulty\nat octet: 21\n")
+row("mta-sts parse --json", ["mta-sts", "parse", "mta-sts.txt", "--json"], 0,
+    [{"v": 1, "file": "mta-sts.txt", "mode": "enforce", "max_age": 604800,
+      "mx": ["mail.example.com", "*.example.net"], "fault": None}])
+row("mta-sts parse --check, broken",
+    ["mta-sts", "parse", "broken-sts.txt", "--json", "--check"], 1,
+    [{"v": 1, "file": "broken-sts.txt", "mode": None, "max_age": None,
+      "mx": [], "fault": {"offset": 21, "void": True,
+                          "text": "expected none, testing or enforce"}}])
+row("mta-sts parse --check, it will do",
+    ["mta-sts", "parse", "-", "--check"], 1,
+    b"-: octet 35: max_age is less than a day: an attacker has not long to "
+    b"wait (the rest holds)\nmode: none\nmax age: 60 s\n",
+    data=b"version: STSv1\nmode: none\nmax_age: 60\n")
+row("mta-sts publish --json",
+    ["mta-sts", "publish", "--mx", "*.example.net", "--mode", "testing",
+     "--max-age", "86400", "--time", "1700000000", "--json", "example.com"], 0,
+    [{"v": 1, "name": "_mta-sts.example.com",
+      "record": "v=STSv1; id=20231114221320Z;",
+      "url": "https://mta-sts.example.com/.well-known/mta-sts.txt",
+      "policy": "version: STSv1\r\nmode: testing\r\nmx: *.example.net\r\n"
+                "max_age: 86400\r\n"}])
+done = folder.shell("onward mta-sts publish --mx mail.example.com --mode "
+                    "enforce --id 1 example.com | grep -v '^[;_]' | "
+                    "onward mta-sts parse - --check")
+count.check("mta-sts publish, read back",
+            [] if done.returncode == 0 else [f"{done.stdout!r}"])
+row("lint mta-sts", ["lint", "mta-sts", *ZONE, "example.com", "--json"], 0,
+    [{"v": 1, "name": "_mta-sts.example.com",
+      "record": "v=STSv1; id=20260101T000000;", "fault": None}])
+row("lint mta-sts --check, broken", ["lint", "mta-sts", "-", "--check"], 1,
+    b"-: octet 12: expected 1 to 32 letters and digits\n"
+    b"  v=STSv1; id=2026-01-01\n              ^\n",
+    data=b"v=STSv1; id=2026-01-01\n")
+
 # ---- route ----------------------------------------------------------------
 
 ROUTE = ["route", "--rules", "rules.json"]

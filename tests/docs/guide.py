@@ -28,7 +28,7 @@ def fill(folder, programs):
         (folder / "bin" / name).symlink_to(os.path.abspath(program))
     for name in ("message.eml", "signed.eml"):
         (folder / name).write_bytes(crlf((DATA / "cli" / name).read_bytes()))
-    for name in ("zone.txt", "rules.json"):
+    for name in ("zone.txt", "rules.json", "mta-sts.txt"):
         (folder / name).write_bytes((DATA / "cli" / name).read_bytes())
     (folder / "key.pem").write_bytes((DATA / "key/rsa2048.pem").read_bytes())
 
