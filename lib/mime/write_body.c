@@ -5,7 +5,7 @@
 #include "mime/text_priv.h"
 #include "mime/write_priv.h"
 
-enum { TEXT_LINE = 998, QP_LINE = 76 };
+enum { TEXT_LINE = 998, QP_LINE = 76, FEW_WORDS = 100 };
 
 /* What decides on the encoding. */
 struct look {
@@ -219,7 +219,8 @@ int onward_mime__write_body(struct onward_buf *out, struct onward_str text,
         onward_mime__write_lines(out, text);
         return look.high == 0 ? ONWARD_ENCODING_7BIT : ONWARD_ENCODING_8BIT;
     }
-    if (look.qp_cost <= text.len / 3 * 4) {
+    /* What costs least; of a few words, what can be read. */
+    if (3 * look.qp_cost <= (text.len < FEW_WORDS ? 7 : 4) * text.len) {
         onward_mime__write_qp(out, text);
         return ONWARD_ENCODING_QUOTED_PRINTABLE;
     }

@@ -200,9 +200,68 @@ static void test_without_memory(void **state)
     t_oom_sweep(build_one, NULL);
 }
 
+/* ---- A builder of others ----------------------------------------------- */
+
+/* The weak spots of the one that users come from: a subject that is one encoded
+ * word of any length, 7bit over UTF-8, no folds, no RFC 2231, Bcc in the
+ * message, ids that can be guessed, base64 that the caller has to make. */
+static void test_row_84_none_of_its_weak_spots(void **state)
+{
+    static const char file[] = "\u00fcbersicht.pdf";
+    struct onward_builder_part part = {.size = sizeof(part),
+                                       .type = ONWARD_STR("application/pdf"),
+                                       .file_name = {file, sizeof(file) - 1},
+                                       .data = ONWARD_STR("%PDF-")};
+    const struct onward_source *source;
+    static char text[65536];
+    struct t_world w = {0};
+    struct onward_builder *b = NULL;
+    char subject[2000] = "";
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(onward_builder_new(w.ctx, NULL, &b), 0);
+    for (size_t i = 0; i < 200; i++)
+        strcat(subject, "caf\u00e9 ");
+    subject[strlen(subject) - 1] = '\0';
+    assert_int_equal(onward_builder_add_address(b, ONWARD_BUILDER_FROM,
+                                                ONWARD_STR(""),
+                                                ONWARD_STR("a@example.com")),
+                     0);
+    assert_int_equal(
+        onward_builder_add_address(b, ONWARD_BUILDER_BCC, ONWARD_STR(""),
+                                   ONWARD_STR("hidden@example.com")),
+        0);
+    assert_int_equal(onward_builder_set_subject(b, onward_str_of(subject)), 0);
+    assert_int_equal(onward_builder_set_text(b, ONWARD_STR("gr\u00fcn")), 0);
+    assert_int_equal(onward_builder_add_part(b, &part), 0);
+
+    w.random_fails = true;
+    assert_int_equal(onward_builder_source(b, &source), ONWARD_ERANDOM);
+    w.random_fails = false;
+    assert_int_equal(onward_builder_source(b, &source), 0);
+    t_read_source(source, text, sizeof(text));
+
+    for (const char *line = text; *line != '\0';) {
+        const char *next = strstr(line, "\r\n");
+
+        assert_non_null(next);
+        assert_true(next - line <= 78);
+        line = next + 2;
+    }
+    assert_null(strstr(text, "hidden"));
+    assert_null(strstr(text, "Content-Transfer-Encoding: 7bit"));
+    assert_non_null(strstr(text, "\r\ngr=C3=BCn\r\n"));
+    assert_non_null(strstr(text, "filename*=UTF-8''%C3%BCbersicht.pdf"));
+    assert_non_null(strstr(text, "\r\nJVBERi0=\r\n"));
+    onward_builder_free(b);
+    t_world_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_row_84_none_of_its_weak_spots),
         cmocka_unit_test(test_subjects),
         cmocka_unit_test(test_text_alone),
         cmocka_unit_test(test_bcc_is_for_the_envelope_alone),
