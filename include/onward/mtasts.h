@@ -371,6 +371,20 @@ ONWARD_API int onward_mtasts_new(const struct onward_mtasts_opts *opts,
  */
 ONWARD_API void onward_mtasts_free(struct onward_mtasts *mtasts);
 
+/**
+ * Look through all that is kept, and look up and fetch anew what gets old, a
+ * few at a time: so that a domain that has no mail for days does not lose its
+ * policy before the next message comes (RFC 8461 sections 3.3 and 10.2). Call
+ * it every hour or so.
+ *
+ * @return 0, ONWARD_EINVAL (mtasts is NULL), ONWARD_ESTATE (one is under way,
+ *         or the desk was freed) or ONWARD_ENOMEM.
+ * @note Calls no callback; the store is asked, and then DNS and the host,
+ * inside onward_desk_run().
+ * @since 0.1
+ */
+ONWARD_API int onward_mtasts_refresh(struct onward_mtasts *mtasts);
+
 /** Fetches under way. @since 0.1 */
 ONWARD_API size_t onward_mtasts_fetch_count(const struct onward_mtasts *mtasts);
 

@@ -249,15 +249,6 @@ static void read_store(struct onward_mtasts_lookup *l)
     l->verdict.is_cached = l->kept != NULL;
 }
 
-/* Old enough, or from a clock that has been put back since. */
-static bool is_due(const struct onward_mtasts_lookup *l)
-{
-    int64_t age_s = onward_core__now_s(l->m->ctx) - l->kept->fetched_s;
-
-    return age_s < 0 || age_s >= (int64_t)l->m->opts.refresh_s ||
-           age_s >= (int64_t)(l->kept->policy.max_age_s / 2);
-}
-
 static void decide(struct onward_mtasts_lookup *l)
 {
     bool is_announced = l->id.len != 0;
@@ -267,8 +258,9 @@ static void decide(struct onward_mtasts_lookup *l)
     else if (l->kept == NULL ||
              (is_announced && !onward_core__str_eq(l->id, l->kept->id)))
         want(l, true);
-    else if (is_due(l))
-        want(l, false);
+    else if (onward_mtasts__kept_is_due(l->kept, onward_core__now_s(l->m->ctx),
+                                        l->m->opts.refresh_s))
+        want(l, l->is_patient);
     else
         finish(l);
 }

@@ -114,6 +114,7 @@ void onward_mtasts_free(struct onward_mtasts *mtasts)
     if (mtasts == NULL || mtasts->is_freed)
         return;
     mtasts->is_freed = true;
+    onward_mtasts__walk_end(mtasts);
     while (mtasts->jobs.count > 0)
         onward_mtasts__job_cancel(
             ONWARD_CONTAINER(onward_core__table_any(&mtasts->jobs),

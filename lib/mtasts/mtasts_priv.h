@@ -2,7 +2,7 @@
  * MTA-STS inside. record.c and policy.c read, write.c writes, http.c reads the
  * answer of a policy host. state.c is what stands in the store. mtasts.c owns
  * the fetches (job.c), each with at most one connection (fetch.c); lookup.c
- * decides what is in force.
+ * decides what is in force, refresh.c looks through what is kept.
  */
 #ifndef ONWARD_MTASTS_PRIV_H
 #define ONWARD_MTASTS_PRIV_H
@@ -55,6 +55,9 @@ struct onward_mtasts__kept *
 onward_mtasts__kept_ref(struct onward_mtasts__kept *kept);
 void onward_mtasts__kept_free(struct onward_mtasts__kept *kept);
 int64_t onward_mtasts__kept_expires_s(const struct onward_mtasts__kept *kept);
+/* Old enough to be fetched anew, or from a clock that was put back since. */
+bool onward_mtasts__kept_is_due(const struct onward_mtasts__kept *kept,
+                                int64_t now_s, size_t refresh_s);
 /* Append the octets for the store. */
 int onward_mtasts__kept_write(struct onward_buf *out,
                               const struct onward_mtasts__kept *kept);
@@ -98,7 +101,8 @@ struct onward_mtasts {
     uint64_t log_id;
     size_t refs; /* the caller's, of lookups, and while a callback runs */
     bool is_freed;
-    struct onward_core__table jobs; /* by domain */
+    struct onward_core__table jobs;   /* by domain */
+    struct onward_mtasts__walk *walk; /* NULL: none is under way */
 };
 
 void onward_mtasts__hold(struct onward_mtasts *m);
@@ -138,6 +142,9 @@ struct onward_mtasts__job {
     char text[];
 };
 
+/* Give up looking through what is kept; harmless when nobody does. */
+void onward_mtasts__walk_end(struct onward_mtasts *m);
+
 /* The job of that domain, or NULL. */
 struct onward_mtasts__job *onward_mtasts__job_find(struct onward_mtasts *m,
                                                    struct onward_str domain);
@@ -174,6 +181,7 @@ struct onward_mtasts_lookup {
     struct onward_arena arena;
     struct onward_str domain; /* empty: none that can have a policy */
     enum onward_mtasts__step step;
+    bool is_patient;  /* waits for each fetch: one of refresh.c */
     bool must_wait;   /* for a fetch; else it is one in the background */
     bool has_no_view; /* the store failed */
     bool is_told;     /* done was called */

@@ -134,6 +134,15 @@ int64_t onward_mtasts__kept_expires_s(const struct onward_mtasts__kept *kept)
     return kept->fetched_s + (int64_t)kept->policy.max_age_s;
 }
 
+bool onward_mtasts__kept_is_due(const struct onward_mtasts__kept *kept,
+                                int64_t now_s, size_t refresh_s)
+{
+    int64_t age_s = now_s - kept->fetched_s;
+
+    return age_s < 0 || age_s >= (int64_t)refresh_s ||
+           age_s >= (int64_t)(kept->policy.max_age_s / 2);
+}
+
 int onward_mtasts__kept_write(struct onward_buf *out,
                               const struct onward_mtasts__kept *kept)
 {

@@ -10,6 +10,12 @@
 #define POLICY ONWARD_MTASTS_POLICY
 #define WHY(reason) ONWARD_MTASTS_REASON_##reason
 
+static void free_mtasts(struct t_sts *x)
+{
+    onward_mtasts_free(x->mtasts);
+    x->mtasts = NULL;
+}
+
 static void a_policy_is_fetched_once(void **state)
 {
     struct t_sts x = {.zone = ZONE};
@@ -333,6 +339,65 @@ static void a_policy_is_refreshed_before_its_end(void **state)
     }
 }
 
+/* Domains that nobody writes to, more than a page of them. */
+static void what_is_kept_is_refreshed(void **state)
+{
+    enum { DOMAINS = 70 };
+    static char zone[DOMAINS * 128];
+    struct t_sts x = {.zone = zone};
+    char domain[32];
+
+    (void)state;
+    for (int i = 0; i < DOMAINS; i++)
+        snprintf(zone + strlen(zone), sizeof(zone) - strlen(zone),
+                 "_mta-sts.d%d.example TXT \"v=STSv1; id=1\"\n"
+                 "mta-sts.d%d.example A 192.0.2.1\n",
+                 i, i);
+    t_sts_init(&x, NULL);
+    for (int i = 0; i < DOMAINS; i++) {
+        snprintf(domain, sizeof(domain), "d%d.example", i);
+        t_sts_ask(&x, domain);
+    }
+    assert_int_equal(x.connects, DOMAINS);
+    t_sts_wait(&x, 80000);
+    assert_int_equal(onward_mtasts_refresh(x.mtasts), 0);
+    assert_int_equal(onward_mtasts_refresh(x.mtasts), ONWARD_ESTATE);
+    t_sts_run(&x);
+    assert_int_equal(x.connects, DOMAINS); /* nothing is due */
+    t_sts_wait(&x, 6400);
+    assert_int_equal(onward_mtasts_refresh(x.mtasts), 0);
+    t_sts_run(&x);
+    assert_int_equal(x.connects, 2 * DOMAINS);
+    /* The host's connections come to nothing, a few at a time. */
+    t_sts_wait(&x, 86400);
+    x.reply = NULL;
+    assert_int_equal(onward_mtasts_refresh(x.mtasts), 0);
+    t_sts_run(&x);
+    assert_true(onward_mtasts_fetch_count(x.mtasts) > 0);
+    assert_true(onward_mtasts_fetch_count(x.mtasts) <= 32);
+    assert_int_equal(onward_mtasts_refresh(x.mtasts), ONWARD_ESTATE);
+    /* Freed in the middle of it. */
+    onward_mtasts_free(x.mtasts);
+    x.mtasts = NULL;
+    t_sts_clear(&x);
+}
+
+static void refreshing_may_be_ended_by_the_host(void **state)
+{
+    struct t_sts x = {.zone = ZONE};
+
+    (void)state;
+    t_sts_init(&x, NULL);
+    t_sts_ask(&x, "example.com");
+    t_sts_wait(&x, 90000);
+    x.in_connect = free_mtasts;
+    assert_int_equal(onward_mtasts_refresh(x.mtasts), 0);
+    t_sts_run(&x);
+    assert_null(x.mtasts);
+    assert_int_equal(onward_mtasts_refresh(NULL), ONWARD_EINVAL);
+    t_sts_clear(&x);
+}
+
 /* RFC 8461 section 3.3: unless the mode is "none". */
 static void a_failed_refresh_is_logged(void **state)
 {
@@ -596,12 +661,6 @@ static void a_policy_without_life_is_for_now(void **state)
 
 /* ---- Freeing, memory, errors ------------------------------------------- */
 
-static void free_mtasts(struct t_sts *x)
-{
-    onward_mtasts_free(x->mtasts);
-    x->mtasts = NULL;
-}
-
 static void free_lookup(struct t_sts *x)
 {
     onward_mtasts_lookup_free(x->lookup);
@@ -716,6 +775,10 @@ static bool oom(struct t_world *w, void *arg)
         if (ok && arg == &t_sts_good)
             assert_int_equal(x.v.status, POLICY);
         ok = ok && onward_memstore_count(x.mem) == 1;
+        x.w.now_s += 90000;
+        if (onward_mtasts_refresh(x.mtasts) != 0)
+            ok = false;
+        t_sts_run(&x);
     }
     t_sts_end(&x);
     onward_memstore_free(x.mem);
@@ -834,6 +897,8 @@ int main(void)
         cmocka_unit_test(what_is_told_is_kept),
         cmocka_unit_test(a_new_id_brings_a_new_policy),
         cmocka_unit_test(a_policy_is_refreshed_before_its_end),
+        cmocka_unit_test(what_is_kept_is_refreshed),
+        cmocka_unit_test(refreshing_may_be_ended_by_the_host),
         cmocka_unit_test(a_failed_refresh_is_logged),
         cmocka_unit_test(what_is_no_policy),
         cmocka_unit_test(a_long_policy_is_none),
