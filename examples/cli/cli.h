@@ -31,6 +31,8 @@ extern const struct command command_verify;
 extern const struct command command_sign;
 extern const struct command command_seal;
 extern const struct command command_spf_check;
+extern const struct command command_dane_check;
+extern const struct command command_dane_record;
 extern const struct command command_dmarc_check;
 extern const struct command command_dmarc_report;
 extern const struct command command_explain;

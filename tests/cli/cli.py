@@ -19,6 +19,7 @@ FILES = {
     "mta-sts.txt": "cli/mta-sts.txt",
     "report.xml": "dmarc/rfc9990.xml",
     "old-report.xml": "dmarc/rfc7489.xml",
+    "server.pem": "dane/cert.pem",
     "key.pem": "key/rsa2048.pem",
     "ed25519.pem": "key/ed25519.pem",
 }

@@ -389,6 +389,73 @@ row("lint mta-sts --check, broken", ["lint", "mta-sts", "-", "--check"], 1,
     b"  v=STSv1; id=2026-01-01\n              ^\n",
     data=b"v=STSv1; id=2026-01-01\n")
 
+# ---- dane -----------------------------------------------------------------
+
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data/dane"
+# usage, selector, matching and data, as OpenSSL made them.
+MADE = (DATA / "records.txt").read_text().splitlines()
+for made in MADE:
+    usage, selector, matching, _ = made.split()
+    row(f"dane record, {usage} {selector} {matching}",
+        ["dane", "record", "--cert", str(DATA / "cert.pem"), "--usage", usage,
+         "--selector", selector, "--matching", matching, "mx.example"], 0,
+        f"_25._tcp.mx.example. 3600 IN TLSA {made}\n".encode())
+row("dane record, by default",
+    ["dane", "record", "--cert", str(DATA / "cert.pem"), "--port", "465",
+     "mx.example."], 0,
+    f"_465._tcp.mx.example. 3600 IN TLSA {MADE[10]}\n".encode())
+DIGEST = MADE[10].split()[3]
+(folder.path / "dane.txt").write_text(
+    "example.com MX 20 mx2.example\nexample.com MX 10 mx.example\n"
+    "example.com ANY !SECURE\nmx.example A 192.0.2.1\n"
+    "mx.example ANY !SECURE\nmx2.example A 192.0.2.2\n"
+    "mx3.example A 192.0.2.3\nmx3.example ANY !SECURE\n"
+    "_25._tcp.mx3.example TLSA !SERVFAIL\n"
+    "null.example MX 0 .\nfail.example MX !TIMEOUT\n"
+    f"_25._tcp.mx.example TLSA {MADE[10]}\n"
+    "_25._tcp.mx.example TLSA 1 1 1 00\n"
+    "_25._tcp.mx.example ANY !SECURE\n")
+DANE = ["dane", "check", "--dns", "dane.txt"]
+USABLE = {"host": "mx.example", "port": 25, "mx": "secure",
+          "result": "usable", "reason": "records", "tls": "dane",
+          "base_domain": "mx.example", "asked": "_25._tcp.mx.example",
+          "names": ["mx.example", "example.com"],
+          "records": [{"usage": 3, "selector": 1, "matching": 1,
+                       "data": DIGEST, "counts": True, "problem": None},
+                      {"usage": 1, "selector": 1, "matching": 1, "data": "00",
+                       "counts": False, "problem": "usage"}]}
+NOTHING = {"base_domain": None, "names": [], "records": [], "port": 25}
+row("dane check --json", [*DANE, "--json", "example.com"], 0,
+    [USABLE, {**NOTHING, "host": "mx2.example", "mx": "secure",
+              "result": "none", "reason": "insecure-host",
+              "tls": "opportunistic", "asked": None}])
+row("dane check --check, one server has none", [*DANE, "--check",
+                                                "example.com"], 1,
+    holds=[b"result: usable\n", b"result: none\n"])
+row("dane check --check --json, a server", [*DANE, "--check", "--json",
+                                            "mx.example"], 0,
+    [{**USABLE, "mx": "none", "names": ["mx.example"]}])
+row("dane check --json, a question that fails", [*DANE, "--json",
+                                                 "mx3.example"], 0,
+    [{**NOTHING, "host": "mx3.example", "mx": "none", "result": "failed",
+      "reason": "records-failed", "tls": "no-delivery",
+      "asked": "_25._tcp.mx3.example"}])
+row("dane check --port", [*DANE, "--port", "587", "--json", "mx.example"], 0,
+    [{**NOTHING, "host": "mx.example", "port": 587, "mx": "none",
+      "result": "none", "reason": "no-records", "tls": "opportunistic",
+      "asked": "_587._tcp.mx.example"}])
+row("dane check", [*DANE, "mx.example"], 0,
+    b"server: mx.example\nmx: none\nresult: usable\n"
+    b"reason: The server publishes TLSA records\n"
+    b"demand: TLS, a certificate that one of the records vouches for\n"
+    b"asked: _25._tcp.mx.example\nbase domain: mx.example\n"
+    b"name: mx.example\nrecord: 3 1 1 " + DIGEST.encode() + b": counts\n"
+    b"record: 1 1 1 00: usage is unusable\n")
+row("dane check, null MX", [*DANE, "null.example"], 3, b"",
+    "onward dane check: the domain takes no mail (null MX)\n")
+row("dane check, MX fails", [*DANE, "fail.example"], 3, b"",
+    "onward dane check: MX: no answer\n")
+
 # ---- route ----------------------------------------------------------------
 
 ROUTE = ["route", "--rules", "rules.json"]

@@ -105,7 +105,9 @@ struct t_pair *t_pair_new(const struct t_pair_how *how)
     struct onward_tls_demand demand = {.size = sizeof(demand),
                                        .level = how->level,
                                        .names = &names,
-                                       .name_count = 1};
+                                       .name_count = 1,
+                                       .tlsa = how->tlsa,
+                                       .tlsa_count = how->tlsa_count};
 
     assert_non_null(e);
     t_world_init(&e->world);

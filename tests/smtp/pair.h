@@ -37,6 +37,8 @@ struct t_pair_how {
     bool defers;      /* the server's host answers later */
     size_t server_flags, server_mode, server_rcpts;
     size_t client_flags, chunk;
+    const struct onward_str *tlsa; /* with ONWARD_TLS_DANE */
+    size_t tlsa_count;
 };
 
 struct onward_tls_config *t_pair_config(struct t_world *w,

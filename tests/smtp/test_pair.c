@@ -145,6 +145,56 @@ static void test_tls_fails(void **state)
     }
 }
 
+/* By TLSA records (RFC 7672): the authority that is trusted says nothing. */
+static void test_dane(void **state)
+{
+    static const struct {
+        unsigned char usage;
+        bool is_off, has_other_name;
+        const char *want;
+    } rows[] = {
+        {3, false, true, ACCEPTED},
+        {3, true, false, "temporary tls tls 4.7.5 tls:tlsa-mismatch"},
+        {2, true, false, "temporary tls tls 4.7.5 tls:untrusted"},
+        {2, false, false, ACCEPTED},
+        {2, false, true, "temporary tls tls 4.7.5 tls:name-mismatch"},
+    };
+    struct t_play_mail mail = {
+        .from = "", .to = "b@mx.test", .text = {"x\r\n", 3}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        /* The whole certificate, as the server does not send its authority. */
+        const struct t_cert *of =
+            rows[i].usage == 2 ? t_pair_certs.ca : t_pair_certs.leaf;
+        const struct t_cert *given =
+            !rows[i].is_off ? of : t_pair_certs.other_ca;
+        gnutls_datum_t der;
+        unsigned char rdata[4096] = {rows[i].usage, 0, 0};
+        struct onward_str tlsa = {(const char *)rdata, 0};
+        struct t_pair_how how = {.level = ONWARD_TLS_DANE,
+                                 .trusted = t_pair_certs.ca,
+                                 .tlsa = &tlsa,
+                                 .tlsa_count = 1};
+        struct t_pair *e;
+
+        assert_int_equal(
+            gnutls_x509_crt_export2(given->crt, GNUTLS_X509_FMT_DER, &der), 0);
+        assert_true(der.size < sizeof(rdata) - 3);
+        memcpy(rdata + 3, der.data, der.size);
+        tlsa.len = der.size + 3;
+        gnutls_free(der.data);
+        how.name = rows[i].has_other_name ? "mx.example" : "mx.test";
+        e = t_pair_new(&how);
+        /* The demand is the client's own by now. */
+        memset(rdata, 0, sizeof(rdata));
+        assert_int_equal(t_play_give(&e->client, &mail), 0);
+        t_pair_settle(e, 0);
+        t_pair_assert(e, ONWARD_SMTP_MESSAGE, rows[i].want);
+        t_pair_free(e);
+    }
+}
+
 /* Nothing is lost of what was held back, and nothing is sent of what was
  * canceled: the server sees the end of the connection inside DATA. */
 static void test_cancel_under_tls(void **state)
@@ -237,12 +287,13 @@ static void test_out_of_memory_under_tls(void **state)
 int main(void)
 {
     enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
-    struct CMUnitTest tests[2 * WAYS + 5] = {
+    struct CMUnitTest tests[2 * WAYS + 6] = {
         [2 * WAYS] = cmocka_unit_test(test_facts),
         [2 * WAYS + 1] = cmocka_unit_test(test_tls_fails),
         [2 * WAYS + 2] = cmocka_unit_test(test_cancel_under_tls),
         [2 * WAYS + 3] = cmocka_unit_test(test_out_of_memory),
         [2 * WAYS + 4] = cmocka_unit_test(test_out_of_memory_under_tls),
+        [2 * WAYS + 5] = cmocka_unit_test(test_dane),
     };
 
     for (size_t i = 0; i < 2 * WAYS; i++)
