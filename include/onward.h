@@ -30,6 +30,7 @@
 #include <onward/mtasts.h>
 #include <onward/dsn.h>
 #include <onward/dane.h>
+#include <onward/tlsrpt.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
 #include <onward/relay.h>

@@ -27,6 +27,7 @@ USES = {
     "dane": ["core", "dns", "tls"],
     "mtasts": ["core", "channel", "store", "dns", "tls"],
     "dsn": ["core", "mime"],
+    "tlsrpt": ["core", "mime"],
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
     "egress": ["core", "dns", "address", "tls"],
     "relay": ["core", "verify", "smtp", "ruleset", "srs", "store", "mime",
