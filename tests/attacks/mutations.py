@@ -20,6 +20,31 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 ROWS = [
+    # ---- DANE
+    ("A037", "dane/lookup.c",
+     "return end_failed(l, ONWARD_DANE_REASON_RECORDS_BOGUS);",
+     "return next_base(l);", "dane_lookup"),
+    ("A037", "dane/lookup.c",
+     "return end_failed(l, ONWARD_DANE_REASON_RECORDS_FAILED);",
+     "return next_base(l);", "dane_lookup"),
+    ("A037", "dane/lookup.c",
+     "end_failed(l, ONWARD_DANE_REASON_INTERNAL);",
+     "end_none(l, ONWARD_DANE_REASON_NO_RECORDS);", "dane_lookup"),
+    ("A038", "dane/lookup.c", "        if (answer->is_secure)\n            return found(l);",
+     "        return found(l);", "dane_lookup"),
+    ("A038", "dane/lookup.c", "if (!answer->is_secure && !answer->has_cname)",
+     "if (0)", "dane_lookup"),
+    ("A039", "tls/tlsa.c", "if (rdata.len < 4)", "if (rdata.len < 3)",
+     "dane_record"),
+    ("A039", "tls/tlsa.c", "return has_data(out) ? ONWARD_TLS__TLSA_OK : ONWARD_TLS__TLSA_DATA;",
+     "return ONWARD_TLS__TLSA_OK;", "tls_dane"),
+    ("A030", "dane/choose.c", "    if (lookup->origin == ONWARD_DANE_MX_INSECURE)\n        return;\n",
+     "", "dane_lookup"),
+    ("A030", "tls/dane.c",
+     "return s->f->verified != NULL ? ONWARD_TLS_OK : ONWARD_TLS_NAME_MISMATCH;",
+     "return ONWARD_TLS_OK;", "tls_dane"),
+    ("A030", "tls/dane.c", "got = onward_tls__check_time(anchor, now_s);",
+     "got = ONWARD_TLS_OK;", "tls_dane"),
     # ---- DNS
     ("A040", "dns/name.c", "target >= from || ", "", "dns_wire"),
     ("A040", "dns/name.c", " ||\n            ONWARD_DNS_NAME_MAX - out < label + 1",
