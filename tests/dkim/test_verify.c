@@ -698,7 +698,7 @@ static void test_whole(void **state)
     verify_text(&x, &w, text);
     assert_string_equal(result(&x, 0), "permerror");
     assert_string_equal(onward_dkim_reason_name((int)signature(&x, 0).reason),
-                        onward_dkim_reason_name(row->reason));
+                        onward_dkim_reason_name((int)row->reason));
     close_world(&x);
     t_world_clear(&w);
 }
