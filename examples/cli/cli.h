@@ -28,11 +28,13 @@ struct command {
 };
 
 extern const struct command command_verify;
+extern const struct command command_tlsrpt_report;
 extern const struct command command_sign;
 extern const struct command command_seal;
 extern const struct command command_spf_check;
 extern const struct command command_dane_check;
 extern const struct command command_dane_record;
+extern const struct command command_dsn_parse;
 extern const struct command command_dmarc_check;
 extern const struct command command_dmarc_report;
 extern const struct command command_explain;
@@ -41,6 +43,7 @@ extern const struct command command_lint_spf;
 extern const struct command command_lint_dkim;
 extern const struct command command_lint_dmarc;
 extern const struct command command_lint_mta_sts;
+extern const struct command command_lint_tlsrpt;
 extern const struct command command_mime_build;
 extern const struct command command_mime_edit;
 extern const struct command command_mime_parse;

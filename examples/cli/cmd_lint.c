@@ -1,4 +1,4 @@
-/* onward lint spf|dkim|dmarc|mta-sts: what is wrong with a record, and where.
+/* onward lint spf|dkim|dmarc|mta-sts|tlsrpt: what is wrong with a record, and where.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include <onward/dmarc.h>
 #include <onward/mtasts.h>
 #include <onward/spf.h>
+#include <onward/tlsrpt.h>
 
 #include "cli.h"
 #include "host.h"
@@ -78,6 +79,17 @@ static int lint_mta_sts(struct onward_ctx *ctx, struct onward_str record,
 {
     struct onward_mtasts_fault f = {.size = sizeof(f)};
     int err = onward_mtasts_record_lint(record, &f);
+
+    (void)ctx;
+    *fault = (struct fault){f.offset, f.text, f.is_void != 0};
+    return err;
+}
+
+static int lint_tlsrpt(struct onward_ctx *ctx, struct onward_str record,
+                       struct fault *fault)
+{
+    struct onward_tlsrpt_fault f = {.size = sizeof(f)};
+    int err = onward_tlsrpt_record_lint(record, &f);
 
     (void)ctx;
     *fault = (struct fault){f.offset, f.text, f.is_void != 0};
@@ -269,6 +281,8 @@ static bool find_name(struct linting *l)
         before = "_dmarc.";
     if (l->kind->command == &command_lint_mta_sts)
         before = "_mta-sts.";
+    if (l->kind->command == &command_lint_tlsrpt)
+        before = "_smtp._tls.";
     if (l->selector != NULL) {
         before = l->selector;
         between = "._domainkey.";
@@ -352,6 +366,13 @@ static int run_dmarc(const struct command *command, struct args args)
     return run(&kind, args);
 }
 
+static int run_tlsrpt(const struct command *command, struct args args)
+{
+    const struct kind kind = {command, "TLSRPT", lint_tlsrpt};
+
+    return run(&kind, args);
+}
+
 static int run_mta_sts(const struct command *command, struct args args)
 {
     const struct kind kind = {command, "MTA-STS", lint_mta_sts};
@@ -403,4 +424,13 @@ const struct command command_lint_mta_sts = {
     .examples = "onward lint mta-sts example.com --dns zone.txt\n"
                 "echo 'v=STSv1; id=2026-01-01' | onward lint mta-sts -\n",
     .run = run_mta_sts,
+};
+
+const struct command command_lint_tlsrpt = {
+    .name = "lint tlsrpt",
+    .operands = "DOMAIN|FILE",
+    .summary = "Find the first fault of a TLSRPT record",
+    .details = DETAILS,
+    .examples = "echo 'v=TLSRPTv1; rua=mailto:a' | onward lint tlsrpt -\n",
+    .run = run_tlsrpt,
 };

@@ -19,7 +19,8 @@ static const struct command *const commands[] = {
     &command_mta_sts_check, &command_mta_sts_parse, &command_mta_sts_publish,
     &command_route,         &command_srs_forward,   &command_srs_reverse,
     &command_mime_parse,    &command_mime_build,    &command_mime_edit,
-    &command_dane_check,    &command_dane_record,
+    &command_dane_check,    &command_dane_record,   &command_dsn_parse,
+    &command_lint_tlsrpt,   &command_tlsrpt_report,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -17,6 +17,8 @@ FILES = {
     "rules.json": "cli/rules.json",
     "secrets.txt": "cli/secrets.txt",
     "mta-sts.txt": "cli/mta-sts.txt",
+    "bounce.eml": "cli/bounce.eml",
+    "tls-report.json": "cli/tls-report.json",
     "report.xml": "dmarc/rfc9990.xml",
     "old-report.xml": "dmarc/rfc7489.xml",
     "server.pem": "dane/cert.pem",

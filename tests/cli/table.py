@@ -590,6 +590,31 @@ row("lint dmarc, what is not void", ["lint", "dmarc", "-"], 0,
 row("lint, not such a record", ["lint", "dmarc", "-"], 0,
     b"-: expected a DMARC record\n", data=b"v=spf1 -all\n")
 
+# ---- dsn parse, tlsrpt report ----------------------------------------------
+
+row("dsn parse", ["dsn", "parse", "bounce.eml"], 0,
+    b"bounce.eml: by mx.example.com, of envelope QQ314159\n"
+    b"    failed 5.1.1 bob@example.com, was bob@example.net, at "
+    b"mx1.example.com: 550 5.1.1 no such user\n")
+row("dsn parse, JSON", ["dsn", "parse", "--json", "bounce.eml"], 0,
+    holds=[b'"status":"5.1.1"', b'"envelope_id":"QQ314159"',
+           b'"has_original":true', b'"oddities":[]}\n'])
+row("dsn parse, no notice", ["dsn", "parse", "message.eml"], 3, b"",
+    err="onward dsn parse: message.eml: expected a delivery status "
+        "notification\n")
+row("tlsrpt report", ["tlsrpt", "report", "tls-report.json"], 0,
+    b"tls-report.json: 2016-04-01T00:00:00Z to 2016-04-01T23:59:59Z, by "
+    b"Company-X\n    company-y.example (sts): 5326 good, 303 failed\n"
+    b"           100 certificate-expired, at mx1.mail.company-y.example, from "
+    b"2001:db8:abcd:0012::1\n")
+row("tlsrpt report, gzip", ["tlsrpt", "report", "--json", "-"], 0,
+    holds=[b'"successes":5326', b'"oddities":[]}\n'],
+    data=gzip.compress((DATA.parent / "cli/tls-report.json").read_bytes()))
+row("tlsrpt report, no report", ["tlsrpt", "report", "rules.json"], 3, b"",
+    err="onward tlsrpt report: rules.json:1: expected a TLS report\n")
+row("lint tlsrpt", ["lint", "tlsrpt", "-", "--check"], 1,
+    holds=[b"-: octet 15: "], data=b"v=TLSRPTv1;rua=http://a/b")
+
 # ---- dmarc report ---------------------------------------------------------
 
 REPORT = (folder.path / "report.xml").read_bytes()
