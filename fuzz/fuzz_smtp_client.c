@@ -154,7 +154,7 @@ static void check_said(const struct session *s)
         size_t line = at;
 
         at = check_line(s, line);
-        if (at - line > 6 && memcmp(s->said + line, "RSET", 4) == 0)
+        if (at - line == 6 && memcmp(s->said + line, "RSET", 4) == 0)
             got = 0;
         if (at - line > 5 && memcmp(s->said + line, "BDAT ", 5) == 0)
             at = check_chunk(s, line, at, &got);
