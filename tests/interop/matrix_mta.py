@@ -99,6 +99,9 @@ class Mta:
             self.peer.start()
         except debs.Unavailable as e:
             raise Skip(str(e)) from None
+        except Failed as e:  # of nothing that is ours: nobody spoke yet
+            self.peer.stop()
+            raise Skip(f"it does not start here: {e}") from None
         return self
 
     def __exit__(self, *_):
