@@ -267,13 +267,14 @@ struct onward_smtp_server {
     uint8_t hostname_len, banner_len, client_name_len;
     struct onward_ip client_ip;
     uint16_t client_port;
+    enum onward_smtp_auth_mechanism auth_mechanism; /* that was used */
     struct server_peer *peer; /* or NULL */
 
     enum onward_smtp_server_mode mode;
     enum server_state state;
     enum server_wait wait;
-    int64_t paused_ms; /* since when, while is_host_paused */
     int error;         /* out of memory somewhere: ends the session */
+    int64_t paused_ms; /* since when, while is_host_paused */
     bool is_esmtp;
     bool is_tls;
     bool is_authenticated; /* by AUTH; server_login_set() */
@@ -296,7 +297,6 @@ struct onward_smtp_server {
                                                authenticated, and as whom */
     struct server_auth *auth;               /* heap; the exchange of AUTH */
     size_t auth_mechanisms;                 /* that are allowed */
-    enum onward_smtp_auth_mechanism auth_mechanism; /* that was used */
     size_t auth_failures;
     struct onward_str helo;              /* heap */
     struct onward_str new_helo;          /* heap; being asked about */
