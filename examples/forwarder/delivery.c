@@ -1,7 +1,7 @@
 /*
  * One copy on its way to one destination: the plan of servers, a connection to
- * one after the other, an SMTP client on it. When the outcome is known the
- * relay has it; the connection may live on for its QUIT.
+ * one after the other, an SMTP client on it. When the outcome is known its host
+ * has it; the connection may live on for its QUIT.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,12 +30,10 @@ struct hop {
 
 struct delivery {
     struct delivery *next, **prev;
-    struct session *session;
     struct forwarder *fwd;
-    struct setup *setup;
-    uint64_t token;
-    struct onward_relay_delivery facts;
-    struct delivery_log *log;
+    struct delivery_job job;
+    struct delivery_host host;
+    struct delivery_log *log; /* of the job */
     int64_t started_ms, connect_deadline_ms;
 
     struct onward_egress *plan;
@@ -92,7 +90,7 @@ static void free_delivery(struct delivery *d)
     if (d->hop != NULL)
         free_hop(d->hop);
     onward_egress_free(d->plan);
-    setup_free(d->setup);
+    setup_free(d->job.setup);
     *d->prev = d->next;
     if (d->next != NULL)
         d->next->prev = d->prev;
@@ -106,34 +104,29 @@ static void copy_text(char *out, size_t cap, struct onward_str s)
     snprintf(out, cap, "%.*s", (int)s.len, s.data == NULL ? "" : s.data);
 }
 
-/* Tell the relay what the plan came to; the delivery is over. */
+/* Tell the host what the plan came to; the delivery is over. */
 static void tell(struct delivery *d)
 {
     struct onward_egress_verdict v = {.size = sizeof(v)};
-    struct onward_smtp_reply reply = {.size = sizeof(reply),
-                                      .code = 451,
-                                      .enhanced = ONWARD_STR("4.3.0"),
-                                      .text = ONWARD_STR("not delivered")};
+    struct delivery_result got = {
+        .fate = ONWARD_EGRESS_TEMPORARY,
+        .reply = {.size = sizeof(got.reply),
+                  .code = 451,
+                  .enhanced = ONWARD_STR("4.3.0"),
+                  .text = ONWARD_STR("not delivered")}};
 
     if (onward_egress_result(d->plan, &v) == 0 &&
         v.fate != ONWARD_EGRESS_PENDING) {
-        reply.code = v.code;
-        reply.enhanced = v.enhanced;
-        reply.text = v.text;
+        got.fate = v.fate;
+        got.reply.code = v.code;
+        got.reply.enhanced = v.enhanced;
+        got.reply.text = v.text;
     }
-    d->log->code = reply.code;
+    d->log->code = got.reply.code;
     d->log->ms = host_now_ms() - d->started_ms;
-    copy_text(d->log->enhanced, sizeof(d->log->enhanced), reply.enhanced);
-    copy_text(d->log->text, sizeof(d->log->text), reply.text);
-    if (onward_relay_delivery_answer(d->fwd->desk, d->token, &reply) != 0) {
-        /* A reply that the relay cannot take, of a server that is odd. */
-        reply = (struct onward_smtp_reply){
-            .size = sizeof(reply),
-            .code = v.fate == ONWARD_EGRESS_PERMANENT   ? 554
-                    : v.fate == ONWARD_EGRESS_DELIVERED ? 250
-                                                        : 451};
-        onward_relay_delivery_answer(d->fwd->desk, d->token, &reply);
-    }
+    copy_text(d->log->enhanced, sizeof(d->log->enhanced), got.reply.enhanced);
+    copy_text(d->log->text, sizeof(d->log->text), got.reply.text);
+    d->host.done(d->host.user, &got);
     free_delivery(d);
 }
 
@@ -170,12 +163,12 @@ static void report_unreachable(struct delivery *d, int error)
 /* All is sent but the final dot: is there still somebody to tell? */
 static void held(void *user, struct onward_smtp_client *client)
 {
-    const struct hop *hop = user;
+    const struct delivery_host *host = &((struct hop *)user)->delivery->host;
 
-    if (session_peer_is_gone(hop->delivery->session))
-        onward_smtp_client_cancel(client);
-    else
+    if (host->is_wanted(host->user))
         onward_smtp_client_release(client);
+    else
+        onward_smtp_client_cancel(client);
 }
 
 static void keep_tls(struct delivery *d,
@@ -220,9 +213,9 @@ static int new_client(struct hop *hop, const struct delivery *d)
         .size = sizeof(host), .user = hop, .held = held, .done = sent};
     const struct onward_smtp_client_opts o = {
         .size = sizeof(o),
-        .ehlo_name = onward_str_of(d->setup->settings.hostname),
+        .ehlo_name = onward_str_of(d->job.setup->settings.hostname),
         .tls_demand = d->attempt.tls,
-        .tls = d->setup->tls_client};
+        .tls = d->job.setup->tls_client};
 
     return onward_smtp_client_new(d->fwd->desk, &o, &host, &hop->client);
 }
@@ -255,16 +248,16 @@ static int open_hop(struct delivery *d, int fd)
 static int send_message(const struct delivery *d)
 {
     const struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
-                                          .path = d->facts.recipient};
+                                          .path = d->job.recipient};
     const struct onward_smtp_envelope envelope = {.size = sizeof(envelope),
                                                   .reverse_path =
-                                                      d->facts.reverse_path,
-                                                  .smtputf8 = d->facts.smtputf8,
+                                                      d->job.reverse_path,
+                                                  .smtputf8 = d->job.smtputf8,
                                                   .hold_dot = 1};
 
     if (onward_smtp_client_add_rcpt(d->hop->client, &rcpt) < 0)
         return -1;
-    return onward_smtp_client_send(d->hop->client, &envelope, d->facts.source);
+    return onward_smtp_client_send(d->hop->client, &envelope, d->job.source);
 }
 
 /* ---- Connecting -------------------------------------------------------- */
@@ -356,7 +349,7 @@ static int start_plan(struct delivery *d)
 {
     static const size_t levels[] = {ONWARD_TLS_NONE, ONWARD_TLS_OPPORTUNISTIC,
                                     ONWARD_TLS_ENCRYPTED, ONWARD_TLS_VERIFIED};
-    const struct setup *setup = d->setup;
+    const struct setup *setup = d->job.setup;
     const struct settings *set = &setup->settings;
     const struct onward_str own = onward_str_of(set->hostname);
     const struct onward_str smart = onward_str_of(set->smart_host);
@@ -366,7 +359,7 @@ static int start_plan(struct delivery *d)
         .done = planned,
         .allow_address = set->allow_private_addresses ? allow_any : NULL};
     const struct onward_egress_opts o = {.size = sizeof(o),
-                                         .domain = d->facts.domain,
+                                         .domain = d->job.domain,
                                          .own_names = &own,
                                          .own_name_count = 1,
                                          .smart_hosts = &smart,
@@ -378,20 +371,19 @@ static int start_plan(struct delivery *d)
     return onward_egress_new(setup->resolver, &o, &host, &d->plan);
 }
 
-int delivery_start(struct session *session, uint64_t token,
-                   const struct onward_relay *relay, size_t index,
-                   struct delivery_log *log)
+struct delivery *delivery_start(struct forwarder *fwd,
+                                const struct delivery_job *job,
+                                const struct delivery_host *host)
 {
-    struct forwarder *fwd = session_forwarder(session);
     struct delivery *d = calloc(1, sizeof(*d));
 
     if (d == NULL)
-        return -1;
+        return NULL;
     d->fwd = fwd;
-    d->session = session;
-    d->setup = setup_ref(session_setup(session));
-    d->token = token;
-    d->log = log;
+    d->job = *job;
+    d->job.setup = setup_ref(job->setup);
+    d->host = *host;
+    d->log = job->log;
     d->started_ms = host_now_ms();
     d->connecting.fd = -1;
     d->next = fwd->deliveries;
@@ -399,23 +391,16 @@ int delivery_start(struct session *session, uint64_t token,
     if (d->next != NULL)
         d->next->prev = &d->next;
     fwd->deliveries = d;
-    d->facts.size = sizeof(d->facts);
-    if (onward_relay_delivery_at(relay, index, &d->facts) != 0 ||
-        start_plan(d) != 0) {
+    if (start_plan(d) != 0) {
         free_delivery(d);
-        return -1;
+        return NULL;
     }
-    return 0;
+    return d;
 }
 
-void delivery_cancel(struct forwarder *fwd, uint64_t token)
+void delivery_cancel(struct delivery *d)
 {
-    for (struct delivery *d = fwd->deliveries; d != NULL; d = d->next) {
-        if (d->token == token) {
-            free_delivery(d);
-            return;
-        }
-    }
+    free_delivery(d);
 }
 
 void delivery_free_all(struct forwarder *fwd)

@@ -1,9 +1,9 @@
 /*
  * The reference forwarder: one process, one thread, one loop. settings.c has
  * the keys of the configuration, setup.c loads what it names; listen.c takes
- * connections; session.c is one client and its message; delivery.c brings a
- * copy to one destination; log.c writes a line of JSON a message; main.c ties
- * them together.
+ * connections; session.c is one client and its message; copy.c stands between
+ * its relay and delivery.c, which brings a copy to one destination; log.c
+ * writes a line of JSON a message; main.c ties them together.
  *
  * A message is kept in memory until the next hop has answered, and the client
  * is told what the next hop said: nothing is acknowledged and then lost.
@@ -60,6 +60,7 @@ struct setup {
 };
 
 struct session;
+struct copy;
 struct delivery;
 struct hop;
 
@@ -75,6 +76,7 @@ struct forwarder {
     struct listener *listeners;
     int64_t listen_again_ms; /* they rest until then */
     struct session *sessions;
+    struct copy *copies;
     struct delivery *deliveries;
     struct hop *hops;
     size_t session_count;
@@ -142,20 +144,56 @@ struct delivery_log {
     int64_t ms;
 };
 
-/*
- * Bring a copy to a destination; its outcome goes to the relay by token. The
- * session's log gets what became of it. 0 or -1.
- */
-int delivery_start(struct session *session, uint64_t token,
-                   const struct onward_relay *relay, size_t index,
-                   struct delivery_log *log);
-/* The relay wants no answer any more: stop; the final dot is not sent. */
-void delivery_cancel(struct forwarder *fwd, uint64_t token);
+/* What to bring, and to whom. All texts, the source and the log are borrowed
+ * until the delivery is over. */
+struct delivery_job {
+    struct setup *setup; /* one reference is taken */
+    struct onward_str reverse_path, recipient;
+    struct onward_str domain; /* where it goes */
+    const struct onward_source *source;
+    size_t smtputf8;
+    struct delivery_log *log; /* gets what became of it */
+};
+
+/* What became of it; texts are borrowed for the call that tells it. */
+struct delivery_result {
+    size_t fate; /* enum onward_egress_fate, never PENDING */
+    struct onward_smtp_reply reply;
+};
+
+/* Who wants it brought. */
+struct delivery_host {
+    void *user;
+    /* All is sent but the final dot: is it to go? */
+    bool (*is_wanted)(void *user);
+    /* Once, the last; not after delivery_cancel(). */
+    void (*done)(void *user, const struct delivery_result *result);
+};
+
+/* Bring a copy to a destination. NULL: it cannot be tried. */
+struct delivery *delivery_start(struct forwarder *fwd,
+                                const struct delivery_job *job,
+                                const struct delivery_host *host);
+/* Nobody wants it any more: stop; the final dot is not sent. */
+void delivery_cancel(struct delivery *delivery);
 /* And the connections that only wait for the answer to QUIT. */
 void delivery_free_all(struct forwarder *fwd);
 int64_t delivery_deadline(const struct forwarder *fwd);
 /* Connections that took too long to come up. */
 void delivery_time(struct forwarder *fwd, int64_t now_ms);
+
+/* ---- copy.c ------------------------------------------------------------ */
+
+/*
+ * Bring a copy of a session's message to a destination of its relay; the
+ * outcome goes to the relay by token. The session's log gets what became of
+ * it. 0 or -1.
+ */
+int copy_start(struct session *session, uint64_t token,
+               const struct onward_relay *relay, size_t index,
+               struct delivery_log *log);
+/* The relay wants no answer any more. */
+void copy_cancel(struct forwarder *fwd, uint64_t token);
 
 /* ---- log.c ------------------------------------------------------------- */
 

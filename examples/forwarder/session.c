@@ -111,12 +111,12 @@ static int deliver(void *user, uint64_t token, struct onward_relay *relay,
         if (s->deliveries == NULL)
             return -1;
     }
-    return delivery_start(s, token, relay, index, &s->deliveries[index]);
+    return copy_start(s, token, relay, index, &s->deliveries[index]);
 }
 
 static void cancel_delivery(void *user, uint64_t token)
 {
-    delivery_cancel(((struct session *)user)->fwd, token);
+    copy_cancel(((struct session *)user)->fwd, token);
 }
 
 static void relayed(void *user, struct onward_relay *relay)
