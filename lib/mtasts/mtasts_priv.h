@@ -10,6 +10,7 @@
 #include <onward/mtasts.h>
 
 #include "core/core_shared.h"
+#include "core/record_shared.h"
 #include "dns/dns_shared.h"
 #include "store/store_shared.h"
 
@@ -22,9 +23,6 @@ enum {
 
 /* ---- Texts ------------------------------------------------------------- */
 
-/* sts-ext-name, sts-policy-ext-name: a letter or digit and at most 31 more, or
- * '_', '-', '.'. */
-bool onward_mtasts__is_key(struct onward_str s);
 /* sts-id: 1 to 32 letters and digits. */
 bool onward_mtasts__is_id(struct onward_str s);
 /* sts-policy-mx-value. */

@@ -180,7 +180,7 @@ static int read_line(struct reader *r, struct onward_str line, size_t at)
     if (!split(line, &key, &value))
         return onward_mtasts__flaw(r->fault, ONWARD_MTASTS_FLAW_NO_DELIMITER,
                                    at);
-    if (!onward_mtasts__is_key(key))
+    if (!onward_core__record_is_name(key))
         return onward_mtasts__flaw(r->fault, ONWARD_MTASTS_FLAW_KEY, at);
     field = field_of(key);
     if (field < MX && r->has[field])

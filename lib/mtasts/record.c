@@ -12,7 +12,10 @@ _Static_assert(offsetof(struct onward_mtasts_record, id) +
                    sizeof(struct onward_mtasts_record),
                "no tail padding");
 
-enum { ID_MAX = 32, KEY_MAX = 32 };
+enum { ID_MAX = 32 };
+
+static const struct onward_str version = {.data = "v=STSv1",
+                                          .len = sizeof("v=STSv1") - 1};
 
 static const char *const texts[] = {
     [ONWARD_MTASTS_FLAW_NONE] = "",
@@ -59,20 +62,6 @@ int onward_mtasts__flaw(struct onward_mtasts_fault *fault,
     return ONWARD_ESYNTAX;
 }
 
-bool onward_mtasts__is_key(struct onward_str s)
-{
-    if (s.len == 0 || s.len > KEY_MAX)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.data[i];
-
-        if (!onward_ascii_is_alnum(c) &&
-            (i == 0 || (c != '_' && c != '-' && c != '.')))
-            return false;
-    }
-    return true;
-}
-
 bool onward_mtasts__is_id(struct onward_str s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -82,66 +71,32 @@ bool onward_mtasts__is_id(struct onward_str s)
     return s.len != 0 && s.len <= ID_MAX;
 }
 
-static size_t skip_wsp(struct onward_str s, size_t at)
-{
-    while (at < s.len && onward_ascii_is_wsp((unsigned char)s.data[at]))
-        at++;
-    return at;
-}
-
-/* Behind "v=STSv1" *WSP ";"; 0: it does not begin so. */
-static size_t skip_version(struct onward_str text)
-{
-    const struct onward_str version = ONWARD_STR("v=STSv1");
-    size_t at;
-
-    if (!onward_core__str_starts(text, version))
-        return 0;
-    at = skip_wsp(text, version.len);
-    return at < text.len && text.data[at] == ';' ? at + 1 : 0;
-}
-
-/* sts-ext-value: visible, without "=" and ";". The first that is not, or len.
- */
-static size_t find_foreign(struct onward_str value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-
-        if (c < 0x21 || c > 0x7e || c == '=' || c == ';')
-            return i;
-    }
-    return value.len;
-}
-
-/* One sts-field from octet at to end, white space around it taken off. */
-static int read_field(struct onward_str text, size_t at, size_t end,
-                      bool is_lint, struct onward_mtasts_record *record,
+static int read_field(const struct onward_core__field *field, bool is_lint,
+                      struct onward_mtasts_record *record,
                       struct onward_mtasts_fault *fault)
 {
-    struct onward_str field = onward_core__sub(text, at, end);
-    size_t equals = onward_core__str_find(field, '=');
-    struct onward_str key = onward_core__sub(field, 0, equals);
-    struct onward_str value = onward_core__sub(field, equals + 1, field.len);
-    bool is_id = onward_core__str_eq(key, ONWARD_STR("id"));
-    size_t foreign = find_foreign(value);
+    /* sts-ext-value is visible, without "=" and ";". */
+    size_t foreign = onward_core__record_find_foreign(field->value, '=', ';');
+    bool is_id = onward_core__str_eq(field->name, ONWARD_STR("id"));
 
-    if (equals == field.len)
-        return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_NO_DELIMITER, at);
-    if (!onward_mtasts__is_key(key))
-        return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_KEY, at);
+    if (field->value_at == 0)
+        return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_NO_DELIMITER,
+                                   field->at);
+    if (!onward_core__record_is_name(field->name))
+        return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_KEY, field->at);
     if (is_id && record->id.len == 0) {
-        if (!onward_mtasts__is_id(value))
+        if (!onward_mtasts__is_id(field->value))
             return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_ID,
-                                       at + equals + 1);
-        record->id = value;
+                                       field->value_at);
+        record->id = field->value;
         return 0;
     }
-    if (value.len == 0 || foreign < value.len)
+    if (field->value.len == 0 || foreign < field->value.len)
         return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_VALUE,
-                                   at + equals + 1 + foreign);
+                                   field->value_at + foreign);
     if (is_id && is_lint)
-        return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_REPEATED, at);
+        return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_REPEATED,
+                                   field->at);
     return 0;
 }
 
@@ -149,30 +104,16 @@ static int read_record(struct onward_str text, bool is_lint,
                        struct onward_mtasts_record *record,
                        struct onward_mtasts_fault *fault)
 {
-    size_t at = skip_version(text);
+    size_t at = onward_core__record_begin(text, version);
+    struct onward_core__field field;
 
     if (at == 0)
         return ONWARD_ENOENT;
-    for (;;) {
-        size_t end, stop;
-        int err;
+    while (onward_core__record_next(text, &at, &field)) {
+        int err = read_field(&field, is_lint, record, fault);
 
-        at = skip_wsp(text, at);
-        /* One delimiter may stand behind the last field. */
-        if (at == text.len)
-            break;
-        stop = at +
-               onward_core__str_find(onward_core__sub(text, at, text.len), ';');
-        end = stop;
-        while (end > at &&
-               onward_ascii_is_wsp((unsigned char)text.data[end - 1]))
-            end--;
-        err = read_field(text, at, end, is_lint, record, fault);
         if (err != 0)
             return err;
-        if (stop == text.len)
-            break;
-        at = stop + 1;
     }
     if (record->id.len == 0)
         return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_NO_ID, text.len);
@@ -195,18 +136,12 @@ int onward_mtasts_records_parse(const struct onward_str *records, size_t count,
                                 struct onward_mtasts_record *record,
                                 struct onward_mtasts_fault *fault)
 {
-    const struct onward_str *found = NULL;
+    struct onward_str found;
+    int err = onward_core__record_choose(records, count, version, &found);
 
-    for (size_t i = 0; i < count; i++) {
-        if (skip_version(records[i]) == 0)
-            continue;
-        if (found != NULL)
-            return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_SEVERAL, 0);
-        found = &records[i];
-    }
-    if (found == NULL)
-        return ONWARD_ENOENT;
-    return onward_mtasts_record_parse(*found, record, fault);
+    if (err == ONWARD_ESYNTAX)
+        return onward_mtasts__flaw(fault, ONWARD_MTASTS_FLAW_SEVERAL, 0);
+    return err != 0 ? err : onward_mtasts_record_parse(found, record, fault);
 }
 
 int onward_mtasts_record_lint(struct onward_str text,
