@@ -55,6 +55,19 @@ ONWARD_USE_RESULT int onward_core__parse_date_zone(struct onward_str s,
                                                    int64_t *unix_s,
                                                    int *zone_east_s);
 
+/* What the file name of an aggregate report is made of (RFC 8460 section 5.1,
+ * RFC 9990 section 3.5.1). */
+struct onward_core__report_name {
+    struct onward_str submitter, policy_domain;
+    int64_t begin_s, end_s;
+    struct onward_str unique; /* may be empty */
+    const char *extension;    /* ".xml.gz" */
+};
+/* Append it. ONWARD_ESYNTAX: unique is not up to 64 letters and digits; nothing
+ * was appended. */
+int onward_core__report_name(struct onward_buf *out,
+                             const struct onward_core__report_name *name);
+
 /* Is s well-formed UTF-8 (RFC 3629: no overlong form, no surrogate)? */
 bool onward_core__is_utf8(struct onward_str s);
 bool onward_core__is_ascii(struct onward_str s);

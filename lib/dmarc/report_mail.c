@@ -3,16 +3,7 @@
 #include "address/address_shared.h"
 #include "dmarc/report_priv.h"
 
-enum { UNIQUE_MAX = 64, MAILBOX_ARENA = 16 * 1024 };
-
-static bool is_unique_id(struct onward_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (!onward_ascii_is_alnum((unsigned char)s.data[i]))
-            return false;
-    }
-    return s.len <= UNIQUE_MAX;
-}
+enum { MAILBOX_ARENA = 16 * 1024 };
 
 static int give(const struct onward_dmarc_report *r, struct onward_str *out)
 {
@@ -25,27 +16,19 @@ int onward_dmarc_report_file_name(struct onward_dmarc_report *report,
                                   struct onward_str unique, int is_gzip,
                                   struct onward_str *name)
 {
-    struct onward_buf *b;
+    struct onward_core__report_name parts = {
+        .unique = unique, .extension = is_gzip ? ".xml.gz" : ".xml"};
+    int err;
 
     if (report == NULL || name == NULL)
         return ONWARD_EINVAL;
-    if (!is_unique_id(unique))
-        return ONWARD_ESYNTAX;
-    b = &report->line;
-    onward_core__buf_reset(b);
-    onward_core__buf_add_str(b, report->opts.receiver);
-    onward_core__buf_add_byte(b, '!');
-    onward_core__buf_add_str(b, report->opts.policy_domain);
-    onward_core__buf_add_byte(b, '!');
-    onward_core__buf_add_i64(b, report->opts.begin_s);
-    onward_core__buf_add_byte(b, '!');
-    onward_core__buf_add_i64(b, report->opts.end_s);
-    if (unique.len != 0) {
-        onward_core__buf_add_byte(b, '!');
-        onward_core__buf_add_str(b, unique);
-    }
-    onward_core__buf_add_text(b, is_gzip ? ".xml.gz" : ".xml");
-    return give(report, name);
+    parts.submitter = report->opts.receiver;
+    parts.policy_domain = report->opts.policy_domain;
+    parts.begin_s = report->opts.begin_s;
+    parts.end_s = report->opts.end_s;
+    onward_core__buf_reset(&report->line);
+    err = onward_core__report_name(&report->line, &parts);
+    return err != 0 ? err : give(report, name);
 }
 
 int onward_dmarc_report_subject(struct onward_dmarc_report *report,

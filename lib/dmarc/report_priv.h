@@ -7,6 +7,7 @@
 #include <onward/dmarc_report.h>
 
 #include "core/core_shared.h"
+#include "core/text_shared.h"
 
 /* ---- Rows -------------------------------------------------------------- */
 

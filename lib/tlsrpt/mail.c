@@ -1,8 +1,6 @@
 /* How a report travels: file name, and mail (RFC 8460 sections 5.1, 5.3). */
 #include "tlsrpt/tlsrpt_priv.h"
 
-enum { UNIQUE_MAX = 64 };
-
 static struct onward_str submitter(const struct onward_tlsrpt_report *r)
 {
     struct onward_str s = r->opts.contact;
@@ -10,41 +8,26 @@ static struct onward_str submitter(const struct onward_tlsrpt_report *r)
     return onward_core__sub(s, onward_core__str_rfind(s, '@') + 1, s.len);
 }
 
-static bool is_unique_id(struct onward_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (!onward_ascii_is_alnum((unsigned char)s.data[i]))
-            return false;
-    }
-    return s.len <= UNIQUE_MAX;
-}
-
 int onward_tlsrpt_report_file_name(struct onward_tlsrpt_report *report,
                                    struct onward_str unique, int is_gzip,
                                    struct onward_str *name)
 {
-    struct onward_buf *b = &report->out;
+    const struct onward_core__report_name parts = {
+        .submitter = submitter(report),
+        .policy_domain = report->opts.policy_domain,
+        .begin_s = report->opts.begin_s,
+        .end_s = report->opts.end_s,
+        .unique = unique,
+        .extension = is_gzip != 0 ? ".json.gz" : ".json"};
+    int err;
 
     if (!onward_tlsrpt__is_ours(report))
         return ONWARD_ESTATE;
-    if (!is_unique_id(unique))
-        return ONWARD_ESYNTAX;
-    onward_core__buf_reset(b);
-    onward_core__buf_add_str(b, submitter(report));
-    onward_core__buf_add_byte(b, '!');
-    onward_core__buf_add_str(b, report->opts.policy_domain);
-    onward_core__buf_add_byte(b, '!');
-    onward_core__buf_add_i64(b, report->opts.begin_s);
-    onward_core__buf_add_byte(b, '!');
-    onward_core__buf_add_i64(b, report->opts.end_s);
-    if (unique.len != 0) {
-        onward_core__buf_add_byte(b, '!');
-        onward_core__buf_add_str(b, unique);
-    }
-    onward_core__buf_add_text(b, is_gzip != 0 ? ".json.gz" : ".json");
-    if (b->err == 0)
-        *name = onward_core__buf_str(b);
-    return b->err;
+    onward_core__buf_reset(&report->out);
+    err = onward_core__report_name(&report->out, &parts);
+    if (err == 0)
+        *name = onward_core__buf_str(&report->out);
+    return err;
 }
 
 static int set_subject(const struct onward_tlsrpt_report *r,

@@ -8,6 +8,7 @@
 #include <onward/tlsrpt.h>
 
 #include "core/core_shared.h"
+#include "core/text_shared.h"
 
 enum { ONWARD_TLSRPT__TEXTS = 7 }; /* of a row */
 
