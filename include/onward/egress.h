@@ -150,8 +150,8 @@ enum onward_egress_fate {
 /** What came of an attempt: what onward_smtp_client_outcome() says. */
 struct onward_egress_outcome {
     size_t size;
-    size_t fate;  /**< enum onward_egress_fate */
-    size_t code;  /**< of the server's reply; 0: none */
+    size_t fate; /**< enum onward_egress_fate */
+    size_t code; /**< of the server's reply; 0: none */
     struct onward_str enhanced;
     struct onward_str text;
     size_t tls_failure; /**< enum onward_tls_failure: TLS is what failed */
@@ -199,6 +199,59 @@ struct onward_egress_verdict {
  */
 ONWARD_API int onward_egress_result(const struct onward_egress *plan,
                                     struct onward_egress_verdict *result);
+
+/* ---- When to try again ------------------------------------------------- */
+
+/** How often a host that keeps messages tries to deliver one (RFC 5321 section
+ * 4.5.4.1). Seconds; a 0 is the default. */
+struct onward_egress_retry_opts {
+    size_t size;
+    size_t first_s;        /**< until the second try; 1800 */
+    size_t growth_percent; /**< a wait by the one before it; at least 100,
+                                which is no growth; 200 */
+    size_t ceiling_s;      /**< no wait is longer, but for the jitter; 10800 */
+    /** The most that is added to a wait at random, so that what failed together
+     * does not come again together; 10. ONWARD_LIMIT_ZERO: nothing. */
+    size_t jitter_percent;
+    size_t expire_s; /**< then it is given up; 432000, five days */
+    /** When the sender is told of a delay (RFC 3461 section 4.1); 14400, four
+     * hours. ONWARD_LIMIT_NONE: never. */
+    size_t notice_s;
+    size_t reserved; /**< 0 */
+};
+
+/** What comes next. The caller sets size; at most so much is written. */
+struct onward_egress_retry_step {
+    size_t size;
+    /** 1: it was tried at its last time and that failed: the failure is
+     * permanent now (4.4.7). next_s is then expires_s. */
+    size_t is_expired;
+    int64_t next_s;    /**< try again then, not before */
+    int64_t expires_s; /**< the last try is at that time */
+    int64_t notice_s;  /**< from then on the notice of delay is due; INT64_MAX:
+                            never. Once for a message: the host keeps count */
+};
+
+/**
+ * When to try again. A pure function: it knows no clock, and the same arguments
+ * give the same times.
+ *
+ * @param opts      borrowed; NULL: all defaults.
+ * @param attempts  tries so far; 0: none, next_s is queued_s.
+ * @param queued_s  when the message was taken over; any clock of seconds.
+ * @param last_s    when it was tried last; before queued_s it counts as that.
+ * @param random    any, each value as likely as the others: where in the jitter
+ *                  this wait lies.
+ * @param step      out.
+ * @return 0, or
+ *         ONWARD_EINVAL    growth_percent below 100, or step->size too small
+ *         ONWARD_EVERSION  a field this release does not know is not 0
+ * @since 0.1
+ */
+ONWARD_API int onward_egress_retry(const struct onward_egress_retry_opts *opts,
+                                   uint32_t attempts, int64_t queued_s,
+                                   int64_t last_s, uint32_t random,
+                                   struct onward_egress_retry_step *step);
 
 #ifdef __cplusplus
 }
