@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "dns_unbound.h"
 #include "host.h"
@@ -39,7 +40,12 @@ static int add_resolver(const struct command *command,
     if (choice->dns != NULL) {
         opts.allow_only_loaded = 1;
     } else {
-        world->unbound = unbound_dns_new(world->desk, choice->resolver);
+        if (choice->anchor != NULL && access(choice->anchor, R_OK) != 0)
+            return cli_usage(command,
+                             "--anchor \"%s\", expected a readable file",
+                             choice->anchor);
+        world->unbound = unbound_dns_new(world->desk, choice->resolver,
+                                         choice->anchor);
         if (world->unbound == NULL && choice->resolver != NULL)
             return cli_usage(command,
                              "--resolver \"%s\", expected the address of a "
@@ -66,6 +72,9 @@ int world_new(const struct command *command, const struct world_choice *choice,
     if (choice->dns != NULL && choice->resolver != NULL)
         return cli_usage(command,
                          "--dns and --resolver, expected one of the two");
+    if (choice->dns != NULL && choice->anchor != NULL)
+        return cli_usage(command,
+                         "--dns and --anchor, expected one of the two");
     status = world_new_desk(command, choice, world);
     return status < 0 ? add_resolver(command, choice, world) : status;
 }

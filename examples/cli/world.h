@@ -16,6 +16,7 @@
 struct world_choice {
     const char *dns;      /* file; NULL: ask */
     const char *resolver; /* address; NULL: those of the system */
+    const char *anchor;   /* file; NULL: that of the root zone */
     struct option_seconds time;
 };
 
@@ -38,6 +39,12 @@ struct world_choice {
         "resolver", OPTION_TEXT, &(choice)->resolver, "ADDRESS",               \
             "ask this recursive resolver (ADDRESS or ADDRESS@PORT)\n"          \
             "instead of the system's",                                         \
+            false, false                                                       \
+    },                                                                         \
+    {                                                                          \
+        "anchor", OPTION_TEXT, &(choice)->anchor, "FILE",                      \
+            "believe these DS or DNSKEY records instead of the\n"              \
+            "root zone's",                                                     \
             false, false                                                       \
     }
 

@@ -97,10 +97,10 @@ static void cancel(void *user, uint64_t token)
 }
 
 struct unbound_dns *unbound_dns_new(struct onward_desk *desk,
-                                    const char *server)
+                                    const char *server, const char *anchor)
 {
     struct unbound_dns *dns = calloc(1, sizeof(*dns));
-    int error;
+    int error = 0;
 
     if (dns == NULL)
         return NULL;
@@ -118,10 +118,14 @@ struct unbound_dns *unbound_dns_new(struct onward_desk *desk,
     if (server != NULL)
         error = ub_ctx_set_fwd(dns->ub, server);
     else
-        error = ub_ctx_resolvconf(dns->ub, NULL);
-    if (access(ROOT_ANCHOR, R_OK) == 0)
+        ub_ctx_resolvconf(dns->ub, NULL);
+    /* What is in the file libunbound reads with the first question. */
+    if (anchor != NULL)
+        error |= access(anchor, R_OK) != 0 ||
+                 ub_ctx_add_ta_file(dns->ub, anchor) != 0;
+    else if (access(ROOT_ANCHOR, R_OK) == 0)
         ub_ctx_add_ta_file(dns->ub, ROOT_ANCHOR);
-    if (server != NULL && error != 0) {
+    if (error != 0) {
         unbound_dns_free(dns);
         return NULL;
     }

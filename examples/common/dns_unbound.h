@@ -11,10 +11,13 @@ struct unbound_dns;
 
 /*
  * server: the address of a recursive resolver ("192.0.2.53", "::1@5353"), or
- * NULL for those of /etc/resolv.conf. NULL: out of memory, or no such address.
+ * NULL for those of /etc/resolv.conf. anchor: a file of DS or DNSKEY records,
+ * which are believed instead of those of the root zone; NULL: Debian's file of
+ * these, if it is there. NULL: out of memory, no such address, or a file that
+ * cannot be read.
  */
 struct unbound_dns *unbound_dns_new(struct onward_desk *desk,
-                                    const char *server);
+                                    const char *server, const char *anchor);
 void unbound_dns_free(struct unbound_dns *dns);
 /* The table for onward_resolver_new(); lives as long as dns. */
 const struct onward_resolver_host *

@@ -28,7 +28,7 @@
 struct settings {
     struct config_list listen, trusted_sealers;
     char *hostname, *authserv_id;
-    char *rules, *dns, *resolver;
+    char *rules, *dns, *resolver, *resolver_anchor;
     char *tls_certificate, *tls_key;
     char *srs_domain, *srs_secret;
     char *seal_key, *seal_domain, *seal_selector;
@@ -39,7 +39,7 @@ struct settings {
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s;
     size_t command_timeout_s, delivery_timeout_s;
-    struct config_key keys[35];
+    struct config_key keys[36];
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "forwarder.h"
 #include "host.h"
@@ -76,8 +77,13 @@ static void dns_ready(struct loop_watch *watch, uint32_t events)
 static int start_unbound(struct loader *l)
 {
     struct setup *setup = l->setup;
+    const char *anchor = setup->settings.resolver_anchor;
 
-    setup->dns = unbound_dns_new(l->fwd->desk, setup->settings.resolver);
+    if (anchor != NULL && access(anchor, R_OK) != 0)
+        return wrong(l, EXIT_CONFIG, "%s: %s, expected a readable file",
+                     anchor, strerror(errno));
+    setup->dns =
+        unbound_dns_new(l->fwd->desk, setup->settings.resolver, anchor);
     if (setup->dns == NULL)
         return wrong(l, EXIT_UNUSABLE, "libunbound cannot be used");
     setup->dns_watch.fd = unbound_dns_fd(setup->dns);
@@ -268,6 +274,9 @@ static int check(struct loader *l)
         return wrong_key(l, "require_tls", "yes", "tls_certificate beside it");
     if (s->dns != NULL && s->resolver != NULL)
         return wrong_key(l, "resolver", s->resolver, "either resolver or dns");
+    if (s->dns != NULL && s->resolver_anchor != NULL)
+        return wrong_key(l, "resolver_anchor", s->resolver_anchor,
+                         "either resolver_anchor or dns");
     if (s->out_tls == TLS_VERIFIED && s->out_trust == NULL)
         return wrong_key(l, "out_tls", "verified", "out_trust beside it");
     return 0;
