@@ -57,6 +57,10 @@ extern const struct command command_srs_reverse;
 /* As options_read(), for `onward NAME`. */
 int cli_options(const struct command *command, struct option *options,
                 struct args *args);
+/* one() for each operand, or once for "-" when there is none; the highest status
+ * of all. */
+int cli_each(struct args args, int (*one)(void *user, const char *path),
+             void *user);
 /* "onward NAME: ..." on standard error. */
 void cli_note(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -16,16 +16,6 @@ struct parsing {
     bool is_json;
 };
 
-static void json_oddities(struct json *j, size_t oddities)
-{
-    json_open(j, "oddities", '[');
-    for (int bit = 1; onward_dsn_oddity_name(bit)[0] != '\0'; bit <<= 1) {
-        if (oddities & (size_t)bit)
-            json_text(j, NULL, onward_dsn_oddity_name(bit));
-    }
-    json_close(j, ']');
-}
-
 static void print_json_recipient(struct json *j,
                                  const struct onward_dsn_recipient *r)
 {
@@ -38,7 +28,7 @@ static void print_json_recipient(struct json *j,
     json_str_or_null(j, "original_type", r->original_type);
     json_str_or_null(j, "remote_mta", r->remote_mta);
     json_str_or_null(j, "diagnostic", r->diagnostic);
-    json_oddities(j, r->oddities);
+    results_json_oddities(j, r->oddities, onward_dsn_oddity_name);
     json_close(j, '}');
 }
 
@@ -61,27 +51,17 @@ static void print_json(const char *path, const struct onward_dsn_notice *n,
         print_json_recipient(&j, &r);
     }
     json_close(&j, ']');
-    json_oddities(&j, facts->oddities);
+    results_json_oddities(&j, facts->oddities, onward_dsn_oddity_name);
     json_close(&j, '}');
     json_end(&j);
-}
-
-static void print_part(const char *before, struct onward_str text)
-{
-    if (text.len == 0)
-        return;
-    printf("%s", before);
-    results_put(text);
 }
 
 static void print_text(const char *path, const struct onward_dsn_notice *n,
                        const struct onward_dsn_facts *facts)
 {
-    const char *before = "    not as the standard has it: ";
-
     printf("%s: ", path);
-    print_part("by ", facts->reporting_mta);
-    print_part(", of envelope ", facts->envid);
+    results_part("by ", facts->reporting_mta);
+    results_part(", of envelope ", facts->envid);
     putchar('\n');
     for (size_t i = 0; i < facts->count; i++) {
         struct onward_dsn_recipient r = {.size = sizeof(r)};
@@ -90,25 +70,19 @@ static void print_text(const char *path, const struct onward_dsn_notice *n,
         onward_dsn_notice_recipient(n, i, &r);
         action = onward_dsn_action_name((int)r.action);
         printf("    %s", action[0] != '\0' ? action : "(no action)");
-        print_part(" ", r.status);
-        print_part(" ", r.final_recipient);
-        print_part(", was ", r.original_recipient);
-        print_part(", at ", r.remote_mta);
-        print_part(": ", r.diagnostic);
+        results_part(" ", r.status);
+        results_part(" ", r.final_recipient);
+        results_part(", was ", r.original_recipient);
+        results_part(", at ", r.remote_mta);
+        results_part(": ", r.diagnostic);
         putchar('\n');
     }
-    for (int bit = 1; onward_dsn_oddity_name(bit)[0] != '\0'; bit <<= 1) {
-        if (facts->oddities & (size_t)bit) {
-            printf("%s%s", before, onward_dsn_oddity_name(bit));
-            before = ", ";
-        }
-    }
-    if (facts->oddities != 0)
-        putchar('\n');
+    results_oddities(facts->oddities, onward_dsn_oddity_name);
 }
 
-static int parse(const struct parsing *p, const char *path)
+static int parse(void *user, const char *path)
 {
+    const struct parsing *p = user;
     struct onward_dsn_facts facts = {.size = sizeof(facts)};
     struct onward_dsn_notice *notice = NULL;
     struct message message;
@@ -138,8 +112,6 @@ static int parse(const struct parsing *p, const char *path)
 
 static int run(const struct command *command, struct args args)
 {
-    static char standard_input[] = "-";
-    char *alone[] = {standard_input};
     struct world_choice choice = {0};
     struct parsing p = {.command = command};
     struct option options[] = {
@@ -151,17 +123,9 @@ static int run(const struct command *command, struct args args)
 
     if (status >= 0)
         return status;
-    if (args.count == 0)
-        args = (struct args){1, alone};
     status = world_new_ctx(command, &choice, &p.world);
-    if (status < 0) {
-        status = CLI_DONE;
-        for (int i = 0; i < args.count; i++) {
-            int one = parse(&p, args.items[i]);
-
-            status = one > status ? one : status;
-        }
-    }
+    if (status < 0)
+        status = cli_each(args, parse, &p);
     world_clear(&p.world);
     return status;
 }

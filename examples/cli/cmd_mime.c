@@ -385,8 +385,9 @@ static int parse_mbox(const struct parsing *p, const struct message *message)
     return status;
 }
 
-static int parse_file(const struct parsing *p, const char *path)
+static int parse_file(void *user, const char *path)
 {
+    const struct parsing *p = user;
     struct message message;
     const char *fault = NULL;
     int status;
@@ -418,8 +419,6 @@ static int open_folder(struct parsing *p)
 
 static int run(const struct command *command, struct args args)
 {
-    static char standard_input[] = "-";
-    char *alone[] = {standard_input};
     struct world_choice choice = {0};
     struct parsing p = {.command = command, .folder = -1};
     struct option options[] = {
@@ -441,21 +440,12 @@ static int run(const struct command *command, struct args args)
 
     if (status >= 0)
         return status;
-    if (args.count == 0)
-        args = (struct args){1, alone};
     p.names_files = args.count > 1;
     status = world_new_ctx(command, &choice, &p.world);
     if (status < 0)
         status = open_folder(&p);
-    if (status < 0) {
-        status = CLI_DONE;
-        for (int i = 0; i < args.count; i++) {
-            int one = parse_file(&p, args.items[i]);
-
-            if (one > status)
-                status = one;
-        }
-    }
+    if (status < 0)
+        status = cli_each(args, parse_file, &p);
     if (p.folder >= 0)
         close(p.folder);
     world_clear(&p.world);

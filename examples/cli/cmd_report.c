@@ -1,20 +1,17 @@
 /* onward dmarc report: who sent in our name, and how it went, from the
  * aggregate reports of others (RFC 9990, RFC 7489). */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <onward/dmarc_report.h>
 
 #include "cli.h"
-#include "host.h"
+#include "incoming.h"
 #include "json.h"
 #include "options.h"
 #include "results.h"
-#include "unpack.h"
 #include "world.h"
 
 enum {
@@ -34,16 +31,12 @@ struct sources {
 };
 
 struct reporting {
-    const struct command *command;
+    struct incoming in;
     struct world world;
-    const char *path;
-    char name[512]; /* of the file, and of the member inside it */
     bool is_json;
-    int status;
     struct onward_dmarc_reader *reader;
     struct sources all, own; /* own: of the report that is read */
     uint64_t reports, messages;
-    bool has_failed; /* this file */
 };
 
 /* ---- Sources ----------------------------------------------------------- */
@@ -140,14 +133,10 @@ static int broken(struct reporting *r, int err)
 {
     struct onward_dmarc_report_fault fault = {.size = sizeof(fault)};
 
-    r->has_failed = true;
     if (onward_dmarc_reader_fault(r->reader, &fault) == 0)
-        r->status = cli_broken(r->command, "%s:%zu:%zu: %s", r->name,
-                               fault.line, fault.column, fault.text);
-    else
-        r->status =
-            cli_broken(r->command, "%s: %s", r->name, onward_strerror(err));
-    return 1;
+        return incoming_fail(&r->in, ":%zu:%zu: %s", fault.line, fault.column,
+                             fault.text);
+    return incoming_fail(&r->in, ": %s", onward_strerror(err));
 }
 
 static int begin(void *user, const char *member)
@@ -159,22 +148,16 @@ static int begin(void *user, const char *member)
         .size = sizeof(host), .user = r, .row = on_row};
     int err;
 
-    snprintf(r->name, sizeof(r->name), member[0] != '\0' ? "%s(%s)" : "%s",
-             r->path, member);
-    /* The name is somebody else's text, and goes to a terminal. */
-    for (char *c = r->name + strlen(r->path); *c != '\0'; c++)
-        *c = *c >= 0x20 && *c < 0x7f ? *c : '?';
+    incoming_name(&r->in, member);
     r->own.count = 0;
     err = onward_dmarc_reader_new(r->world.ctx, &opts, &host, &r->reader);
     if (err == 0)
         return 0;
-    r->has_failed = true;
-    r->status = cli_broken(r->command, "%s: %s", r->name,
-                           err == ONWARD_ENOENT
-                               ? "the library was built without libexpat, "
-                                 "which reads reports"
-                               : onward_strerror(err));
-    return 1;
+    return incoming_fail(&r->in, ": %s",
+                         err == ONWARD_ENOENT
+                             ? "the library was built without libexpat, which "
+                               "reads reports"
+                             : onward_strerror(err));
 }
 
 static int take(void *user, const void *data, size_t len)
@@ -183,15 +166,6 @@ static int take(void *user, const void *data, size_t len)
     int err = onward_dmarc_reader_feed(r->reader, data, len);
 
     return err == 0 ? 0 : broken(r, err);
-}
-
-static void date(int64_t seconds, char *text, size_t room)
-{
-    time_t t = (time_t)seconds;
-    const struct tm *tm = gmtime(&t);
-
-    if (tm == NULL || strftime(text, room, "%Y-%m-%dT%H:%M:%SZ", tm) == 0)
-        snprintf(text, room, "%" PRId64, seconds);
 }
 
 static void print_report_json(const struct reporting *r,
@@ -203,7 +177,7 @@ static void print_report_json(const struct reporting *r,
     json_open(&j, NULL, '{');
     json_number(&j, "v", 1);
     json_text(&j, "type", "report");
-    json_text(&j, "file", r->name);
+    json_text(&j, "file", r->in.name);
     json_str(&j, "org_name", f->org_name);
     json_str(&j, "report_id", f->report_id);
     json_number(&j, "begin", (uint64_t)f->begin_s);
@@ -212,12 +186,7 @@ static void print_report_json(const struct reporting *r,
     json_text_or_null(&j, "policy", onward_dmarc_policy_name((int)f->policy));
     json_number(&j, "rows", f->rows);
     json_number(&j, "messages", messages);
-    json_open(&j, "oddities", '[');
-    for (int bit = 1; onward_dmarc_oddity_name(bit)[0] != '\0'; bit <<= 1) {
-        if (f->oddities & (size_t)bit)
-            json_text(&j, NULL, onward_dmarc_oddity_name(bit));
-    }
-    json_close(&j, ']');
+    results_json_oddities(&j, f->oddities, onward_dmarc_oddity_name);
     json_close(&j, '}');
     json_end(&j);
 }
@@ -226,24 +195,16 @@ static void print_report(const struct reporting *r,
                          const struct onward_dmarc_report_facts *f,
                          uint64_t messages)
 {
-    const char *before = "    not as the standard has it: ";
     char from[40], to[40];
 
-    date(f->begin_s, from, sizeof(from));
-    date(f->end_s, to, sizeof(to));
-    printf("%s: ", r->name);
+    results_date(f->begin_s, from, sizeof(from));
+    results_date(f->end_s, to, sizeof(to));
+    printf("%s: ", r->in.name);
     results_put(f->policy_domain);
     printf(", %s to %s, by ", from, to);
     results_put(f->org_name);
     printf(": %" PRIu64 " messages\n", messages);
-    for (int bit = 1; onward_dmarc_oddity_name(bit)[0] != '\0'; bit <<= 1) {
-        if (f->oddities & (size_t)bit) {
-            printf("%s%s", before, onward_dmarc_oddity_name(bit));
-            before = ", ";
-        }
-    }
-    if (f->oddities != 0)
-        putchar('\n');
+    results_oddities(f->oddities, onward_dmarc_oddity_name);
 }
 
 /* A report counts when all of it could be read. */
@@ -277,25 +238,10 @@ static int end(void *user)
 static void read_file(struct reporting *r, const char *path)
 {
     const struct unpack_sink sink = {r, begin, take, end};
-    const char *fault = NULL;
-    size_t len = 0;
-    char *file;
 
-    r->path = path;
-    r->has_failed = false;
-    file = host_read_file(path, &len);
-    if (file == NULL) {
-        r->status = cli_broken(r->command, "%s: %s", path, strerror(errno));
-        return;
-    }
-    if (unpack(r->world.ctx, (struct onward_str){file, len}, &sink, &fault) !=
-            0 &&
-        !r->has_failed)
-        r->status = cli_broken(r->command, "%s: %s", path,
-                               fault != NULL ? fault : "cannot be read");
+    incoming_read(&r->in, r->world.ctx, path, &sink);
     onward_dmarc_reader_free(r->reader);
     r->reader = NULL;
-    free(file);
 }
 
 /* ---- The table --------------------------------------------------------- */
@@ -367,7 +313,7 @@ static void print_table(struct reporting *r)
 
 static int run(const struct command *command, struct args args)
 {
-    struct reporting r = {.command = command, .status = CLI_DONE};
+    struct reporting r = {.in = {.command = command}};
     struct world_choice choice = {0};
     struct option options[] = {
         {"json", OPTION_FLAG, &r.is_json, NULL,
@@ -387,7 +333,7 @@ static int run(const struct command *command, struct args args)
             read_file(&r, args.items[i]);
         if (r.reports != 0)
             print_table(&r);
-        status = r.status;
+        status = r.in.status;
     }
     free(r.all.items);
     free(r.own.items);

@@ -1,55 +1,30 @@
 /* onward tlsrpt report: how others' TLS to our servers went, from their reports
  * (RFC 8460). */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <onward/tlsrpt.h>
 
 #include "cli.h"
-#include "host.h"
+#include "incoming.h"
 #include "json.h"
 #include "options.h"
 #include "results.h"
-#include "unpack.h"
 #include "world.h"
 
 enum { BYTES_MAX = 10 * 1024 * 1024 /* of one report's JSON: no bomb */ };
 
 struct reporting {
-    const struct command *command;
+    struct incoming in;
     struct world world;
-    const char *path;
-    char name[512]; /* of the file, and of the member inside it */
     char *text;
     size_t len, room;
     bool is_json;
-    bool has_failed; /* this file */
-    int status;
 };
 
-static int broken(struct reporting *r, size_t line, const char *text)
-{
-    r->has_failed = true;
-    r->status = line != 0 ? cli_broken(r->command, "%s:%zu: %s", r->name, line,
-                                       text)
-                          : cli_broken(r->command, "%s: %s", r->name, text);
-    return 1;
-}
-
 /* ---- Output ------------------------------------------------------------ */
-
-static void date(int64_t seconds, char *text, size_t room)
-{
-    time_t t = (time_t)seconds;
-    const struct tm *tm = gmtime(&t);
-
-    if (tm == NULL || strftime(text, room, "%Y-%m-%dT%H:%M:%SZ", tm) == 0)
-        snprintf(text, room, "%" PRId64, seconds);
-}
 
 static void json_failure(struct json *j, const struct onward_tlsrpt_failure *f)
 {
@@ -92,7 +67,7 @@ static void print_json(const struct reporting *r,
 
     json_open(&j, NULL, '{');
     json_number(&j, "v", 1);
-    json_text(&j, "file", r->name);
+    json_text(&j, "file", r->in.name);
     json_str(&j, "organization", f->organization);
     json_str(&j, "report_id", f->report_id);
     json_number(&j, "begin", f->begin_s > 0 ? (uint64_t)f->begin_s : 0);
@@ -101,34 +76,20 @@ static void print_json(const struct reporting *r,
     for (size_t i = 0; i < f->policy_count; i++)
         json_policy(&j, t, i);
     json_close(&j, ']');
-    json_open(&j, "oddities", '[');
-    for (int bit = 1; onward_tlsrpt_oddity_name(bit)[0] != '\0'; bit <<= 1) {
-        if (f->oddities & (size_t)bit)
-            json_text(&j, NULL, onward_tlsrpt_oddity_name(bit));
-    }
-    json_close(&j, ']');
+    results_json_oddities(&j, f->oddities, onward_tlsrpt_oddity_name);
     json_close(&j, '}');
     json_end(&j);
-}
-
-static void print_part(const char *before, struct onward_str text)
-{
-    if (text.len == 0)
-        return;
-    printf("%s", before);
-    results_put(text);
 }
 
 static void print_text(const struct reporting *r,
                        const struct onward_tlsrpt_report *t,
                        const struct onward_tlsrpt_facts *f)
 {
-    const char *before = "    not as the standard has it: ";
     char from[40], to[40];
 
-    date(f->begin_s, from, sizeof(from));
-    date(f->end_s, to, sizeof(to));
-    printf("%s: %s to %s, by ", r->name, from, to);
+    results_date(f->begin_s, from, sizeof(from));
+    results_date(f->end_s, to, sizeof(to));
+    printf("%s: %s to %s, by ", r->in.name, from, to);
     results_put(f->organization);
     putchar('\n');
     for (size_t i = 0; i < f->policy_count; i++) {
@@ -145,21 +106,14 @@ static void print_text(const struct reporting *r,
              k++) {
             printf("%14" PRIu64 " ", row.count);
             results_put(row.result_type);
-            print_part(", at ", row.receiving_mx);
-            print_part(" ", row.receiving_ip);
-            print_part(", from ", row.sending_ip);
-            print_part(": ", row.reason_code);
+            results_part(", at ", row.receiving_mx);
+            results_part(" ", row.receiving_ip);
+            results_part(", from ", row.sending_ip);
+            results_part(": ", row.reason_code);
             putchar('\n');
         }
     }
-    for (int bit = 1; onward_tlsrpt_oddity_name(bit)[0] != '\0'; bit <<= 1) {
-        if (f->oddities & (size_t)bit) {
-            printf("%s%s", before, onward_tlsrpt_oddity_name(bit));
-            before = ", ";
-        }
-    }
-    if (f->oddities != 0)
-        putchar('\n');
+    results_oddities(f->oddities, onward_tlsrpt_oddity_name);
 }
 
 /* ---- Reading ----------------------------------------------------------- */
@@ -168,11 +122,7 @@ static int begin(void *user, const char *member)
 {
     struct reporting *r = user;
 
-    snprintf(r->name, sizeof(r->name), member[0] != '\0' ? "%s(%s)" : "%s",
-             r->path, member);
-    /* The name is somebody else's text, and goes to a terminal. */
-    for (char *c = r->name + strlen(r->path); *c != '\0'; c++)
-        *c = *c >= 0x20 && *c < 0x7f ? *c : '?';
+    incoming_name(&r->in, member);
     r->len = 0;
     return 0;
 }
@@ -182,13 +132,13 @@ static int take(void *user, const void *data, size_t len)
     struct reporting *r = user;
 
     if (len > BYTES_MAX - r->len)
-        return broken(r, 0, "the report is too long");
+        return incoming_fail(&r->in, ": the report is too long");
     if (r->len + len > r->room) {
         size_t room = (r->len + len) * 2;
         char *text = realloc(r->text, room);
 
         if (text == NULL)
-            return broken(r, 0, "out of memory");
+            return incoming_fail(&r->in, ": out of memory");
         r->text = text;
         r->room = room;
     }
@@ -207,9 +157,10 @@ static int end(void *user)
     int err = onward_tlsrpt_report_parse(
         r->world.ctx, NULL, (struct onward_str){r->text, r->len}, &t, &fault);
 
+    if (err != 0 && fault.line != 0)
+        return incoming_fail(&r->in, ":%zu: %s", fault.line, fault.text);
     if (err != 0)
-        return broken(r, fault.line,
-                      fault.line != 0 ? fault.text : onward_strerror(err));
+        return incoming_fail(&r->in, ": %s", onward_strerror(err));
     onward_tlsrpt_report_facts(t, &facts);
     if (r->is_json)
         print_json(r, t, &facts);
@@ -219,48 +170,10 @@ static int end(void *user)
     return 0;
 }
 
-/* unpack() looks for XML where nothing is packed: JSON is handed on here. */
-static bool is_json_text(const char *file, size_t len)
-{
-    size_t at = 0;
-
-    if (len >= 3 && memcmp(file, "\xef\xbb\xbf", 3) == 0)
-        at = 3;
-    while (at < len && strchr(" \t\r\n", file[at]) != NULL && file[at] != '\0')
-        at++;
-    return at < len && file[at] == '{';
-}
-
-static void read_file(struct reporting *r, const char *path)
-{
-    const struct unpack_sink sink = {r, begin, take, end};
-    const char *fault = NULL;
-    size_t len = 0;
-    char *file;
-
-    r->path = path;
-    r->has_failed = false;
-    file = host_read_file(path, &len);
-    if (file == NULL) {
-        r->status = cli_broken(r->command, "%s: %s", path, strerror(errno));
-        return;
-    }
-    if (is_json_text(file, len)) {
-        begin(r, "");
-        if (take(r, file, len) == 0)
-            end(r);
-    } else if (unpack(r->world.ctx, (struct onward_str){file, len}, &sink,
-                      &fault) != 0 &&
-               !r->has_failed) {
-        r->status = cli_broken(r->command, "%s: %s", path,
-                               fault != NULL ? fault : "cannot be read");
-    }
-    free(file);
-}
-
 static int run(const struct command *command, struct args args)
 {
-    struct reporting r = {.command = command, .status = CLI_DONE};
+    struct reporting r = {.in = {.command = command}};
+    const struct unpack_sink sink = {&r, begin, take, end};
     struct world_choice choice = {0};
     struct option options[] = {
         {"json", OPTION_FLAG, &r.is_json, NULL, "print one JSON object a line",
@@ -276,8 +189,8 @@ static int run(const struct command *command, struct args args)
     status = world_new_ctx(command, &choice, &r.world);
     if (status < 0) {
         for (int i = 0; i < args.count; i++)
-            read_file(&r, args.items[i]);
-        status = r.status;
+            incoming_read(&r.in, r.world.ctx, args.items[i], &sink);
+        status = r.in.status;
     }
     free(r.text);
     world_clear(&r.world);

@@ -10,6 +10,7 @@
 #include "world.h"
 
 struct verification {
+    const struct command *command;
     struct world world;
     struct checking checking;
     bool is_json, is_raw, does_check;
@@ -32,8 +33,7 @@ static void print(const struct verification *v, const char *path,
     putchar('\n');
 }
 
-static int fail(const struct command *command, const struct verification *v,
-                const char *path, const char *why)
+static int fail(const struct verification *v, const char *path, const char *why)
 {
     struct json j = {0};
 
@@ -45,7 +45,7 @@ static int fail(const struct command *command, const struct verification *v,
         json_close(&j, '}');
         json_end(&j);
     }
-    return cli_broken(command, "%s: %s, expected a readable message", path,
+    return cli_broken(v->command, "%s: %s, expected a readable message", path,
                       why);
 }
 
@@ -61,21 +61,21 @@ static void print_json(const char *path, const struct onward_verifier *verifier)
     json_end(&j);
 }
 
-static int verify(const struct command *command, struct verification *v,
-                  const char *path)
+static int verify(void *user, const char *path)
 {
+    struct verification *v = user;
     struct onward_verifier *verifier = NULL;
     struct message message;
     const char *fault = NULL;
     int status = CLI_DONE;
     int err;
 
-    if (message_read(command, path, v->is_raw, &message, &fault) != 0)
-        return fail(command, v, path, fault);
+    if (message_read(v->command, path, v->is_raw, &message, &fault) != 0)
+        return fail(v, path, fault);
     err = checking_run(&v->world, &v->checking, message.wire, &verifier);
     message_clear(&message);
     if (err != 0)
-        return fail(command, v, path, onward_strerror(err));
+        return fail(v, path, onward_strerror(err));
     if (v->is_json)
         print_json(path, verifier);
     else
@@ -89,10 +89,8 @@ static int verify(const struct command *command, struct verification *v,
 
 static int run(const struct command *command, struct args args)
 {
-    static char standard_input[] = "-";
-    char *alone[] = {standard_input};
     struct world_choice choice = {0};
-    struct verification v = {0};
+    struct verification v = {.command = command};
     struct option options[] = {
         CHECKING_OPTIONS(&v.checking, false),
         WORLD_OPTIONS_DNS(&choice),
@@ -109,21 +107,12 @@ static int run(const struct command *command, struct args args)
 
     if (status >= 0)
         return status;
-    if (args.count == 0)
-        args = (struct args){1, alone};
     v.names_files = args.count > 1;
     status = world_new(command, &choice, &v.world);
     if (status < 0)
         status = checking_test(command, &v.world, &v.checking);
-    if (status < 0) {
-        status = CLI_DONE;
-        for (int i = 0; i < args.count; i++) {
-            int one = verify(command, &v, args.items[i]);
-
-            if (one > status)
-                status = one;
-        }
-    }
+    if (status < 0)
+        status = cli_each(args, verify, &v);
     world_clear(&v.world);
     return status;
 }

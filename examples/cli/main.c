@@ -64,6 +64,21 @@ int cli_usage(const struct command *command, const char *format, ...)
     return CLI_USAGE;
 }
 
+int cli_each(struct args args, int (*one)(void *user, const char *path),
+             void *user)
+{
+    int highest = CLI_DONE;
+
+    if (args.count == 0)
+        return one(user, "-");
+    for (int i = 0; i < args.count; i++) {
+        int status = one(user, args.items[i]);
+
+        highest = status > highest ? status : highest;
+    }
+    return highest;
+}
+
 int cli_options(const struct command *command, struct option *options,
                 struct args *args)
 {

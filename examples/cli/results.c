@@ -1,7 +1,9 @@
 #include "results.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 void results_spf_members(struct json *j, const struct onward_spf_check *check)
 {
@@ -138,6 +140,40 @@ void results_message(struct json *j, const struct onward_verifier *verifier)
     authres(j, verifier);
 }
 
+void results_date(int64_t seconds, char *text, size_t room)
+{
+    time_t t = (time_t)seconds;
+    const struct tm *tm = gmtime(&t);
+
+    if (tm == NULL || strftime(text, room, "%Y-%m-%dT%H:%M:%SZ", tm) == 0)
+        snprintf(text, room, "%" PRId64, seconds);
+}
+
+void results_json_oddities(struct json *j, size_t bits,
+                           const char *(*name)(int bit))
+{
+    json_open(j, "oddities", '[');
+    for (int bit = 1; name(bit)[0] != '\0'; bit <<= 1) {
+        if (bits & (size_t)bit)
+            json_text(j, NULL, name(bit));
+    }
+    json_close(j, ']');
+}
+
+void results_oddities(size_t bits, const char *(*name)(int bit))
+{
+    const char *before = "    not as the standard has it: ";
+
+    for (int bit = 1; name(bit)[0] != '\0'; bit <<= 1) {
+        if (bits & (size_t)bit) {
+            printf("%s%s", before, name(bit));
+            before = ", ";
+        }
+    }
+    if (bits != 0)
+        putchar('\n');
+}
+
 void results_put(struct onward_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -145,6 +181,14 @@ void results_put(struct onward_str text)
 
         putchar(c < 0x20 || c == 0x7f ? '?' : c);
     }
+}
+
+void results_part(const char *before, struct onward_str text)
+{
+    if (text.len == 0)
+        return;
+    printf("%s", before);
+    results_put(text);
 }
 
 void results_line(const char *name, struct onward_str value)

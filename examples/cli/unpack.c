@@ -34,17 +34,17 @@ static bool is_zip(struct onward_str s)
     return begins(s, "PK\x03\x04", 4) || begins(s, "PK\x05\x06", 4);
 }
 
-/* XML in UTF-8, perhaps behind white space or a byte order mark, or in UTF-16.
- */
-static bool is_xml(struct onward_str s)
+/* JSON, or XML, in UTF-8, perhaps behind white space or a byte order mark; or
+ * XML in UTF-16. */
+static bool is_report(struct onward_str s)
 {
     size_t at = begins(s, "\xef\xbb\xbf", 3) ? 3 : 0;
 
     while (at < s.len && strchr(" \t\r\n", s.data[at]) != NULL &&
            s.data[at] != '\0')
         at++;
-    return (at < s.len && s.data[at] == '<') || begins(s, "\xff\xfe", 2) ||
-           begins(s, "\xfe\xff", 2);
+    return (at < s.len && (s.data[at] == '<' || s.data[at] == '{')) ||
+           begins(s, "\xff\xfe", 2) || begins(s, "\xfe\xff", 2);
 }
 
 static int fail(const char **fault, const char *text)
@@ -199,7 +199,7 @@ static int attachment(struct mail *m, struct onward_str body, int encoding,
         err = fail(m->fault, "an attachment cannot be decoded");
     } else {
         data = (struct onward_str){out, put + more};
-        if (is_gzip(data) || is_zip(data) || (is_said_xml && is_xml(data))) {
+        if (is_gzip(data) || is_zip(data) || (is_said_xml && is_report(data))) {
             m->found++;
             err = unpack_one(data, m->sink, m->fault);
         }
@@ -342,7 +342,7 @@ int unpack(struct onward_ctx *ctx, struct onward_str file,
     const char *colon, *eol;
     int err;
 
-    if (is_gzip(file) || is_zip(file) || is_xml(file))
+    if (is_gzip(file) || is_zip(file) || is_report(file))
         return unpack_one(file, sink, fault);
     /* A mail begins with a field; anything else is for who reads it to say what
      * is wrong. */
