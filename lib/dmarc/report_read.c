@@ -4,83 +4,15 @@
  * of every element that matters has a slot; a row is made of its slots when its
  * record ends.
  */
-#include <expat.h>
-
-#include "core/desk_shared.h"
-#include "core/text_shared.h"
-#include "dmarc/report_priv.h"
+#include "dmarc/report_read_priv.h"
 
 enum {
     MAX_BYTES = 256 * 1024 * 1024,
     MAX_ROWS = 1000000,
     MAX_DEPTH = 32,
-    DEPTH_CEILING = 64,
     PIECE = 4096,          /* octets that expat gets at a time */
     TOKEN_MAX = 64 * 1024, /* of one tag or comment: expat keeps it whole */
     SEPARATOR = '\n'       /* between namespace and name: in no name */
-};
-
-/* Elements that hold others. */
-enum place {
-    PLACE_NONE, /* above the root */
-    PLACE_FEEDBACK,
-    PLACE_METADATA,
-    PLACE_RANGE,
-    PLACE_POLICY,
-    PLACE_RECORD,
-    PLACE_ROW,
-    PLACE_EVALUATED,
-    PLACE_REASON,
-    PLACE_IDENTIFIERS,
-    PLACE_RESULTS,
-    PLACE_DKIM,
-    PLACE_SPF,
-    PLACE_EXTENSION,
-    PLACE_TEXT, /* an element with a slot */
-    PLACE_COUNT
-};
-
-/* Elements that hold text. */
-enum slot {
-    SLOT_NONE,
-    SLOT_VERSION,
-    SLOT_ORG_NAME,
-    SLOT_EMAIL,
-    SLOT_CONTACT,
-    SLOT_REPORT_ID,
-    SLOT_BEGIN,
-    SLOT_END,
-    SLOT_ERROR,
-    SLOT_GENERATOR,
-    SLOT_POLICY_DOMAIN,
-    SLOT_DISCOVERY,
-    SLOT_P,
-    SLOT_SP,
-    SLOT_NP,
-    SLOT_FO,
-    SLOT_ADKIM,
-    SLOT_ASPF,
-    SLOT_TESTING,
-    SLOT_PCT,
-    SLOT_RECORD, /* the first of a record */
-    SLOT_SOURCE_IP = SLOT_RECORD,
-    SLOT_COUNT,
-    SLOT_DISPOSITION,
-    SLOT_DKIM_ALIGNED,
-    SLOT_SPF_ALIGNED,
-    SLOT_HEADER_FROM,
-    SLOT_ENVELOPE_FROM,
-    SLOT_ENVELOPE_TO,
-    SLOT_REASON, /* the first of a reason */
-    SLOT_TYPE = SLOT_REASON,
-    SLOT_COMMENT,
-    SLOT_AUTH, /* the first of a result */
-    SLOT_DOMAIN = SLOT_AUTH,
-    SLOT_SELECTOR,
-    SLOT_SCOPE,
-    SLOT_RESULT,
-    SLOT_HUMAN,
-    SLOTS
 };
 
 static const struct element {
@@ -141,34 +73,6 @@ static const struct element {
     {PLACE_SPF, PLACE_TEXT, SLOT_HUMAN, "human_result"},
 };
 
-struct onward_dmarc_reader {
-    struct onward_ctx *ctx;
-    struct onward_dmarc_reader_host host;
-    struct onward_core__guard guard;
-    XML_Parser parser;
-    struct onward_dmarc_row *row;
-    struct onward_buf slots[SLOTS];
-    bool has[SLOTS];
-
-    size_t max_bytes, max_rows, max_depth;
-    uint64_t taken;        /* octets, those before the XML included */
-    uint64_t event_end;    /* of the XML: behind what expat has told */
-    size_t skipped, lines; /* white space before the XML */
-    size_t column;
-    bool is_begun, is_fed, is_finished, is_root_seen;
-
-    enum place places[DEPTH_CEILING]; /* of the open elements that we know */
-    enum slot slot;                   /* the one that is open */
-    size_t depth;                     /* of those */
-    size_t ignored;                   /* elements open within one we do not */
-    char ns[128];                     /* of the root */
-    size_t ns_len;
-
-    struct onward_dmarc_report_facts facts;
-    struct onward_dmarc_report_fault fault;
-    int err; /* sticks */
-};
-
 /* ---- Errors ------------------------------------------------------------ */
 
 /* Where expat stands; at most once. */
@@ -195,23 +99,11 @@ static void fail(struct onward_dmarc_reader *r, int err, const char *text)
 }
 
 /* The same inside one of expat's callbacks: no more of them. */
-static void stop(struct onward_dmarc_reader *r, int err, const char *text)
+void onward_dmarc__reader_stop(struct onward_dmarc_reader *r, int err,
+                               const char *text)
 {
     fail(r, err, text);
     XML_StopParser(r->parser, XML_FALSE);
-}
-
-static void note(struct onward_dmarc_reader *r, enum onward_dmarc_oddity oddity)
-{
-    r->facts.oddities |= (size_t)oddity;
-}
-
-/* ---- The values of slots ----------------------------------------------- */
-
-static struct onward_str text_of(const struct onward_dmarc_reader *r,
-                                 enum slot slot)
-{
-    return onward_core__str_trim_crlf(onward_core__buf_str(&r->slots[slot]));
 }
 
 static void forget(struct onward_dmarc_reader *r, enum slot from, enum slot to)
@@ -220,220 +112,6 @@ static void forget(struct onward_dmarc_reader *r, enum slot from, enum slot to)
         onward_core__buf_reset(&r->slots[i]);
         r->has[i] = false;
     }
-}
-
-/* What stands where it must. */
-static struct onward_str need(struct onward_dmarc_reader *r, enum slot slot)
-{
-    struct onward_str text = text_of(r, slot);
-
-    if (text.len == 0)
-        note(r, ONWARD_DMARC_ODDITY_MISSING);
-    return text;
-}
-
-/* A word of a list, or else dflt: 1 for the first of words. */
-static size_t word(struct onward_dmarc_reader *r, struct onward_str text,
-                   const char *const *words, size_t dflt)
-{
-    for (size_t i = 0; words[i] != NULL; i++) {
-        struct onward_str one = onward_str_of(words[i]);
-
-        if (!onward_core__str_ieq(text, one))
-            continue;
-        if (!onward_core__str_eq(text, one))
-            note(r, ONWARD_DMARC_ODDITY_CASE);
-        return i + 1;
-    }
-    if (text.len != 0)
-        note(r, ONWARD_DMARC_ODDITY_VALUE);
-    return dflt;
-}
-
-static int64_t seconds(struct onward_dmarc_reader *r, enum slot slot)
-{
-    struct onward_str text = need(r, slot);
-    uint64_t value = 0;
-
-    if (text.len == 0)
-        return 0;
-    if (onward_core__parse_u64(text, 18, &value) != 0) {
-        note(r, ONWARD_DMARC_ODDITY_VALUE);
-        return 0;
-    }
-    return (int64_t)value;
-}
-
-/* A word of DKIM's or SPF's results stays as it is, but in lower case. */
-static struct onward_str result(struct onward_dmarc_reader *r,
-                                const char *(*find)(struct onward_str))
-{
-    struct onward_str text = need(r, SLOT_RESULT);
-    const char *found = find(text);
-
-    if (found == NULL) {
-        if (text.len != 0)
-            note(r, ONWARD_DMARC_ODDITY_VALUE);
-        return text;
-    }
-    if (!onward_core__str_eq(text, onward_str_of(found)))
-        note(r, ONWARD_DMARC_ODDITY_CASE);
-    return onward_str_of(found);
-}
-
-/* ---- What is complete -------------------------------------------------- */
-
-/* A row's limit is no reason to give the report up. */
-static void added(struct onward_dmarc_reader *r, int err)
-{
-    if (err == ONWARD_ELIMIT)
-        note(r, ONWARD_DMARC_ODDITY_MANY);
-    else if (err != 0)
-        stop(r, err, NULL);
-}
-
-static void end_auth(struct onward_dmarc_reader *r, bool is_dkim)
-{
-    struct onward_dmarc_auth_facts auth = {.size = sizeof(auth)};
-
-    auth.domain = need(r, SLOT_DOMAIN);
-    auth.human_result = text_of(r, SLOT_HUMAN);
-    auth.result =
-        result(r, is_dkim ? onward_dmarc__dkim_word : onward_dmarc__spf_word);
-    if (is_dkim) {
-        auth.selector = text_of(r, SLOT_SELECTOR);
-        if (auth.selector.len == 0 &&
-            r->facts.schema == ONWARD_DMARC_SCHEMA_RFC9990)
-            note(r, ONWARD_DMARC_ODDITY_MISSING);
-        added(r, onward_dmarc_row_add_dkim(r->row, &auth));
-    } else {
-        auth.scope = text_of(r, SLOT_SCOPE);
-        added(r, onward_dmarc_row_add_spf(r->row, &auth));
-    }
-}
-
-static void end_reason(struct onward_dmarc_reader *r)
-{
-    struct onward_str type = need(r, SLOT_TYPE);
-    bool is_old = r->facts.schema != ONWARD_DMARC_SCHEMA_RFC9990;
-    const char *found = onward_dmarc__reason_word(type, is_old);
-
-    if (found == NULL) {
-        if (type.len != 0)
-            note(r, ONWARD_DMARC_ODDITY_VALUE);
-    } else if (!onward_core__str_eq(type, onward_str_of(found))) {
-        note(r, ONWARD_DMARC_ODDITY_CASE);
-        type = onward_str_of(found);
-    }
-    added(r,
-          onward_dmarc_row_add_reason(r->row, type, text_of(r, SLOT_COMMENT)));
-}
-
-static void fill_row(struct onward_dmarc_reader *r,
-                     struct onward_dmarc_row_facts *f)
-{
-    static const char *const results[] = {"pass", "fail", NULL};
-    struct onward_str count = need(r, SLOT_COUNT);
-    struct onward_str disposition = need(r, SLOT_DISPOSITION);
-    struct onward_dmarc__word read =
-        onward_dmarc__read_disposition(disposition);
-    struct onward_ip ip;
-
-    f->source_ip = need(r, SLOT_SOURCE_IP);
-    if (f->source_ip.len != 0 && onward_ip_parse(f->source_ip, &ip) != 0)
-        note(r, ONWARD_DMARC_ODDITY_VALUE);
-    if (count.len != 0 && onward_core__parse_u64(count, 20, &f->count) != 0)
-        note(r, ONWARD_DMARC_ODDITY_VALUE);
-    f->disposition = read.value;
-    if (read.is_odd_case)
-        note(r, ONWARD_DMARC_ODDITY_CASE);
-    if (read.value == 0 && disposition.len != 0)
-        note(r, ONWARD_DMARC_ODDITY_VALUE);
-    f->is_dkim_aligned = word(r, need(r, SLOT_DKIM_ALIGNED), results, 2) == 1;
-    f->is_spf_aligned = word(r, need(r, SLOT_SPF_ALIGNED), results, 2) == 1;
-    f->header_from = need(r, SLOT_HEADER_FROM);
-    f->envelope_from = text_of(r, SLOT_ENVELOPE_FROM);
-    f->has_envelope_from = r->has[SLOT_ENVELOPE_FROM];
-    f->envelope_to = text_of(r, SLOT_ENVELOPE_TO);
-}
-
-static void end_record(struct onward_dmarc_reader *r)
-{
-    struct onward_dmarc_row_facts f = {.size = sizeof(f)};
-    int err;
-
-    fill_row(r, &f);
-    err = onward_dmarc_row_set(r->row, &f);
-    if (err == ONWARD_ELIMIT) {
-        /* The results took the room of all texts: the facts matter more. */
-        note(r, ONWARD_DMARC_ODDITY_MANY);
-        onward_dmarc_row_reset(r->row);
-        err = onward_dmarc_row_set(r->row, &f);
-    }
-    if (err != 0) {
-        stop(r, err, NULL);
-        return;
-    }
-    if (r->facts.rows == r->max_rows) {
-        stop(r, ONWARD_ELIMIT, "more records than allowed");
-        return;
-    }
-    r->facts.rows++;
-    onward_core__guard_enter(&r->guard);
-    err = r->host.row(r->host.user, r->row);
-    onward_core__guard_leave(&r->guard);
-    if (r->guard.is_dead)
-        stop(r, ONWARD_ECANCELED, NULL);
-    else if (err < 0)
-        stop(r, ONWARD_ECALLBACK, NULL);
-}
-
-static void end_version(struct onward_dmarc_reader *r)
-{
-    if (!onward_core__str_eq(text_of(r, SLOT_VERSION), ONWARD_STR("1.0")))
-        note(r, ONWARD_DMARC_ODDITY_VERSION);
-}
-
-static void end_metadata(struct onward_dmarc_reader *r)
-{
-    need(r, SLOT_ORG_NAME);
-    need(r, SLOT_EMAIL);
-    need(r, SLOT_REPORT_ID);
-    r->facts.begin_s = seconds(r, SLOT_BEGIN);
-    r->facts.end_s = seconds(r, SLOT_END);
-}
-
-static void end_policy(struct onward_dmarc_reader *r)
-{
-    static const char *const policies[] = {"none", "quarantine", "reject",
-                                           NULL};
-    static const char *const modes[] = {"r", "s", NULL};
-    static const char *const answers[] = {"n", "y", NULL};
-    static const char *const methods[] = {"treewalk", "psl", NULL};
-    struct onward_dmarc_report_facts *f = &r->facts;
-    size_t method = word(r, text_of(r, SLOT_DISCOVERY), methods, 0);
-
-    need(r, SLOT_POLICY_DOMAIN);
-    f->policy = word(r, need(r, SLOT_P), policies, 0);
-    f->subdomain_policy = word(r, text_of(r, SLOT_SP), policies, 0);
-    f->nonexistent_policy = word(r, text_of(r, SLOT_NP), policies, 0);
-    f->is_dkim_strict = word(r, text_of(r, SLOT_ADKIM), modes, 1) == 2;
-    f->is_spf_strict = word(r, text_of(r, SLOT_ASPF), modes, 1) == 2;
-    f->is_testing = word(r, text_of(r, SLOT_TESTING), answers, 1) == 2;
-    f->has_discovery = method != 0;
-    f->discovery = method == 2 ? ONWARD_DMARC_DISCOVERY_RFC7489
-                               : ONWARD_DMARC_DISCOVERY_RFC9989;
-}
-
-/* The whole report: is what must be there there? */
-static void end_feedback(struct onward_dmarc_reader *r)
-{
-    if (!r->has[SLOT_REPORT_ID] || !r->has[SLOT_POLICY_DOMAIN] ||
-        r->facts.rows == 0)
-        note(r, ONWARD_DMARC_ODDITY_MISSING);
-    /* RFC 9990 section 3.1.1.2 lets it out; RFC 7489 Appendix C does not. */
-    if (!r->has[SLOT_VERSION] && r->facts.schema != ONWARD_DMARC_SCHEMA_RFC9990)
-        note(r, ONWARD_DMARC_ODDITY_VERSION);
 }
 
 /* ---- Elements ---------------------------------------------------------- */
@@ -484,7 +162,7 @@ static void begin_root(struct onward_dmarc_reader *r, struct onward_str ns)
             r->facts.schema = known[i].schema;
     }
     if (r->facts.schema == ONWARD_DMARC_SCHEMA_UNKNOWN)
-        note(r, ONWARD_DMARC_ODDITY_NAMESPACE);
+        onward_dmarc__note(r, ONWARD_DMARC_ODDITY_NAMESPACE);
 }
 
 /* Elements of the root's namespace, or of none. */
@@ -522,7 +200,7 @@ static void open_place(struct onward_dmarc_reader *r, const struct element *e)
         break;
     case PLACE_TEXT:
         if (r->has[e->slot] && e->slot != SLOT_ERROR)
-            note(r, ONWARD_DMARC_ODDITY_TWICE);
+            onward_dmarc__note(r, ONWARD_DMARC_ODDITY_TWICE);
         onward_core__buf_reset(&r->slots[e->slot]);
         r->has[e->slot] = true;
         r->slot = e->slot;
@@ -544,7 +222,8 @@ static void XMLCALL on_start(void *user, const XML_Char *full,
     (void)attributes;
     told(r);
     if (r->depth + r->ignored >= r->max_depth) {
-        stop(r, ONWARD_ELIMIT, "elements nested too deeply");
+        onward_dmarc__reader_stop(r, ONWARD_ELIMIT,
+                                  "elements nested too deeply");
         return;
     }
     split(full, &ns, &name);
@@ -557,12 +236,13 @@ static void XMLCALL on_start(void *user, const XML_Char *full,
         return;
     }
     if (parent == PLACE_NONE) {
-        stop(r, ONWARD_ESYNTAX, "expected the element feedback");
+        onward_dmarc__reader_stop(r, ONWARD_ESYNTAX,
+                                  "expected the element feedback");
         return;
     }
     /* Extensions have a place of their own, and a namespace. */
     if (r->ignored == 0 && is_ours(r, ns) && parent != PLACE_EXTENSION)
-        note(r, ONWARD_DMARC_ODDITY_ELEMENT);
+        onward_dmarc__note(r, ONWARD_DMARC_ODDITY_ELEMENT);
     r->ignored++;
 }
 
@@ -583,29 +263,29 @@ static void XMLCALL on_end(void *user, const XML_Char *full)
     switch (r->places[--r->depth]) {
     case PLACE_TEXT:
         if (r->slot == SLOT_VERSION)
-            end_version(r);
+            onward_dmarc__end_version(r);
         r->slot = SLOT_NONE;
         break;
     case PLACE_METADATA:
-        end_metadata(r);
+        onward_dmarc__end_metadata(r);
         break;
     case PLACE_POLICY:
-        end_policy(r);
+        onward_dmarc__end_policy(r);
         break;
     case PLACE_REASON:
-        end_reason(r);
+        onward_dmarc__end_reason(r);
         break;
     case PLACE_DKIM:
-        end_auth(r, true);
+        onward_dmarc__end_auth(r, true);
         break;
     case PLACE_SPF:
-        end_auth(r, false);
+        onward_dmarc__end_auth(r, false);
         break;
     case PLACE_RECORD:
-        end_record(r);
+        onward_dmarc__end_record(r);
         break;
     case PLACE_FEEDBACK:
-        end_feedback(r);
+        onward_dmarc__end_feedback(r);
         break;
     case PLACE_NONE:
     case PLACE_RANGE:
@@ -652,10 +332,10 @@ static void XMLCALL on_text(void *user, const XML_Char *data, int len)
         rest = onward_core__str_trim_crlf(
             onward_core__sub(rest, text.len, rest.len));
         if (rest.len != 0)
-            note(r, ONWARD_DMARC_ODDITY_LONG);
+            onward_dmarc__note(r, ONWARD_DMARC_ODDITY_LONG);
     }
     if (onward_core__buf_add_str(b, text) != 0)
-        stop(r, b->err, NULL);
+        onward_dmarc__reader_stop(r, b->err, NULL);
 }
 
 /* Comments, processing instructions, the declaration: nothing to us. */
@@ -676,7 +356,8 @@ static void XMLCALL on_doctype(void *user, const XML_Char *name,
     (void)system;
     (void)public;
     (void)has_subset;
-    stop(user, ONWARD_ESYNTAX, "a DOCTYPE, which no report has");
+    onward_dmarc__reader_stop(user, ONWARD_ESYNTAX,
+                              "a DOCTYPE, which no report has");
 }
 
 /* ---- Feeding ----------------------------------------------------------- */
@@ -743,7 +424,7 @@ static struct onward_str skip_leading(struct onward_dmarc_reader *r,
             r->is_begun = true;
             break;
         }
-        note(r, ONWARD_DMARC_ODDITY_LEADING);
+        onward_dmarc__note(r, ONWARD_DMARC_ODDITY_LEADING);
         r->skipped++;
         r->column++;
         if (c == '\n') {
@@ -904,16 +585,16 @@ int onward_dmarc_reader_facts(const struct onward_dmarc_reader *reader,
 {
     struct onward_dmarc_report_facts f = reader->facts;
 
-    f.version = text_of(reader, SLOT_VERSION);
-    f.org_name = text_of(reader, SLOT_ORG_NAME);
-    f.email = text_of(reader, SLOT_EMAIL);
-    f.extra_contact_info = text_of(reader, SLOT_CONTACT);
-    f.report_id = text_of(reader, SLOT_REPORT_ID);
-    f.error = text_of(reader, SLOT_ERROR);
-    f.generator = text_of(reader, SLOT_GENERATOR);
-    f.policy_domain = text_of(reader, SLOT_POLICY_DOMAIN);
-    f.failure_options = text_of(reader, SLOT_FO);
-    f.percent = text_of(reader, SLOT_PCT);
+    f.version = onward_dmarc__slot_text(reader, SLOT_VERSION);
+    f.org_name = onward_dmarc__slot_text(reader, SLOT_ORG_NAME);
+    f.email = onward_dmarc__slot_text(reader, SLOT_EMAIL);
+    f.extra_contact_info = onward_dmarc__slot_text(reader, SLOT_CONTACT);
+    f.report_id = onward_dmarc__slot_text(reader, SLOT_REPORT_ID);
+    f.error = onward_dmarc__slot_text(reader, SLOT_ERROR);
+    f.generator = onward_dmarc__slot_text(reader, SLOT_GENERATOR);
+    f.policy_domain = onward_dmarc__slot_text(reader, SLOT_POLICY_DOMAIN);
+    f.failure_options = onward_dmarc__slot_text(reader, SLOT_FO);
+    f.percent = onward_dmarc__slot_text(reader, SLOT_PCT);
     return onward_core__out_store(facts, &f, sizeof(f));
 }
 
