@@ -32,19 +32,23 @@ static void ask(const struct onward_ruleset *rs, struct onward_str to)
                                                .destination = nobody};
     struct onward_ruleset_decision a = {.size = sizeof(a)};
     struct onward_ruleset_decision b = {.size = sizeof(b)};
+    struct onward_ruleset_router *router;
     struct onward_mailbox *mailbox;
 
     if (onward_mailbox_parse(fuzz_ctx(), to, ONWARD_MAILBOX_ALLOW_UTF8,
                              &mailbox) != 0)
         return;
-    FUZZ_CHECK(onward_ruleset_route(rs, mailbox, NULL, NULL, &a) == 0);
-    FUZZ_CHECK(onward_ruleset_route(rs, mailbox, &facts, NULL, &b) == 0);
+    FUZZ_CHECK(onward_ruleset_router_new(fuzz_ctx(), &router) == 0);
+    FUZZ_CHECK(onward_ruleset_route(rs, router, mailbox, NULL, NULL, &a) == 0);
+    FUZZ_CHECK(onward_ruleset_route(rs, router, mailbox, &facts, NULL, &b) ==
+               0);
     FUZZ_CHECK(a.kind >= ONWARD_RULESET_FORWARD &&
                a.kind <= ONWARD_RULESET_REJECT);
     FUZZ_CHECK(a.rule == b.rule && a.match == b.match);
     FUZZ_CHECK(b.kind != ONWARD_RULESET_FORWARD);
     FUZZ_CHECK((a.kind == ONWARD_RULESET_REJECT) == (a.group == 0));
     FUZZ_CHECK((a.kind == ONWARD_RULESET_REJECT) == (a.reply_code != 0));
+    onward_ruleset_router_free(router);
     onward_mailbox_free(mailbox);
 }
 

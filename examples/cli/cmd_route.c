@@ -15,23 +15,10 @@
 struct routing {
     struct onward_ctx *ctx;
     struct onward_ruleset *rules;
+    struct onward_ruleset_router *router;
     bool is_json;
     bool does_trace;
 };
-
-static const char *kind_name(int32_t kind)
-{
-    switch (kind) {
-    case ONWARD_RULESET_FORWARD:
-        return "forward";
-    case ONWARD_RULESET_DROP:
-        return "drop";
-    case ONWARD_RULESET_HANDLER:
-        return "handler";
-    default:
-        return "reject";
-    }
-}
 
 static const char *match_name(int32_t match)
 {
@@ -74,7 +61,7 @@ static void json_reply(struct json *j, const struct onward_ruleset_decision *d)
 static void json_decision(struct json *j,
                           const struct onward_ruleset_decision *d)
 {
-    json_text(j, "action", kind_name(d->kind));
+    json_text(j, "action", onward_ruleset_kind_name(d->kind));
     json_open(j, "destinations", '[');
     for (size_t i = 0; i < d->destination_count; i++)
         json_str(j, NULL, d->destinations[i]);
@@ -109,7 +96,7 @@ static void print_rule(size_t rule, struct onward_str zone,
 static void print(const char *address, const struct onward_ruleset_decision *d)
 {
     results_put(onward_str_of(address));
-    printf(": %s", kind_name(d->kind));
+    printf(": %s", onward_ruleset_kind_name(d->kind));
     for (size_t i = 0; i < d->destination_count; i++) {
         fputs(i == 0 ? " to " : ", ", stdout);
         results_put(d->destinations[i]);
@@ -194,7 +181,8 @@ static int route(const struct command *command, const struct routing *r,
         if (r->does_trace)
             json_open(&j, "steps", '[');
     }
-    err = onward_ruleset_route(r->rules, to, NULL,
+    onward_ruleset_router_reset(r->router);
+    err = onward_ruleset_route(r->rules, r->router, to, NULL,
                                r->does_trace ? &trace : NULL, &d);
     onward_mailbox_free(to);
     if (r->is_json && r->does_trace)
@@ -245,9 +233,11 @@ static int run(const struct command *command, struct args args)
     r.rules = load_rules(world.ctx, rules, &fault);
     if (r.rules == NULL)
         status = cli_broken(command, "%s", fault.text);
+    else if (onward_ruleset_router_new(world.ctx, &r.router) != 0)
+        status = cli_broken(command, "out of memory");
     else
         status = CLI_DONE;
-    for (int i = 0; r.rules != NULL && i < args.count; i++) {
+    for (int i = 0; r.router != NULL && i < args.count; i++) {
         bool is_accepted = true;
         int one = route(command, &r, args.items[i], &is_accepted);
 
@@ -256,6 +246,7 @@ static int run(const struct command *command, struct args args)
         if (one > status)
             status = one;
     }
+    onward_ruleset_router_free(r.router);
     onward_ruleset_free(r.rules);
     world_clear(&world);
     return status;

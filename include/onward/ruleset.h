@@ -121,7 +121,18 @@ enum onward_ruleset_kind {
     ONWARD_RULESET_FORWARD = 1, /**< to all of destinations */
     ONWARD_RULESET_DROP = 2,    /**< take it and forget it */
     ONWARD_RULESET_HANDLER = 3, /**< ask the host's handler of that name */
-    ONWARD_RULESET_REJECT = 4   /**< answer with reply_code, _enhanced, _text */
+    ONWARD_RULESET_REJECT = 4,  /**< answer with reply_code, _enhanced, _text:
+                                   also "defer", with a 4yz code */
+    ONWARD_RULESET_FAILOVER = 5,   /**< to the first of destinations, and only
+                                      if that fails, to the next */
+    ONWARD_RULESET_QUARANTINE = 6, /**< take it and keep it apart */
+    ONWARD_RULESET_WEBHOOK = 7,    /**< post it to the host's hook of that
+                                      name; a failure is for the sender */
+    /** Of a decision only: the facts that are known do not decide. Answer RCPT
+     * with 250, and route again when the message is there. */
+    ONWARD_RULESET_NEED_MESSAGE = 8,
+    ONWARD_RULESET_ADD_FIELD = 9, /**< header field name: value; decides not */
+    ONWARD_RULESET_TAG = 10       /**< a word for the host; decides not */
 };
 
 /** Why. @since 0.1 */
@@ -131,15 +142,19 @@ enum onward_ruleset_reason {
     ONWARD_RULESET_ZONE_DISABLED = 3, /**< the same answer */
     ONWARD_RULESET_NO_ADDRESS = 4,    /**< 550 5.1.1: no rule matches */
     ONWARD_RULESET_NOT_VERIFIED = 5,  /**< 550 5.2.1: a destination is not */
-    ONWARD_RULESET_NOT_NOW = 6        /**< 451 4.3.0: the host's facts failed */
+    ONWARD_RULESET_NOT_NOW = 6,       /**< 451 4.3.0: the host's facts failed */
+    ONWARD_RULESET_UNKNOWN = 7,       /**< for NEED_MESSAGE */
+    /** 451 4.3.5: a template made no address of what it was given. */
+    ONWARD_RULESET_NO_DESTINATION = 8
 };
 
 /** How the rule was found. @since 0.1 */
 enum onward_ruleset_match {
     ONWARD_RULESET_MATCH_NONE = 0,
     ONWARD_RULESET_MATCH_EXACT = 1,
-    ONWARD_RULESET_MATCH_BASE = 2,     /**< without its `+detail` */
-    ONWARD_RULESET_MATCH_CATCH_ALL = 3
+    ONWARD_RULESET_MATCH_BASE = 2, /**< without its `+detail` */
+    ONWARD_RULESET_MATCH_CATCH_ALL = 3,
+    ONWARD_RULESET_MATCH_PATTERN = 4 /**< by patterns and conditions alone */
 };
 
 /** No rule, in struct onward_ruleset_decision. */
@@ -148,14 +163,40 @@ enum onward_ruleset_match {
 #define ONWARD_RULESET_CATCH_ALL (SIZE_MAX - 1)
 
 /**
- * The decision for one address; the caller sets size. All texts are borrowed
- * from the ruleset, or static, and live as long as the ruleset.
+ * One thing to do. Read only; lives as the decision it is of.
+ */
+struct onward_ruleset_action {
+    size_t size;
+    const struct onward_ruleset_action *next; /**< to do after it, or NULL */
+    size_t rule; /**< whose it is, as in struct onward_ruleset_decision */
+    size_t destination_count;
+    const struct onward_str *destinations; /**< for FORWARD, FAILOVER */
+    struct onward_str rule_name;
+    /** Of a HANDLER or WEBHOOK, of the field of ADD_FIELD, the TAG itself, or
+     * the place of a QUARANTINE, which may be empty. */
+    struct onward_str name;
+    struct onward_str value;          /**< for ADD_FIELD */
+    struct onward_str reply_enhanced; /**< for REJECT: "5.1.1" */
+    struct onward_str reply_text;     /**< for REJECT */
+    int32_t kind;                     /**< enum onward_ruleset_kind */
+    int32_t reply_code;               /**< for REJECT: 550 */
+};
+
+/**
+ * The decision for one address; the caller sets size. Texts and actions are
+ * borrowed from the ruleset, from the router, or static: they live as long as
+ * the ruleset, but no longer than until onward_ruleset_router_reset().
+ *
+ * kind, destinations, handler and reply are those of the first action that
+ * decides, which is the only one for most rules. The rest, and what is to be
+ * done besides, stands in actions.
  */
 struct onward_ruleset_decision {
     size_t size;
     size_t rule; /**< in the zone's "rules", from 0, or a constant above */
     size_t destination_count;
-    const struct onward_str *destinations; /**< addresses, for FORWARD */
+    /** Addresses, for FORWARD and FAILOVER. */
+    const struct onward_str *destinations;
     struct onward_str zone;      /**< lower-case A-labels; empty: no zone */
     struct onward_str rule_name; /**< its "name" */
     struct onward_str handler;   /**< for HANDLER */
@@ -163,17 +204,42 @@ struct onward_ruleset_decision {
     struct onward_str reply_text;     /**< for REJECT */
     /**
      * Recipients whose decisions have the same group (not 0) go the same way:
-     * the same zone and the same action with the same destinations. They may
-     * share one transaction. 0 for REJECT. Of this ruleset only.
+     * the same zone and the same actions with the same destinations. They may
+     * share one transaction. 0 for REJECT. For NEED_MESSAGE: recipients of the
+     * same group go the same way whatever the message is. Of this ruleset only.
      */
     uint64_t group;
     int32_t kind;       /**< enum onward_ruleset_kind */
     int32_t reason;     /**< enum onward_ruleset_reason */
     int32_t match;      /**< enum onward_ruleset_match */
     int32_t reply_code; /**< for REJECT: 550 */
+    /** All there is to do, in order; NULL for NEED_MESSAGE, and for a REJECT
+     * that no rule asked for. */
+    const struct onward_ruleset_action *actions;
+    size_t action_count;
 };
 
-/** What the host knows now. Called inside onward_ruleset_route() only. */
+/** What conditions look at; for struct onward_ruleset_facts. @since 0.1 */
+enum onward_ruleset_fact {
+    ONWARD_RULESET_FACT_SENDER = 1, /**< reverse path, no brackets; empty: null */
+    ONWARD_RULESET_FACT_HEADER = 2, /**< of name: unfolded, decoded or not */
+    ONWARD_RULESET_FACT_ATTACHMENT_NAME = 3, /**< file names */
+    ONWARD_RULESET_FACT_ATTACHMENT_TYPE = 4, /**< "application/pdf" */
+    /** A word, "pass", for name "spf", "dkim", "dmarc" or "arc". */
+    ONWARD_RULESET_FACT_VERDICT = 5,
+    ONWARD_RULESET_FACT_SIZE = 6,  /**< of the message in octets */
+    ONWARD_RULESET_FACT_SCORE = 7, /**< in thousandths: 5.25 is 5250 */
+    ONWARD_RULESET_FACT_TLS = 8    /**< 1: the client came over TLS, 0: not */
+};
+
+/**
+ * What the host knows now. Called inside onward_ruleset_route() only.
+ *
+ * text, number and client return 1 and set *out, or 0 when there is no such
+ * thing; ONWARD_AGAIN when it is not known yet, which is what NULL for the
+ * callback means too; or another negative value: it cannot be told now, so the
+ * mail has to wait. Texts must live until onward_ruleset_route() returns.
+ */
 struct onward_ruleset_facts {
     size_t size;
     void *user;
@@ -184,18 +250,30 @@ struct onward_ruleset_facts {
      *         negative value: cannot be told now, so mail for it has to wait.
      */
     int (*destination)(void *user, const char *address, size_t len);
+    /** Text number index, from 0, of that enum onward_ruleset_fact; 0 past the
+     * last. name is empty but for HEADER (as the rule writes it: compare
+     * without regard to case) and VERDICT. */
+    int (*text)(void *user, size_t fact, const char *name, size_t name_len,
+                size_t index, struct onward_str *out);
+    int (*number)(void *user, size_t fact, int64_t *out);
+    /** Where the client connects from. */
+    int (*client)(void *user, struct onward_ip *out);
 };
 
 /** One step on the way to a decision. */
 struct onward_ruleset_step {
     size_t size;
-    size_t rule;           /**< as in struct onward_ruleset_decision */
+    size_t rule; /**< as in struct onward_ruleset_decision */
     struct onward_str zone;
     struct onward_str rule_name;
     /** Stable word: "zone", "no-zone", "zone-disabled", "rule-disabled",
-     * "match-exact", "match-base", "match-catch-all", "no-address",
-     * "not-verified", "not-now". */
+     * "condition", "no-match", "not-known", "match-exact", "match-base",
+     * "match-pattern", "match-catch-all", "no-address", "not-verified",
+     * "no-destination", "not-now". */
     struct onward_str what;
+    /** For people: "from glob *@spam.example: no", the address that is not
+     * verified; may be empty. */
+    struct onward_str detail;
 };
 
 /** Who wants to see the steps. Called inside onward_ruleset_route() only. */
@@ -207,19 +285,57 @@ struct onward_ruleset_trace {
 };
 
 /**
- * Decide about an address. Constant time for any number of zones and rules, but
- * for several rules with the same address.
+ * Where decisions are made: memory for what they say. One thread at a time; one
+ * for each transaction, or for each thread, is usual.
+ */
+struct onward_ruleset_router;
+
+/**
+ * Make a router.
  *
+ * @param ctx     kept alive by the router.
+ * @param router  out: free with onward_ruleset_router_free().
+ * @return 0 or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_router_new(struct onward_ctx *ctx,
+                                         struct onward_ruleset_router **router);
+
+/**
+ * Forget all decisions made so far; keep the memory for the next ones.
+ *
+ * @since 0.1
+ */
+ONWARD_API void
+onward_ruleset_router_reset(struct onward_ruleset_router *router);
+
+/**
+ * @param router  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void
+onward_ruleset_router_free(struct onward_ruleset_router *router);
+
+/**
+ * Decide about an address. Constant time for any number of zones and rules, but
+ * for several rules with the same address, and the rules of the zone that have
+ * patterns or conditions and no literal address.
+ *
+ * @param router    any, of any context.
  * @param to        the recipient.
  * @param facts     borrowed for this call; NULL: the file's word alone.
  * @param trace     borrowed for this call; NULL: no steps.
  * @param decision  out; size set by the caller, at most that many octets are
  *                  written. Untouched on failure.
- * @return 0, ONWARD_EINVAL or ONWARD_EVERSION (a table or a size).
+ * @return 0, or
+ *         ONWARD_EINVAL, ONWARD_EVERSION  a table or a size
+ *         ONWARD_ENOMEM   out of memory: answer 451
+ *         ONWARD_ELIMIT   an image that is damaged there: answer 451
  * @since 0.1
  */
 ONWARD_API int
 onward_ruleset_route(const struct onward_ruleset *rs,
+                     struct onward_ruleset_router *router,
                      const struct onward_mailbox *to,
                      const struct onward_ruleset_facts *facts,
                      const struct onward_ruleset_trace *trace,
@@ -232,6 +348,9 @@ onward_ruleset_route(const struct onward_ruleset *rs,
  * @since 0.1
  */
 ONWARD_API const char *onward_ruleset_reason_name(int reason);
+
+/** A stable lower-case word for a kind, "forward"; as above. @since 0.1 */
+ONWARD_API const char *onward_ruleset_kind_name(int kind);
 
 #ifdef __cplusplus
 }

@@ -95,6 +95,7 @@ static void destroy(struct onward_relay *r)
     onward_edit_free(r->edit);
     onward_core__arena_clear(&r->scratch);
     onward_core__arena_clear(&r->arena);
+    onward_ruleset_router_free(r->router);
     onward_ruleset_free(r->opts.ruleset);
     onward_srs_free(r->opts.srs);
     if (r->opts.store != NULL)
@@ -161,6 +162,8 @@ static int make(struct onward_desk *desk, const struct onward_relay_opts *o,
     err = copy_texts(r);
     if (err == 0)
         err = load_envelope(r, e);
+    if (err == 0)
+        err = onward_ruleset_router_new(ctx, &r->router);
     if (err != 0) {
         destroy(r);
         return err;

@@ -71,6 +71,7 @@ struct onward_relay {
     struct onward_arena scratch;   /* of one RCPT or one field */
     struct onward_relay_opts opts; /* texts in the arena, limits resolved */
     struct onward_ruleset_facts facts;
+    struct onward_ruleset_router *router; /* decisions of all recipients */
     struct onward_relay_host host;
     struct onward_str reverse_path; /* as it came */
     bool is_smtputf8;

@@ -298,6 +298,13 @@ static int follow(struct question *q,
     case ONWARD_RULESET_REJECT:
         return answer(q, (size_t)decision->reply_code, decision->reply_enhanced,
                       decision->reply_text);
+    case ONWARD_RULESET_FAILOVER:
+    case ONWARD_RULESET_QUARANTINE:
+    case ONWARD_RULESET_WEBHOOK:
+    case ONWARD_RULESET_NEED_MESSAGE:
+    case ONWARD_RULESET_ADD_FIELD:
+    case ONWARD_RULESET_TAG:
+        break;
     }
     return answer(q, 451, ONWARD_STR("4.3.5"), ONWARD_STR("Unknown action"));
 }
@@ -320,7 +327,7 @@ static int decide(struct question *q, struct onward_str address)
         if (ret != ONWARD_AGAIN)
             return ret;
     }
-    ret = onward_ruleset__route(r->opts.ruleset, &q->mailbox,
+    ret = onward_ruleset__route(r->opts.ruleset, r->router, &q->mailbox,
                                 r->opts.facts == NULL ? NULL : &r->facts, NULL,
                                 &decision);
     if (ret < 0)

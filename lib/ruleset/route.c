@@ -7,6 +7,7 @@
 /* One look-up, while it runs. */
 struct route {
     const struct onward_ruleset *rs;
+    struct onward_ruleset_router *router;
     struct onward_ruleset_facts facts;
     struct onward_ruleset_trace trace;
     const struct domain *domain;
@@ -167,13 +168,41 @@ static void run(struct route *r, const struct onward_address__mailbox *to)
            ONWARD_STR("No such address"));
 }
 
+/* ---- Actions ----------------------------------------------------------- */
+
+/* A rule has one action so far. */
+static int list_actions(struct route *r)
+{
+    struct onward_ruleset_action *a;
+
+    if (r->out.reason != ONWARD_RULESET_RULE)
+        return 0;
+    a = onward_core__arena_alloc(&r->router->arena, sizeof(*a));
+    if (a == NULL)
+        return ONWARD_ENOMEM;
+    a->size = sizeof(*a);
+    a->rule = r->out.rule;
+    a->destination_count = r->out.destination_count;
+    a->destinations = r->out.destinations;
+    a->rule_name = r->out.rule_name;
+    a->name = r->out.handler;
+    a->reply_enhanced = r->out.reply_enhanced;
+    a->reply_text = r->out.reply_text;
+    a->kind = r->out.kind;
+    a->reply_code = r->out.reply_code;
+    r->out.actions = a;
+    r->out.action_count = 1;
+    return 0;
+}
+
 int onward_ruleset__route(const struct onward_ruleset *rs,
+                          struct onward_ruleset_router *router,
                           const struct onward_address__mailbox *to,
                           const struct onward_ruleset_facts *facts,
                           const struct onward_ruleset_trace *trace,
                           struct onward_ruleset_decision *decision)
 {
-    struct route r = {.rs = rs};
+    struct route r = {.rs = rs, .router = router};
     size_t size = decision->size;
     int err = size < sizeof(size) ? ONWARD_EINVAL : 0;
 
@@ -186,6 +215,9 @@ int onward_ruleset__route(const struct onward_ruleset *rs,
     r.out.size = size;
     r.out.rule = ONWARD_RULESET_NO_RULE;
     run(&r, to);
+    err = list_actions(&r);
+    if (err != 0)
+        return err;
     if (size > sizeof(r.out))
         memset((char *)decision + sizeof(r.out), 0, size - sizeof(r.out));
     memcpy(decision, &r.out, size < sizeof(r.out) ? size : sizeof(r.out));
@@ -193,30 +225,13 @@ int onward_ruleset__route(const struct onward_ruleset *rs,
 }
 
 int onward_ruleset_route(const struct onward_ruleset *rs,
+                         struct onward_ruleset_router *router,
                          const struct onward_mailbox *to,
                          const struct onward_ruleset_facts *facts,
                          const struct onward_ruleset_trace *trace,
                          struct onward_ruleset_decision *decision)
 {
-    return onward_ruleset__route(rs, onward_address__value(to), facts, trace,
-                                 decision);
+    return onward_ruleset__route(rs, router, onward_address__value(to), facts,
+                                 trace, decision);
 }
 
-const char *onward_ruleset_reason_name(int reason)
-{
-    switch (reason) {
-    case ONWARD_RULESET_RULE:
-        return "rule";
-    case ONWARD_RULESET_NO_ZONE:
-        return "no-zone";
-    case ONWARD_RULESET_ZONE_DISABLED:
-        return "zone-disabled";
-    case ONWARD_RULESET_NO_ADDRESS:
-        return "no-address";
-    case ONWARD_RULESET_NOT_VERIFIED:
-        return "not-verified";
-    case ONWARD_RULESET_NOT_NOW:
-        return "not-now";
-    }
-    return "unknown";
-}

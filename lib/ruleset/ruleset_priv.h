@@ -85,6 +85,11 @@ struct onward_ruleset {
     size_t zone_count;
 };
 
+struct onward_ruleset_router {
+    struct onward_ctx *ctx;
+    struct onward_arena arena; /* of the decisions since the last reset */
+};
+
 /* NULL when there is none. name in lower case. */
 struct domain *onward_ruleset__find_domain(const struct onward_ruleset *rs,
                                            struct onward_str name);

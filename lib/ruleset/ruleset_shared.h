@@ -12,6 +12,7 @@
  * bare Postmaster has no zone. */
 ONWARD_USE_RESULT int
 onward_ruleset__route(const struct onward_ruleset *rs,
+                      struct onward_ruleset_router *router,
                       const struct onward_address__mailbox *to,
                       const struct onward_ruleset_facts *facts,
                       const struct onward_ruleset_trace *trace,

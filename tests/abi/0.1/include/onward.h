@@ -12,6 +12,10 @@
 #include <onward/address.h>
 #include <onward/key.h>
 #include <onward/mime.h>
+#include <onward/mime_builder.h>
+#include <onward/mime_report.h>
+#include <onward/mime_text.h>
+#include <onward/mime_parser.h>
 #include <onward/dns.h>
 #include <onward/tls.h>
 #include <onward/srs.h>
@@ -22,6 +26,11 @@
 #include <onward/ruleset.h>
 #include <onward/arc.h>
 #include <onward/dmarc.h>
+#include <onward/dmarc_report.h>
+#include <onward/mtasts.h>
+#include <onward/dsn.h>
+#include <onward/dane.h>
+#include <onward/tlsrpt.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
 #include <onward/relay.h>

@@ -93,6 +93,17 @@ ONWARD_API struct onward_str
 onward_mailbox_domain_ascii(const struct onward_mailbox *mailbox);
 
 /**
+ * The domain in lower-case U-labels (RFC 5890), for people to read: A-labels
+ * decoded, all else as onward_mailbox_domain_ascii() has it. Which scripts may
+ * be shown together is for the caller to judge.
+ *
+ * @return borrowed from mailbox, UTF-8; empty for an address literal.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_mailbox_domain_unicode(const struct onward_mailbox *mailbox);
+
+/**
  * The address of an address literal.
  *
  * @param ip  out; untouched when there is none.

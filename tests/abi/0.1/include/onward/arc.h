@@ -232,7 +232,7 @@ struct onward_arc_sealer_opts {
     size_t chain_result;
     /** The instances that it had then. */
     size_t chain_instances;
-    size_t reserved;    /**< 0 */
+    size_t reserved;               /**< 0 */
     struct onward_str domain;      /**< d=, required: A-labels */
     struct onward_str selector;    /**< s=, required: A-labels */
     struct onward_str authserv_id; /**< this host's, required */
@@ -244,8 +244,8 @@ struct onward_arc_sealer_opts {
      */
     struct onward_str results;
     /** h= of ARC-Message-Signature exactly; no ARC field and no
-     * Authentication-Results. Empty: as onward_dkim_signer_opts, and all
-     * DKIM-Signature fields. */
+     * Authentication-Results. Empty: as listing has it, by default that of
+     * onward_dkim_signer_opts and all DKIM-Signature fields. */
     struct onward_str fields;
     /**
      * SHA-256 of the body in its relaxed form, 32 octets, as
@@ -256,7 +256,49 @@ struct onward_arc_sealer_opts {
     struct onward_str body_hash;
     int64_t time_s;  /**< t=, Unix seconds; 0: the context's clock */
     uint64_t log_id; /**< 0: the desk's */
+    /** x= of ARC-Message-Signature is t= plus this; 0: no x=. A validator that
+     * minds it finds the chain broken from then on, the sets of others too. */
+    int64_t expire_s;
+    size_t listing; /**< enum onward_dkim_listing, when fields is empty */
+    size_t omit_seal_time; /**< not 0: no t= in ARC-Seal (it may be left out) */
 };
+
+/* ---- Between two processes --------------------------------------------- */
+
+/**
+ * What was found on entry, as octets for the process that seals on exit:
+ * chain_result, chain_instances, authserv_id, results and body_hash of opts,
+ * as onward_verifier_sealing() sets them, and nothing else. Keep them with the
+ * message, where nobody else can write: whoever changes them has us vouch for
+ * what he likes.
+ *
+ * @param opts  borrowed for this call; the fields above must be as
+ *              onward_arc_sealer_new() wants them.
+ * @param out   room for cap octets; untouched on failure.
+ * @return the octets written, ONWARD_ELIMIT (cap too small, or a text above
+ *         65535 octets), ONWARD_EINVAL or ONWARD_EVERSION (opts).
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int onward_arc_state_write(const struct onward_arc_sealer_opts *opts,
+                                      char *out, size_t cap);
+
+/**
+ * Take up what onward_arc_state_write() has written: sets those fields.
+ *
+ * @param state  any octets, all of them; what does not come from
+ *               onward_arc_state_write() is refused, or harmless.
+ * @param opts   size set by the caller, to all that this release knows; what
+ *               else it holds stays. Texts are borrowed from state.
+ * @return 0, or, and then opts is untouched,
+ *         ONWARD_ESYNTAX   cut short, too long, or not such octets
+ *         ONWARD_EVERSION  written by a newer release in another form
+ *         ONWARD_EINVAL    opts is NULL or its size too small
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int onward_arc_state_read(struct onward_str state,
+                                     struct onward_arc_sealer_opts *opts);
 
 /** Who waits for the set. */
 struct onward_arc_sealer_host {

@@ -15,6 +15,8 @@
 extern "C" {
 #endif
 
+struct onward_header; /* <onward/mime.h> */
+
 /* ---- Writing ----------------------------------------------------------- */
 
 /** Collects the results of one field. */
@@ -95,6 +97,29 @@ ONWARD_API int
 onward_authres_builder_comment(struct onward_authres_builder *builder,
                                struct onward_str text);
 
+struct onward_authres; /* opaque: a field that was read, below */
+
+/**
+ * Add a result of a field that was read, as it is written there: order, letter
+ * case, comments and method version stay, also of methods that nobody knows. So
+ * fields are joined, or single results left out, and nothing else is lost.
+ *
+ * @param authres     borrowed for this call.
+ * @param i           which result.
+ * @param keep_folds  0: lines are folded as all that the builder writes; not 0:
+ *                    as they were. Lines of white space alone always go.
+ * @return 0, or
+ *         ONWARD_ENOENT  no result i; nothing was added
+ *         ONWARD_EINVAL  it is not UTF-8, or has a word, or with keep_folds a
+ *                        line, over 900 octets; nothing was added
+ *         ONWARD_ELIMIT or ONWARD_ENOMEM, as onward_authres_builder_result()
+ * @since 0.1
+ */
+ONWARD_API int
+onward_authres_builder_copy(struct onward_authres_builder *builder,
+                            const struct onward_authres *authres, size_t i,
+                            int keep_folds);
+
 /**
  * The value of the field as it stands now: folded with CRLF at 78 columns where
  * that can be, `none` when there is no result, no CRLF at its end. It serves
@@ -120,9 +145,6 @@ onward_authres_builder_field(struct onward_authres_builder *builder,
                              struct onward_str *field);
 
 /* ---- Reading ----------------------------------------------------------- */
-
-/** A field that was read. */
-struct onward_authres; /* opaque */
 
 struct onward_authres_opts {
     size_t size;
@@ -175,6 +197,15 @@ ONWARD_API const char *
 onward_authres_fault(const struct onward_authres *authres, size_t *offset);
 
 /**
+ * The value as it was given to onward_authres_parse(), octet by octet.
+ *
+ * @return borrowed from authres.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_authres_text(const struct onward_authres *authres);
+
+/**
  * Who says so: the authserv-id, without quotes.
  *
  * @return borrowed from authres; empty when there is a fault.
@@ -217,6 +248,16 @@ onward_authres_method_version(const struct onward_authres *authres, size_t i);
  */
 ONWARD_API struct onward_str
 onward_authres_result(const struct onward_authres *authres, size_t i);
+
+/**
+ * Result i as it is written: all between two semicolons, comments and folds
+ * too, without the white space around it.
+ *
+ * @return borrowed from authres; empty if there is no result i.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_authres_result_text(const struct onward_authres *authres, size_t i);
 
 /**
  * The reason given with result i, without quotes.
@@ -263,6 +304,73 @@ ONWARD_API int onward_authres_property(const struct onward_authres *authres,
 ONWARD_API struct onward_str
 onward_authres_value(const struct onward_authres *authres, size_t i,
                      struct onward_str ptype, struct onward_str property);
+
+/**
+ * What our own border found of a message: the topmost Authentication-Results
+ * field of this authserv-id, read.
+ *
+ * A border puts its field on top and removes those that claim its name (RFC
+ * 8601 section 5), so any other, above or below, was written by somebody else.
+ * Nothing is taken from lower ones, from other names, or from
+ * ARC-Authentication-Results. If the topmost that could be taken for ours
+ * cannot be read, there is none. That the message came through the border is
+ * for the caller to know.
+ *
+ * @param header       read to its end; see <onward/mime.h>.
+ * @param authserv_id  as the border writes it; compared as
+ *                     a domain, in any case and as A- or U-labels.
+ * @param authres      out: free with onward_authres_free(); keeps nothing of
+ *                     header. Untouched on failure.
+ * @return 0, or
+ *         ONWARD_ENOENT  there is none to trust: treat the message as unchecked
+ *         ONWARD_ELIMIT  it has more than 1000 items
+ *         ONWARD_EINVAL  header or authres is NULL, or no authserv_id
+ *         ONWARD_ENOMEM  out of memory
+ * @note Calls no callback but the allocator.
+ * @since 0.1
+ */
+ONWARD_API int onward_authres_trusted(const struct onward_header *header,
+                                      struct onward_str authserv_id,
+                                      struct onward_authres **authres);
+
+/* ---- The registry ------------------------------------------------------ */
+
+/** Is a word registered (RFC 8601 section 6)? Others are read and written all
+ * the same. Numbers are stable. @since 0.1 */
+enum onward_authres_known {
+    ONWARD_AUTHRES_UNKNOWN = 0,
+    ONWARD_AUTHRES_ACTIVE = 1,
+    ONWARD_AUTHRES_DEPRECATED = 2 /**< read it, but write it no more */
+};
+
+/**
+ * Is this a method of the registry, as of RFC 9989: "dkim", "spf", "dmarc",
+ * "arc", "auth", "iprev", ...?
+ *
+ * @param method  letter case does not matter, as in the next two.
+ * @return enum onward_authres_known.
+ * @since 0.1
+ */
+ONWARD_API int onward_authres_known_method(struct onward_str method);
+
+/**
+ * May this method have this result: "spf" "softfail"?
+ *
+ * @return enum onward_authres_known.
+ * @since 0.1
+ */
+ONWARD_API int onward_authres_known_result(struct onward_str method,
+                                           struct onward_str result);
+
+/**
+ * May this method have this property: "spf" "smtp" "mailfrom"?
+ *
+ * @return enum onward_authres_known.
+ * @since 0.1
+ */
+ONWARD_API int onward_authres_known_property(struct onward_str method,
+                                             struct onward_str ptype,
+                                             struct onward_str property);
 
 #ifdef __cplusplus
 }

@@ -69,6 +69,12 @@ struct onward_channel_io {
      *         error of the connection.
      */
     int (*write)(void *user, const void *data, size_t len, size_t *put);
+    /**
+     * 1: a read that gives less than cap has given all there is for now, as
+     * recv(2) on a stream does. It is not asked again before the host pumps
+     * anew: one system call less for each command of a peer.
+     */
+    size_t is_short_last;
 };
 
 /**
@@ -182,6 +188,85 @@ ONWARD_API int onward_channel_eof(struct onward_channel *ch, int kind);
  */
 ONWARD_API int onward_channel_pump(struct onward_channel *ch,
                                    const struct onward_channel_io *io);
+
+/* ---- Many channels ----------------------------------------------------- */
+
+/**
+ * Tells a host with many channels which of them to look at, so that a turn of
+ * its loop costs what happens in it, not what it holds. Without a set a host
+ * asks each channel after each onward_desk_run().
+ *
+ *     onward_channel_set_add(set, channel, conn);
+ *     ...
+ *     while (onward_desk_run(desk, now_ms) == 1)
+ *         continue;
+ *     while (onward_channel_set_next(set, &user) == 1)
+ *         tick and pump the channel of user, then look at its wants;
+ *     wait for sockets, and at most until onward_desk_deadline(desk)
+ *
+ * A set belongs to one desk, and so to one thread at a time.
+ */
+struct onward_channel_set;
+
+/**
+ * Make an empty set.
+ *
+ * @param desk  kept in memory by the set.
+ * @param set   out: free with onward_channel_set_free().
+ * @return 0, ONWARD_EINVAL (desk or set is NULL), ONWARD_ESTATE (the desk was
+ *         freed) or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_channel_set_new(struct onward_desk *desk,
+                                      struct onward_channel_set **set);
+
+/**
+ * Free the set; the channels go on without it.
+ *
+ * @param set  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void onward_channel_set_free(struct onward_channel_set *set);
+
+/**
+ * Watch a channel until its engine is freed, or the set. From now on its
+ * deadline is one of the desk's, and onward_channel_set_next() gives it
+ * - when its deadline has come in onward_desk_run(): tick it;
+ * - when what it wants may have changed otherwise than by the host's own feed,
+ *   drain, tick, eof or pump of it: by an answer at the desk, say, or by a call
+ *   on its engine. Also once at the start.
+ *
+ * @param ch    of an engine of the set's desk.
+ * @param user  given back by onward_channel_set_next(); never looked at.
+ * @return 0, or
+ *         ONWARD_EINVAL  set or ch is NULL, or of another desk
+ *         ONWARD_ESTATE  ch is in a set, or the desk was freed
+ *         ONWARD_ENOMEM  out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_channel_set_add(struct onward_channel_set *set,
+                                      struct onward_channel *ch, void *user);
+
+/**
+ * Watch it no longer. Freeing the engine does that too.
+ *
+ * @param ch  harmless when it is not in the set.
+ * @since 0.1
+ */
+ONWARD_API void onward_channel_set_remove(struct onward_channel_set *set,
+                                          struct onward_channel *ch);
+
+/**
+ * The next channel to look at. Each stands here once, however much happened to
+ * it; look at it then as a whole.
+ *
+ * @param user  out: as given to onward_channel_set_add().
+ * @return 1 with a channel, 0 when there is none.
+ * @note Calls no callback. Allowed inside all callbacks.
+ * @since 0.1
+ */
+ONWARD_API int onward_channel_set_next(struct onward_channel_set *set,
+                                       void **user);
 
 #ifdef __cplusplus
 }

@@ -183,6 +183,14 @@ struct onward_dkim_signature {
     int64_t age_s;    /**< now - t=; below 0 when t= is in the future */
     /** Octets of the canonical body that l= leaves out. */
     uint64_t unsigned_body_octets;
+    /** z=, the signer's own copies of fields, without white space: "From:...|
+     * Subject:..." in dkim-quoted-printable. It proves nothing: for reports
+     * (RFC 6376 section 3.5). Empty when absent. */
+    struct onward_str copied_fields;
+    /** Those of the first 500 copies that this message does not have so, white
+     * space aside: what was changed on the way, if the signer speaks the truth.
+     * Form as signed_fields. */
+    struct onward_str changed_fields;
 };
 
 /**
@@ -332,6 +340,22 @@ ONWARD_API int onward_dkim_lint(struct onward_ctx *ctx,
 
 struct onward_dkim_signer; /* opaque */
 
+/** Which fields are signed when the host lists none. */
+enum onward_dkim_listing {
+    /** From, Subject, To, Cc and Reply-To once more than they occur; Sender,
+     * Date, Message-ID, MIME-Version and Content-Type once more where they
+     * occur; and the other fields of RFC 6376 section 5.4.1 as often as they
+     * occur. */
+    ONWARD_DKIM_LISTING_GUARDED = 0,
+    /** As forwarding services have it: To, Subject, From, Date, Feedback-ID,
+     * Reply-To, Cc, Resent-Date, -From, -To and -Cc, In-Reply-To, References,
+     * and the List- fields, as often as they occur and in the order of the
+     * message; then those that do not occur. Message-ID, MIME-Version and
+     * Content-Type are not signed, and a second From could be added: the
+     * default is the safer choice. */
+    ONWARD_DKIM_LISTING_SERVICE = 1
+};
+
 /**
  * What to write. Text is borrowed for onward_dkim_signer_new().
  *
@@ -343,19 +367,23 @@ struct onward_dkim_signer_opts {
     struct onward_str domain;   /**< d=, required: A-labels */
     struct onward_str selector; /**< s=, required: A-labels */
     struct onward_str identity; /**< i=; empty: not written */
-    /**
-     * h= exactly, names parted by colons; From must be among them. Empty: From,
-     * Subject, To, Cc and Reply-To once more than they occur; Sender, Date,
-     * Message-ID, MIME-Version and Content-Type once more where they occur; and
-     * the other fields of RFC 6376 section 5.4.1 as often as they occur.
-     */
+    /** h= exactly, names parted by colons; From must be among them. Empty: as
+     * listing has it. */
     struct onward_str fields;
     size_t use_simple_header; /**< not 0: c=simple/..., default relaxed */
     size_t use_simple_body;   /**< not 0: c=.../simple, default relaxed */
-    size_t reserved;          /**< 0 */
-    int64_t time_s;           /**< t=, Unix seconds; 0: the context's clock */
-    int64_t expire_s;         /**< x= is t= plus this; 0: no x= */
-    uint64_t log_id;          /**< 0: the desk's */
+    size_t listing;   /**< enum onward_dkim_listing, when fields is empty */
+    int64_t time_s;   /**< t=, Unix seconds; 0: the context's clock */
+    int64_t expire_s; /**< x= is t= plus this; 0: no x= */
+    uint64_t log_id;  /**< 0: the desk's */
+    /**
+     * SHA-256 of the body in its relaxed form, 32 octets, as
+     * onward_verifier_body_hash() gives it when the body leaves as it came; not
+     * with use_simple_body. Then octets of the body need not be fed for this
+     * signature. It is for the host to know that the body has no CR or LF of
+     * its own. Empty: the signer hashes the body.
+     */
+    struct onward_str body_hash;
 };
 
 /** Who waits for the field, or for all fields. */
@@ -383,7 +411,8 @@ struct onward_dkim_signer_host {
  * @return 0, or
  *         ONWARD_EINVAL   no done; domain, selector, identity or fields missing
  *                         or not well formed; fields without From; a time that
- *                         cannot be written
+ *                         cannot be written; no such listing; body_hash not of
+ *                         32 octets, or with use_simple_body
  *         ONWARD_EVERSION a field of opts this release does not know
  *         ONWARD_ESTATE   desk freed
  *         ONWARD_ENOMEM   out of memory

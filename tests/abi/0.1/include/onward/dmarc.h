@@ -262,6 +262,28 @@ ONWARD_API int onward_dmarc_check_add_dkim(struct onward_dmarc_check *check,
                                            struct onward_str domain);
 
 /**
+ * SPF of MAIL FROM could not be checked for this domain: temperror. If it would
+ * be aligned and nothing else is, the message neither passes nor fails (RFC
+ * 9989 section 5.3.6): the result is TEMPERROR, and a later try may know more.
+ *
+ * @return as onward_dmarc_check_add_spf().
+ * @since 0.1
+ */
+ONWARD_API int
+onward_dmarc_check_add_unknown_spf(struct onward_dmarc_check *check,
+                                   struct onward_str domain);
+
+/**
+ * The same of a DKIM signature of this d=, whose key could not be looked up.
+ *
+ * @return as onward_dmarc_check_add_dkim().
+ * @since 0.1
+ */
+ONWARD_API int
+onward_dmarc_check_add_unknown_dkim(struct onward_dmarc_check *check,
+                                    struct onward_str domain);
+
+/**
  * No more identifiers come: decide.
  *
  * @param trusted_forwarder  not 0: a sealer that the host trusts says that the

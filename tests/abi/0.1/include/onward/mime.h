@@ -14,8 +14,9 @@ extern "C" {
  * - struct onward_source: octets that the host keeps and lends.
  * - struct onward_header: one header block, split by the one rule that every
  *   module of this library uses.
- * - struct onward_edit: fields put on top, whole fields cut; the result is a
- *   source again. Untouched octets stay identical.
+ * - struct onward_edit: fields added, cut, replaced; parts dropped, replaced,
+ *   a footer put under the text; the result is a source again. Untouched octets
+ *   stay identical, and a log says what was changed and what breaks by it.
  *
  * Every object here belongs to one thread at a time.
  */
@@ -352,9 +353,8 @@ ONWARD_API const char *onward_header_anomaly_name(int code);
 /* ---- The message as it leaves ------------------------------------------ */
 
 /**
- * A message with fields put on top and whole fields cut. Several edits may
- * stand over the same source and header. (To change body parts is left to a
- * later release; the body passes untouched.)
+ * A message with fields and parts changed. Several edits may stand over the
+ * same source and header. What is not changed passes as it is, octet by octet.
  */
 struct onward_edit;
 
@@ -409,13 +409,191 @@ ONWARD_API int onward_edit_add(struct onward_edit *edit, struct onward_str name,
 
 /**
  * Cut item i of the header (a field, or a line that is none) with all its
- * folds. Cutting it again changes nothing.
+ * folds. Cutting it again changes nothing. Needs no memory.
  *
  * @return 0, ONWARD_ENOENT (no such item) or ONWARD_ESTATE (after
  *         onward_edit_source()).
  * @since 0.1
  */
 ONWARD_API int onward_edit_cut(struct onward_edit *edit, size_t i);
+
+/**
+ * Put another value in the place of item i, under its name as it is written.
+ *
+ * @param value  as for onward_edit_add().
+ * @return 0, ONWARD_ENOENT (no such item, or it was cut), ONWARD_ESYNTAX (name
+ *         or value could be read as something else), ONWARD_ESTATE (after
+ *         onward_edit_source()) or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_replace(struct onward_edit *edit, size_t i,
+                                   struct onward_str value);
+
+/**
+ * Put a prefix and a blank before the subject, "[list]" say; the rest of it
+ * stays as it is, encoded words and folds too. A subject that begins with the
+ * prefix, also behind "Re:", is left alone; where there is none, one is added.
+ *
+ * @param prefix  UTF-8; what is not ASCII becomes encoded words.
+ * @return 0, ONWARD_ESYNTAX (empty, not UTF-8, or with a control character),
+ *         ONWARD_ELIMIT, ONWARD_ESTATE or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_prefix_subject(struct onward_edit *edit,
+                                          struct onward_str prefix);
+
+/**
+ * Read the message once, to know where its parts are: needed before the
+ * functions that change them. They count parts as <onward/mime_parser.h> does,
+ * with its default options: 0 is the message, then in the order of the headers.
+ *
+ * @return 0, or
+ *         ONWARD_AGAIN     the source has said so: call this again once it can
+ *                          be read. Its wait is not called.
+ *         ONWARD_ECALLBACK the source failed
+ *         ONWARD_ESTATE, ONWARD_ENOMEM  the edit can only be freed
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_read_parts(struct onward_edit *edit);
+
+/**
+ * Take a part of a multipart out, with one of the delimiters around it.
+ *
+ * @return 0, or
+ *         ONWARD_ENOENT  no such part
+ *         ONWARD_EINVAL  not in a multipart; the only one left in it; changed
+ *                        already, or around a part that is
+ *         ONWARD_ESTATE  before onward_edit_read_parts(), or after
+ *                        onward_edit_source()
+ *         ONWARD_ENOMEM  out of memory: the edit can only be freed
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_drop_part(struct onward_edit *edit, size_t part);
+
+/**
+ * Put another part in the place of one in a multipart.
+ *
+ * @param octets  its header, an empty line, its body as it is sent; copied.
+ *                Lines of at most 998 octets that end in CRLF, but the last
+ *                one. No line begins as a delimiter around the part does.
+ * @return as onward_edit_drop_part(), or ONWARD_ESYNTAX.
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_replace_part(struct onward_edit *edit, size_t part,
+                                        struct onward_str octets);
+
+/** A footer. */
+struct onward_edit_footer {
+    size_t size;
+    struct onward_str text; /**< UTF-8, with any line ends */
+    size_t is_html;         /**< 1: text is HTML */
+};
+
+/**
+ * Put a footer under the message, the way that touches least:
+ * - Behind the text, where the message is a single text/plain in US-ASCII or
+ *   UTF-8, its encoding is 7bit, 8bit or quoted-printable and can hold the
+ *   footer, and that is plain text.
+ * - Else as one more part of a multipart/mixed that ends as it should.
+ * - Else the message becomes the first part of a multipart/mixed, the footer the
+ *   second: the Content- fields move into the part, its body stays as it is.
+ *   So a multipart/signed keeps its signature.
+ *
+ * @param footer  borrowed for this call.
+ * @return 0, or
+ *         ONWARD_ESYNTAX  empty, not UTF-8, or with NUL
+ *         ONWARD_EINVAL   the message has no body; something else is changed in
+ *                         the same place
+ *         ONWARD_ESTATE   before onward_edit_read_parts(), after
+ *                         onward_edit_source(), or after a footer that became a
+ *                         multipart
+ *         ONWARD_ELIMIT   more added fields than the options allow
+ *         ONWARD_ERANDOM  no random octets for a boundary
+ *         ONWARD_EVERSION, ONWARD_ENOMEM
+ *         After the last three the edit can only be freed.
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_add_footer(struct onward_edit *edit,
+                                      const struct onward_edit_footer *footer);
+
+/** Kinds of struct onward_edit_change. @since 0.1 */
+enum onward_edit_change_kind {
+    ONWARD_EDIT_FIELD_ADDED = 1,
+    ONWARD_EDIT_FIELD_CUT = 2,
+    ONWARD_EDIT_FIELD_REPLACED = 3,
+    ONWARD_EDIT_PART_DROPPED = 4, /**< twice, where it is two runs */
+    ONWARD_EDIT_PART_REPLACED = 5,
+    ONWARD_EDIT_PART_ADDED = 6,
+    ONWARD_EDIT_TEXT_EXTENDED = 7, /**< a footer behind the text */
+    ONWARD_EDIT_WRAPPED = 8        /**< the message became a part */
+};
+
+/** One change; the caller sets size. */
+struct onward_edit_change {
+    size_t size;
+    size_t kind; /**< enum onward_edit_change_kind */
+    /** Item of the header, ONWARD_HEADER_NONE for one put on top; else the
+     * part. */
+    size_t item;
+    size_t reserved;  /**< 0 */
+    uint64_t offset;  /**< in the message as it came; 0 for a field on top */
+    uint64_t removed; /**< octets of it that went */
+    uint64_t added;   /**< octets that came */
+    struct onward_str name; /**< of a field */
+};
+
+/**
+ * The log: what was changed so far, in the order of the calls; fields that were
+ * cut stand last, in their order. The message has grown by what was added, less
+ * what was removed.
+ *
+ * @since 0.1
+ */
+ONWARD_API size_t onward_edit_change_count(const struct onward_edit *edit);
+
+/**
+ * Change i.
+ *
+ * @param change  size set by the caller; name is borrowed from edit.
+ * @return 0, ONWARD_ENOENT (i not below the count) or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int onward_edit_change_at(const struct onward_edit *edit, size_t i,
+                                     struct onward_edit_change *change);
+
+/** What a signature over the message covers, in the terms of DKIM. */
+struct onward_edit_signature {
+    size_t size;
+    size_t has_body_len; /**< 0: the whole body is covered */
+    /** Names with colons, as in h= (RFC 6376 section 3.5): taken from below;
+     * one more often than it is there says that none may come. */
+    struct onward_str fields;
+    uint64_t body_len; /**< with has_body_len: octets of the body, as l= */
+};
+
+/**
+ * Tell of a signature, so that onward_edit_broken_by() knows what it covers.
+ * They are counted from 0.
+ *
+ * @param signature  borrowed for this call.
+ * @return 0, ONWARD_EINVAL, ONWARD_EVERSION or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_edit_add_signature(struct onward_edit *edit,
+                          const struct onward_edit_signature *signature);
+
+/**
+ * Does a signature break by what was changed so far? Ask before
+ * onward_edit_source(), and nothing has happened yet. White space that a
+ * canonical form would forgive counts as a change here.
+ *
+ * @return the first change that breaks it, by its number in the log;
+ *         ONWARD_HEADER_NONE when none does, or there is no such signature.
+ * @since 0.1
+ */
+ONWARD_API size_t onward_edit_broken_by(const struct onward_edit *edit,
+                                        size_t signature);
 
 /**
  * The edited message as a source of its own: any offset, any piece sizes, its

@@ -1,6 +1,7 @@
 #ifndef ONWARD_RELAY_H
 #define ONWARD_RELAY_H
 
+#include <onward/dkim.h>
 #include <onward/dns.h>
 #include <onward/key.h>
 #include <onward/mime.h>
@@ -69,7 +70,11 @@ struct onward_relay_opts {
     size_t allow_dmarc_reject;
     /** 1: take mail whose header readers may read differently. */
     size_t allow_malformed;
-    uint64_t log_id; /**< 0: the desk's */
+    uint64_t log_id;      /**< 0: the desk's */
+    size_t seal_expire_s; /**< as expire_s of onward_arc_sealer_opts; 0: none */
+    size_t seal_listing;  /**< enum onward_dkim_listing */
+    size_t omit_seal_time; /**< 1: no t= in ARC-Seal */
+    size_t reserved;       /**< 0 */
 };
 
 /** What MAIL said. */
@@ -213,12 +218,13 @@ ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
  *     451 4.4.3   the ARC chain fails for lack of a DNS answer, and a seal
  *                 would make that final
  *
- * Then the edited message goes out. From the top: the ARC set; our
+ * Then the edited message goes out. From the top: the DKIM signatures of
+ * onward_relay_add_signature(); the ARC set; our
  * Authentication-Results; Delivered-To for up to 10 recipients; received; then
  * the message as it came, without those Authentication-Results and Received-SPF
- * fields that claim to be ours (RFC 8601 section 5). No seal is added to a message that
- * cannot have one: a chain that had failed before (RFC 8617 section 5.1), one
- * of 50 sets, a malformed header.
+ * fields that claim to be ours (RFC 8601 section 5). No seal is added to a
+ * message that cannot have one: a chain that had failed before (RFC 8617
+ * section 5.1), one of 50 sets, a malformed header.
  *
  * What a destination takes is entered in the ledger before done, so that it is
  * skipped when the sender has to try again. Last, the reply: the temporary
@@ -244,6 +250,36 @@ ONWARD_API int onward_relay_start(struct onward_relay *relay,
                                   const struct onward_verifier *verifier,
                                   const struct onward_source *source,
                                   struct onward_str received);
+
+/**
+ * Have the message signed by DKIM as it leaves: with the forwarder's domain,
+ * with the recipient's. Between onward_relay_start() and the next
+ * onward_desk_run(). The signatures stand on top in the order in which they
+ * were asked for; they are made after the ARC set, which does not cover them,
+ * nor they it, so that the set holds although RFC 8617 section 5.1 step 1 would
+ * have it last. A message that cannot be signed (several From fields that were
+ * allowed) goes without.
+ *
+ * Never take the domain from From: a signature vouches for whoever wrote it.
+ *
+ * @param key   of the relay's desk; kept alive. When it fails, the sender is
+ *              told 451 4.3.0.
+ * @param opts  borrowed for this call. The body is in its relaxed form:
+ *              use_simple_body, body_hash and log_id must be 0.
+ * @return 0, or
+ *         ONWARD_EINVAL   as onward_dkim_signer_new(); a key of another desk
+ *         ONWARD_EVERSION a field of opts this release does not know
+ *         ONWARD_ESTATE   not started, or under way
+ *         ONWARD_ELIMIT   there are 8
+ *         ONWARD_ENOMEM   out of memory
+ *         After any of them the relay makes the signatures it had.
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_relay_add_signature(struct onward_relay *relay,
+                           struct onward_signer *key,
+                           const struct onward_dkim_signer_opts *opts);
 
 /* ---- Deliveries -------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  * and what they share.
  */
 
+#include <onward/smtp_auth.h>
 #include <onward/smtp_client.h>
 #include <onward/smtp_common.h>
 #include <onward/smtp_server.h>

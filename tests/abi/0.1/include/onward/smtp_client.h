@@ -3,6 +3,7 @@
 
 #include <onward/channel.h>
 #include <onward/mime.h>
+#include <onward/smtp_auth.h>
 #include <onward/smtp_common.h>
 #include <onward/tls.h>
 
@@ -11,9 +12,9 @@ extern "C" {
 #endif
 
 /** @file
- * The SMTP client session (RFC 5321, 1870, 2920, 3207, 6152, 6531): it brings
- * messages to one server over one connection, and says of each recipient what
- * became of it.
+ * The SMTP client session (RFC 5321, 1870, 2920, 3030, 3207, 3461, 6152, 6531,
+ * 8689, 9422; LMTP: RFC 2033): it brings messages to one server over one
+ * connection, and says of each recipient what became of it.
  *
  * The host connects, makes a client, and moves octets through its channel. A
  * message is given with onward_smtp_client_add_rcpt() for each recipient and
@@ -67,7 +68,8 @@ enum onward_smtp_phase {
                                          decided, the server may have taken the
                                          message: a retry may double it, but
                                          nothing is lost (RFC 1047) */
-    ONWARD_SMTP_PHASE_QUIT = 12
+    ONWARD_SMTP_PHASE_QUIT = 12,
+    ONWARD_SMTP_PHASE_AUTH = 13 /**< logging in */
 };
 
 /**
@@ -95,7 +97,36 @@ enum onward_smtp_cause {
                                               refused for a reason of its own */
     ONWARD_SMTP_CAUSE_SOURCE = 13,       /**< the message could not be read */
     ONWARD_SMTP_CAUSE_CANCELED = 14,     /**< by onward_smtp_client_cancel() */
-    ONWARD_SMTP_CAUSE_MEMORY = 15        /**< no memory on our side */
+    ONWARD_SMTP_CAUSE_MEMORY = 15,       /**< no memory on our side */
+    ONWARD_SMTP_CAUSE_NO_BINARYMIME = 16, /**< needed, and not offered together
+                                               with CHUNKING: 5.6.3 */
+    ONWARD_SMTP_CAUSE_NO_REQUIRETLS = 17, /**< demanded and not offered: 5.7.30;
+                                               ask the domain's other servers
+                                               before giving up (RFC 8689
+                                               section 4.2.1) */
+    ONWARD_SMTP_CAUSE_UNVERIFIED = 18, /**< REQUIRETLS is demanded, and there is
+                                            no TLS with a verified server:
+                                            5.7.10; as above */
+    ONWARD_SMTP_CAUSE_LIMIT = 19,      /**< the server's LIMITS (RFC 9422) leave
+                                            no room for it in this session: not
+                                            tried, come again on another */
+    ONWARD_SMTP_CAUSE_NO_AUTH = 20, /**< a login is due, and no mechanism is
+                                         offered that may be used */
+    ONWARD_SMTP_CAUSE_AUTH = 21     /**< the login was broken off on our side:
+                                         what the server said was wrong, or did
+                                         not prove that it knows the user */
+};
+
+/**
+ * What else is to be known of an outcome; a set.
+ *
+ * @since 0.1
+ */
+enum onward_smtp_note {
+    /** The server does not offer DSN, so what the host had said of reports
+     * (notify, orcpt, ret, envid) was left out. With NOTIFY=SUCCESS the host
+     * now owes a "relayed" report (RFC 3461 section 5.2.2). */
+    ONWARD_SMTP_NOTE_NO_DSN = 1
 };
 
 /** One outcome. The caller sets size; at most so much is written. */
@@ -119,6 +150,7 @@ struct onward_smtp_outcome {
     /** enum onward_tls_failure, when TLS is what failed: with
      * ONWARD_SMTP_CAUSE_TLS, _NO_TLS, and a time-out in the handshake. */
     size_t tls_failure;
+    size_t notes; /**< a set of enum onward_smtp_note */
 };
 
 /** Instead of a recipient's number: the message as a whole. */
@@ -146,6 +178,70 @@ struct onward_smtp_client_host {
     /** Once, the last: the session is over, whoever ended it. Its channel wants
      * to be closed; the outcomes are there until the client is freed. */
     void (*closed)(void *user, struct onward_smtp_client *client);
+    /**
+     * Only with ONWARD_SMTP_CLIENT_HOST_TLS, which requires it: the server is
+     * ready for the handshake. Feed nothing, do the handshake, then call
+     * onward_smtp_client_tls_done() or _tls_failed(), and feed plaintext.
+     * Octets that the host had read beyond the server's 220 were sent too
+     * early: when there are any, the handshake has failed
+     * (ONWARD_TLS_EARLY_INPUT).
+     */
+    void (*starttls_ready)(void *user, struct onward_smtp_client *client);
+};
+
+/** How a client works; a set. */
+enum onward_smtp_client_flag {
+    /**
+     * Speak LMTP (RFC 2033): LHLO, and each recipient has a final reply of its
+     * own. Not over port 25.
+     */
+    ONWARD_SMTP_CLIENT_LMTP = 1,
+    /** TLS comes first of all (RFC 8314), not after STARTTLS. */
+    ONWARD_SMTP_CLIENT_IMPLICIT_TLS = 2,
+    /** The host does TLS by itself: starttls_ready is called, or, with
+     * _IMPLICIT_TLS, the session waits for onward_smtp_client_tls_done(). The
+     * demand still says whether TLS is needed, and is held against the facts
+     * that the host gives. */
+    ONWARD_SMTP_CLIENT_HOST_TLS = 4,
+    /** Send by BDAT (RFC 3030) wherever CHUNKING is offered. Else DATA is used
+     * but for BINARYMIME, and a message whose newlines are repaired is sent by
+     * DATA in any case. */
+    ONWARD_SMTP_CLIENT_PREFER_BDAT = 8,
+    /** One command at a time, also where PIPELINING is offered. */
+    ONWARD_SMTP_CLIENT_IN_STEP = 16
+};
+
+/**
+ * Who logs in, and how. All is copied by onward_smtp_client_new(), and wiped
+ * when the login is done or the client is freed.
+ *
+ * The strongest mechanism is used that the server offers, the credentials fit
+ * and this allows: SCRAM-SHA-256-PLUS (where TLS has a channel binding),
+ * SCRAM-SHA-256, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN. When it fails no weaker
+ * one is tried. Whoever lists weak mechanisms here gives them also to an
+ * attacker who can take the strong ones out of the offer of a server that is
+ * not verified by TLS.
+ */
+struct onward_smtp_client_login {
+    size_t size;
+    size_t mechanisms; /**< allowed; a set of enum onward_smtp_auth_mechanism;
+                            0: all */
+    struct onward_str user;     /**< UTF-8; required with a password */
+    struct onward_str password; /**< for PLAIN, LOGIN and SCRAM */
+    struct onward_str token;    /**< for OAUTHBEARER and XOAUTH2 */
+    /** Whom to act for, where that is another than user; empty: the same. Only
+     * PLAIN and SCRAM can tell it, and only they are used then. */
+    struct onward_str authorization_id;
+    struct onward_str server_name; /**< told in OAUTHBEARER; empty: not told */
+    size_t port;                   /**< the same; 0: not told */
+    /** 1: mechanisms that show password or token without TLS too. */
+    size_t allow_clear;
+    /**
+     * SCRAM: most rounds that the server may ask for, 4096 to 10000000; 0:
+     * 250000. A round takes about half a microsecond; 4096 of them are done in
+     * each onward_desk_run(), so that other sessions go on.
+     */
+    size_t iterations_max;
 };
 
 /** 0 means the default, but in ehlo_name and tls_demand. */
@@ -162,7 +258,8 @@ struct onward_smtp_client_opts {
      * is tried where EHLO is refused, but not where TLS is a must.
      */
     const struct onward_tls_demand *tls_demand;
-    /** For clients; one reference is taken. NULL with ONWARD_TLS_NONE only. */
+    /** For clients; one reference is taken. NULL with ONWARD_TLS_NONE, and with
+     * ONWARD_SMTP_CLIENT_HOST_TLS. */
     struct onward_tls_config *tls;
     /* Time limits in milliseconds (RFC 5321 section 4.5.3.2);
      * ONWARD_LIMIT_NONE is none. */
@@ -183,6 +280,14 @@ struct onward_smtp_client_opts {
     size_t reserved; /**< 0 */
     /** In log events; 0: that of the desk. */
     uint64_t log_id;
+    size_t flags; /**< a set of enum onward_smtp_client_flag */
+    /** Octets of a chunk of BDAT at most; 1048576. Nothing of that size is
+     * held. */
+    size_t chunk_bytes;
+    /** Log in before the first message (RFC 4954); NULL: do not. When that
+     * fails the session ends, in ONWARD_SMTP_PHASE_AUTH. */
+    const struct onward_smtp_client_login *login;
+    size_t reserved_end; /**< 0 */
 };
 
 /**
@@ -194,11 +299,18 @@ struct onward_smtp_client_opts {
  * @param client  out: free with onward_smtp_client_free().
  * @return 0, or
  *         ONWARD_EINVAL    an option is missing or out of range; also a
- *                          configuration for servers, or a demand to verify
- *                          without a name
- *         ONWARD_ESYNTAX   ehlo_name is no host name and no address literal
+ *                          configuration for servers, a demand to verify
+ *                          without a name, TLS from the first octet that is
+ *                          not demanded, or a configuration where TLS is the
+ *                          host's
+ *         ONWARD_ESYNTAX   ehlo_name is no host name and no address literal, or
+ *                          something in login holds CR, LF or NUL, or is no
+ *                          name or token
  *         ONWARD_EVERSION  a field this release does not know is not 0
+ *         ONWARD_ESTATE    the desk was freed
  *         ONWARD_ENOMEM    out of memory
+ *         ONWARD_ECRYPTO   with ONWARD_SMTP_CLIENT_IMPLICIT_TLS: GnuTLS could
+ *                          not be used
  * @since 0.1
  */
 ONWARD_API int
@@ -232,6 +344,16 @@ onward_smtp_client_channel(struct onward_smtp_client *client);
 struct onward_smtp_rcpt {
     size_t size;
     struct onward_str path; /**< the mailbox, without angle brackets */
+    /** A set of enum onward_smtp_notify: when to report (RFC 3461 section
+     * 4.1). */
+    size_t notify;
+    /**
+     * The recipient as the sender wrote it, its type before it:
+     * "rfc822;bob@example" (RFC 3461 section 4.2), not encoded, in printable
+     * ASCII (an address of type utf-8 is in the form of RFC 6533 section 3,
+     * utf-8-addr-xtext). Empty: none.
+     */
+    struct onward_str orcpt;
 };
 
 /** What goes before a message. */
@@ -249,8 +371,20 @@ struct onward_smtp_envelope {
      * so. A CR or LF alone then breaks the session off when it is met.
      */
     size_t allow_unchecked;
-    /** enum onward_smtp_body, used with allow_unchecked; UNSTATED is 7BIT. */
+    /**
+     * enum onward_smtp_body. With allow_unchecked it says what the message is;
+     * UNSTATED is 7BIT. BINARYMIME counts in any case: the message is sent by
+     * BDAT, octet for octet, and not read before.
+     */
     size_t body;
+    /** 1: REQUIRETLS (RFC 8689): only over TLS with a verified server that
+     * takes over the same duty. How the server's name was found is the host's
+     * to judge. */
+    size_t require_tls;
+    size_t ret; /**< enum onward_smtp_ret */
+    /** ENVID (RFC 3461 section 4.4), not encoded, at most 100 octets of
+     * printable ASCII. Empty: none. */
+    struct onward_str envid;
 };
 
 /**
@@ -260,11 +394,12 @@ struct onward_smtp_envelope {
  * @param rcpt  borrowed for this call.
  * @return the number of the recipient, counted from 0, or
  *         ONWARD_ESYNTAX   the path does not follow RFC 5321 section 4.1.2
- *                          and RFC 6531 section 3.3; it is not added
+ *                          and RFC 6531 section 3.3, or orcpt not its grammar;
+ *                          it is not added
  *         ONWARD_ELIMIT    max_rcpts are there already
  *         ONWARD_ESTATE    a message is under way, its `done` is due, QUIT was
  *                          asked for, or the session is over
- *         ONWARD_EINVAL    size is none
+ *         ONWARD_EINVAL    size is none, or notify is no such set
  *         ONWARD_EVERSION  a field this release does not know is not 0
  *         ONWARD_ENOMEM    out of memory; the others stay
  * @since 0.1
@@ -279,11 +414,18 @@ ONWARD_API int onward_smtp_client_add_rcpt(struct onward_smtp_client *client,
  * Before MAIL the source is read once, all of it: for CR or LF standing alone,
  * for octets above 127, and for the exact size.
  *
+ * When the server's LIMITS (RFC 9422) allow fewer recipients a transaction than
+ * there are, the message is sent in several, one after the other; the fate of
+ * the message is then the best of theirs. With hold_dot there is one only, and
+ * the other recipients are told ONWARD_SMTP_CAUSE_LIMIT. When the server takes
+ * no more messages in this session the cause is the same, and QUIT is said.
+ *
  * @param envelope  borrowed for this call.
  * @param source    copied; its user must live until `done` or until the client
  *                  is freed.
  * @return 0: `done` will run. Or, with the recipients kept:
- *         ONWARD_ESYNTAX   the reverse path does not follow its grammar
+ *         ONWARD_ESYNTAX   the reverse path or envid does not follow its
+ *                          grammar
  *         ONWARD_EINVAL    no recipient, or a bad source or option
  *         ONWARD_ESTATE    as for onward_smtp_client_add_rcpt()
  *         ONWARD_EVERSION  a field this release does not know is not 0
@@ -323,6 +465,39 @@ ONWARD_API int onward_smtp_client_cancel(struct onward_smtp_client *client);
  * @since 0.1
  */
 ONWARD_API int onward_smtp_client_quit(struct onward_smtp_client *client);
+
+/* ---- TLS of the host --------------------------------------------------- */
+
+/**
+ * The host's own TLS is up: after starttls_ready, or, for TLS from the first
+ * octet, before anything is fed. What was heard before is forgotten (RFC 3207
+ * section 4.2). Where the demand is ONWARD_TLS_VERIFIED and the facts do not
+ * say is_verified, the session ends as it would with the library's TLS.
+ *
+ * @param facts  what was negotiated, copied; NULL: only that it is TLS.
+ * @return 0, or
+ *         ONWARD_ESTATE   not with ONWARD_SMTP_CLIENT_HOST_TLS, or not now
+ *         ONWARD_EINVAL   facts has no size
+ *         ONWARD_EVERSION facts has a field that this release does not know
+ *         ONWARD_ENOMEM   out of memory; the client can only be freed
+ * @note Calls no callback.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_client_tls_done(struct onward_smtp_client *client,
+                            const struct onward_tls_facts *facts);
+
+/**
+ * The host's handshake failed: the session ends.
+ *
+ * @param failure  enum onward_tls_failure, for the outcomes.
+ * @return 0, ONWARD_ESTATE as for onward_smtp_client_tls_done(), or
+ *         ONWARD_EINVAL: no such failure.
+ * @note Calls no callback; `closed` runs inside the next onward_desk_run().
+ * @since 0.1
+ */
+ONWARD_API int onward_smtp_client_tls_failed(struct onward_smtp_client *client,
+                                             int failure);
 
 /* ---- Reading ----------------------------------------------------------- */
 
@@ -375,6 +550,16 @@ ONWARD_API int
 onward_smtp_client_extension(const struct onward_smtp_client *client,
                              struct onward_str keyword,
                              struct onward_str *params);
+
+/**
+ * How the session has logged in.
+ *
+ * @return enum onward_smtp_auth_mechanism; ONWARD_SMTP_AUTH_NONE before, and
+ *         without a login.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_client_auth_mechanism(const struct onward_smtp_client *client);
 
 /**
  * The TLS that the session runs under.

@@ -3,6 +3,7 @@
 
 #include <onward/channel.h>
 #include <onward/core.h>
+#include <onward/smtp_auth.h>
 #include <onward/smtp_common.h>
 #include <onward/tls.h>
 
@@ -11,7 +12,8 @@ extern "C" {
 #endif
 
 /** @file
- * The SMTP server session (RFC 5321, 1870, 2034, 2920, 3207, 6152, 6531): it
+ * The SMTP server session (RFC 5321, 1870, 2033, 2034, 2852, 2920, 3030,
+ * 3207, 3461, 6152, 6409, 6531, 8689, 9422): it
  * speaks to one client over one connection, asks its host what to do with each
  * command, and hands over messages as they come.
  *
@@ -94,7 +96,9 @@ struct onward_smtp_server_host {
      * session refuses itself; `reset` is. Required; ONWARD_SMTP_DEFAULT is 250.
      */
     int (*message_end)(void *user, uint64_t token);
-    /** VRFY with the text as written. 250 to 252, 4yz or 5yz. Default 252. */
+    /** VRFY with the text as written, without a parameter SMTPUTF8 (RFC 6531
+     * section 3.7.4.2): UTF-8 in the answer is sent as it is to a client that
+     * gave it, and escaped else. 250 to 252, 4yz or 5yz. Default 252. */
     int (*vrfy)(void *user, uint64_t token, const char *text, size_t text_len);
     /** The transaction is gone (enum onward_smtp_reset), its facts go after
      * this call. Once for each transaction whose MAIL was answered with 2yz.
@@ -123,6 +127,34 @@ struct onward_smtp_server_host {
      * wants to be closed. NULL: not told.
      */
     void (*closed)(void *user, int status);
+    /**
+     * Only with LMTP, instead of message_end: the message is whole; may
+     * recipient number index have it? Once for each recipient that was
+     * accepted, all before the first answer is due; replies leave in the order
+     * of the recipients (RFC 2033 section 4.2). Answers as for message_end.
+     * NULL: message_end is asked, and its answer goes out for each recipient.
+     *
+     * @since 0.1
+     */
+    int (*message_rcpt)(void *user, uint64_t token, size_t index);
+    /**
+     * A client logs in (RFC 4954): request->kind says what is asked, and
+     * what answers it. request is borrowed for this call. Required with
+     * auth_mechanisms; ONWARD_SMTP_DEFAULT refuses, a failure is 454 4.7.0.
+     *
+     * @since 0.1
+     */
+    int (*auth)(void *user, uint64_t token,
+                const struct onward_smtp_auth_request *request);
+    /**
+     * A login was answered: is_accepted is 1 or 0. The request has no password
+     * and no token any more, and no names when the client's words made no
+     * sense. For counting failures: the session itself ends
+     * after auth_attempts of them. NULL: not told.
+     */
+    void (*auth_done)(void *user,
+                      const struct onward_smtp_auth_request *request,
+                      int is_accepted);
 };
 
 /** Flags of struct onward_smtp_server_opts. */
@@ -136,7 +168,67 @@ enum onward_smtp_server_flag {
     /** Nothing but EHLO, NOOP, STARTTLS and QUIT before TLS (RFC 3207). */
     ONWARD_SMTP_SERVER_REQUIRE_TLS = 4,
     /** The host does TLS by itself: starttls_ready is called. */
-    ONWARD_SMTP_SERVER_HOST_TLS = 8
+    ONWARD_SMTP_SERVER_HOST_TLS = 8,
+    /** No MAIL and no VRFY before AUTH (RFC 4954); submission needs no flag for
+     * that. */
+    ONWARD_SMTP_SERVER_REQUIRE_AUTH = 16,
+    /** Submission also without AUTH: the host knows its clients by other means
+     * (RFC 6409 section 4.3). */
+    ONWARD_SMTP_SERVER_ALLOW_UNAUTHENTICATED = 32,
+    /** Offer and take BDAT (RFC 3030): messages of the same kind as by DATA,
+     * bare CR and LF refused all the same. `data` is asked before the first
+     * chunk; its 354 is not said. A chunk that is refused ends the
+     * transaction. */
+    ONWARD_SMTP_SERVER_ALLOW_CHUNKING = 64,
+    /** The same with BODY=BINARYMIME: such messages hold any octets and need
+     * not consist of lines. Send them on by BDAT, or not at all. */
+    ONWARD_SMTP_SERVER_ALLOW_BINARYMIME = 128,
+    /** Offer and take DSN (RFC 3461): the host sends reports as the facts say,
+     * or hands them on. */
+    ONWARD_SMTP_SERVER_ALLOW_DSN = 256,
+    /** Offer and take REQUIRETLS (RFC 8689), under TLS only. */
+    ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS = 512,
+    /** Offer and take DELIVERBY (RFC 2852). */
+    ONWARD_SMTP_SERVER_ALLOW_DELIVERBY = 2048,
+    /** Say RCPTMAX, which is opts.recipients, in LIMITS (RFC 9422). */
+    ONWARD_SMTP_SERVER_OFFER_LIMITS = 4096,
+    /** Offer mechanisms that show passwords or tokens (PLAIN, LOGIN, XOAUTH2,
+     * OAUTHBEARER) without TLS too: everybody on the way can read them. */
+    ONWARD_SMTP_SERVER_ALLOW_CLEAR_AUTH = 1024,
+    /** The client may say XCLIENT (Postfix): speak for others, log in as them.
+     */
+    ONWARD_SMTP_SERVER_TRUST_XCLIENT = 8192,
+    /** The client may say XFORWARD (Postfix): onward_smtp_server_forwarded().
+     */
+    ONWARD_SMTP_SERVER_TRUST_XFORWARD = 16384,
+    /**
+     * A PROXY header (HAProxy, version 1 or 2) comes first; without a good one
+     * the connection is closed, and nothing said. Only for addresses where
+     * nobody but proxies can connect. `connect` is asked behind the header, and
+     * the facts are those of the client that it names; the two flags above are
+     * taken off then: onward_smtp_server_trust() gives them.
+     */
+    ONWARD_SMTP_SERVER_EXPECT_PROXY = 32768,
+    /** Answer 554 instead of 220 to a client that talks before it could have
+     * seen the greeting (onward_smtp_server_is_early()), and close. */
+    ONWARD_SMTP_SERVER_REFUSE_EARLY = 65536,
+    /** Log each command and each line of a reply (ONWARD_LOG_DEBUG, "smtp",
+     * "command" and "reply"), without what AUTH says. */
+    ONWARD_SMTP_SERVER_TRACE = 131072,
+    /** TLS comes first of all (RFC 8314), behind a PROXY header if one is
+     * expected; needs opts.tls. `secured` runs, then `connect`. */
+    ONWARD_SMTP_SERVER_IMPLICIT_TLS = 262144
+};
+
+/**
+ * What the session is to its clients.
+ *
+ * @since 0.1
+ */
+enum onward_smtp_server_mode {
+    ONWARD_SMTP_SERVER_MODE_SMTP = 0,
+    ONWARD_SMTP_SERVER_MODE_LMTP = 1,      /**< RFC 2033: LHLO, no EHLO */
+    ONWARD_SMTP_SERVER_MODE_SUBMISSION = 2 /**< RFC 6409: AUTH before MAIL */
 };
 
 struct onward_smtp_server_opts {
@@ -146,7 +238,8 @@ struct onward_smtp_server_opts {
     /** Our name: in the greeting, in answers to EHLO, in Received. Required: a
      * domain name or an address literal. */
     struct onward_str hostname;
-    /** Printable ASCII behind our name in the greeting; empty: "ESMTP". */
+    /** Printable ASCII behind our name in the greeting; empty: "ESMTP", or
+     * "LMTP" in that mode. */
     struct onward_str banner;
     /** The client's name, if the host has looked it up and proved it. */
     struct onward_str client_name;
@@ -171,7 +264,16 @@ struct onward_smtp_server_opts {
     /** For the host's answer, default 300000; twice that for message_end. Then
      * the client is told 451 4.3.0 and the token is stale. */
     size_t answer_ms;
-    size_t reserved; /**< 0 */
+    size_t mode; /**< enum onward_smtp_server_mode */
+
+    /** Mechanisms to offer, a set of enum onward_smtp_auth_mechanism; 0: no
+     * AUTH. SCRAM-SHA-256-PLUS is offered where TLS has a channel binding. */
+    size_t auth_mechanisms;
+    /** Logins that fail before 421, those with 4yz apart; default 3. */
+    size_t auth_attempts;
+    /** What the client of a user who is not there is told in SCRAM: 4096 to
+     * 10000000, as for users who are; default 15000. */
+    size_t scram_iterations;
 };
 
 /* ---- Life -------------------------------------------------------------- */
@@ -328,6 +430,54 @@ ONWARD_API const struct onward_tls_facts *
 onward_smtp_server_tls(const struct onward_smtp_server *session);
 
 /**
+ * Has the client logged in?
+ *
+ * @return 1 or 0.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_is_authenticated(const struct onward_smtp_server *session);
+
+/**
+ * Whose password or token it was.
+ *
+ * @return prepared UTF-8, borrowed until STARTTLS or the end of the session;
+ *         empty without a login, and when a token alone said who it is.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_authentication_id(const struct onward_smtp_server *session);
+
+/**
+ * Whom the client acts for: what it asked to be, else the authentication id.
+ *
+ * @return as onward_smtp_server_authentication_id().
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_authorization_id(const struct onward_smtp_server *session);
+
+/**
+ * How the client has logged in.
+ *
+ * @return enum onward_smtp_auth_mechanism; ONWARD_SMTP_AUTH_NONE without.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_auth_mechanism(const struct onward_smtp_server *session);
+
+/**
+ * Did the client talk before it could have seen the greeting? Programs that
+ * send junk often do. To catch more of them hold the greeting back a little
+ * (delay_ms of the reply to `connect`).
+ *
+ * @return 1 or 0.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_is_early(const struct onward_smtp_server *session);
+
+/**
  * The client's address, from the options.
  *
  * @param ip  out; family 0 when it is not known.
@@ -336,6 +486,71 @@ onward_smtp_server_tls(const struct onward_smtp_server *session);
 ONWARD_API void
 onward_smtp_server_client_ip(const struct onward_smtp_server *session,
                              struct onward_ip *ip);
+
+/**
+ * The client's name: from the options, or what XCLIENT said.
+ *
+ * @return borrowed until the next XCLIENT or the end of the session; empty when
+ *         it is not known.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_client_name(const struct onward_smtp_server *session);
+
+/**
+ * The client's port: from the options, a PROXY header, or XCLIENT.
+ *
+ * @return 0 when it is not known.
+ * @since 0.1
+ */
+ONWARD_API size_t
+onward_smtp_server_client_port(const struct onward_smtp_server *session);
+
+/**
+ * Where the client has connected to, as a PROXY header or XCLIENT says.
+ *
+ * @param ip  out; family 0 when nobody said.
+ * @return the port; 0 when nobody said.
+ * @since 0.1
+ */
+ONWARD_API size_t onward_smtp_server_local_address(
+    const struct onward_smtp_server *session, struct onward_ip *ip);
+
+/** Attributes of XFORWARD. @since 0.1 */
+enum onward_smtp_forwarded {
+    ONWARD_SMTP_FORWARDED_NAME = 1,
+    ONWARD_SMTP_FORWARDED_ADDR = 2, /**< IPv6 with "IPV6:" before it */
+    ONWARD_SMTP_FORWARDED_PORT = 3,
+    ONWARD_SMTP_FORWARDED_PROTO = 4,
+    ONWARD_SMTP_FORWARDED_HELO = 5,
+    ONWARD_SMTP_FORWARDED_IDENT = 6, /**< the id of the message there */
+    ONWARD_SMTP_FORWARDED_SOURCE = 7 /**< LOCAL or REMOTE */
+};
+
+/**
+ * What a trusted peer said by XFORWARD of the message that follows; for logs,
+ * not for decisions.
+ *
+ * @param what  enum onward_smtp_forwarded.
+ * @return printable ASCII, borrowed until `reset` has returned, or the next
+ *         RSET, EHLO, STARTTLS or XCLIENT; empty when it was not said.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_forwarded(const struct onward_smtp_server *session,
+                             int what);
+
+/**
+ * Trust this client from now on as far as the flags say, and no further; for
+ * `connect`, when the client's address decides.
+ *
+ * @param flags  ONWARD_SMTP_SERVER_TRUST_XCLIENT and _XFORWARD, or 0.
+ * @return 0 or ONWARD_EINVAL: another flag; nothing has changed.
+ * @note Allowed inside all callbacks.
+ * @since 0.1
+ */
+ONWARD_API int onward_smtp_server_trust(struct onward_smtp_server *session,
+                                        size_t flags);
 
 /* ---- Facts of the transaction ------------------------------------------ */
 
@@ -415,6 +630,57 @@ ONWARD_API int
 onward_smtp_server_mail_smtputf8(const struct onward_smtp_server *session);
 
 /**
+ * The RET parameter: what a failure report shall hold (RFC 3461 section 4.3).
+ *
+ * @return enum onward_smtp_ret.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_mail_ret(const struct onward_smtp_server *session);
+
+/**
+ * The ENVID parameter (RFC 3461 section 4.4), decoded: printable ASCII.
+ *
+ * @return as onward_smtp_server_mail_address(); empty when there was none.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_mail_envid(const struct onward_smtp_server *session);
+
+/**
+ * Did the client ask for REQUIRETLS (RFC 8689)? Then the message may go on only
+ * over TLS with servers that know REQUIRETLS too.
+ *
+ * @return 1 or 0.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_mail_requires_tls(const struct onward_smtp_server *session);
+
+/**
+ * The BY parameter (RFC 2852 section 4).
+ *
+ * @param seconds  out: from when MAIL was said; may be below 0. NULL: not
+ *                 asked for.
+ * @return a set of enum onward_smtp_by; 0, and 0 seconds, when there was none.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_mail_by(const struct onward_smtp_server *session,
+                           int64_t *seconds);
+
+/**
+ * The AUTH parameter (RFC 4954 section 5), decoded: who has submitted the
+ * message, as the client says. To be believed from trusted relays only.
+ *
+ * @return as onward_smtp_server_mail_address(): "<>", or printable ASCII that
+ *         should be a mailbox; empty when there was none.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_mail_auth(const struct onward_smtp_server *session);
+
+/**
  * The RCPT commands of the transaction that were asked about, refused ones too.
  *
  * @return their number; index of the last is one less.
@@ -432,6 +698,16 @@ onward_smtp_server_rcpt_count(const struct onward_smtp_server *session);
 ONWARD_API int
 onward_smtp_server_rcpt_accepted(const struct onward_smtp_server *session,
                                  size_t i);
+
+/**
+ * The code of the last reply to recipient i: that of RCPT, and with LMTP that
+ * to the message.
+ *
+ * @return 250 and so on; 0 before the first.
+ * @since 0.1
+ */
+ONWARD_API size_t onward_smtp_server_rcpt_code(
+    const struct onward_smtp_server *session, size_t i);
 
 /**
  * The mailbox of recipient i without brackets and source route, in the client's
@@ -477,6 +753,30 @@ onward_smtp_server_rcpt_domain(const struct onward_smtp_server *session,
                                size_t i);
 
 /**
+ * The NOTIFY parameter of recipient i (RFC 3461 section 4.1).
+ *
+ * @return a set of enum onward_smtp_notify; 0 when there was none.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_smtp_server_rcpt_notify(const struct onward_smtp_server *session,
+                               size_t i);
+
+/**
+ * The ORCPT parameter of recipient i (RFC 3461 section 4.2), its xtext decoded:
+ * "rfc822;bob@example". An address of type utf-8 stands in its seven bit form
+ * (RFC 6533 section 3), so that all is printable ASCII: what
+ * onward_smtp_client_add_rcpt() takes. UTF-8 in the xtext of type rfc822, which
+ * Postfix writes, is told in the same form, as type utf-8.
+ *
+ * @return as onward_smtp_server_rcpt_address(); empty when there was none.
+ * @since 0.1
+ */
+ONWARD_API struct onward_str
+onward_smtp_server_rcpt_orcpt(const struct onward_smtp_server *session,
+                              size_t i);
+
+/**
  * Octets of the message that came so far, without dots of transparency.
  *
  * @since 0.1
@@ -486,7 +786,7 @@ onward_smtp_server_message_size(const struct onward_smtp_server *session);
 
 /**
  * How the message was answered, whoever decided: the host, a limit, a time-out.
- * For the log.
+ * For the log. With LMTP it is the reply for the last recipient.
  *
  * @param reply  out: size set by the caller; at most that many octets are
  *               written. Texts are borrowed until `reset` has returned.

@@ -74,6 +74,14 @@ struct onward_tls_config_opts {
     size_t alpn_count;
     size_t reserved; /**< 0 */
     uint64_t log_id;
+    /**
+     * With allow_tickets: 64 random octets from which the keys of tickets are
+     * derived, new ones every few hours. Give the same to the configuration
+     * that comes after this one (a renewed certificate), or to other processes,
+     * and clients resume there too. Empty: random, for this configuration
+     * alone.
+     */
+    struct onward_str ticket_key;
 };
 
 /**
@@ -91,7 +99,7 @@ struct onward_tls_config_opts {
  *         ONWARD_ECRYPTO   a key is not that of its certificate, or GnuTLS
  *                          could not be used
  *         ONWARD_ENOMEM    out of memory
- *         The log says which text it was.
+ *         The log tells what GnuTLS has said of it.
  * @since 0.1
  */
 ONWARD_API int onward_tls_config_new(struct onward_ctx *ctx,
@@ -135,8 +143,11 @@ enum onward_tls_level {
     ONWARD_TLS_OPPORTUNISTIC = 2, /**< when it works; any certificate
                                      (RFC 7435) */
     ONWARD_TLS_ENCRYPTED = 3,     /**< or nothing is sent; any certificate */
-    ONWARD_TLS_VERIFIED = 4       /**< and the certificate is trusted and has
+    ONWARD_TLS_VERIFIED = 4,      /**< and the certificate is trusted and has
                                      one of the names (RFC 9525) */
+    ONWARD_TLS_DANE = 5           /**< and a TLSA record vouches for it; the
+                                     authorities of the configuration count
+                                     for nothing (RFC 7672 section 3) */
 };
 
 /** What a client demands of one server. */
@@ -152,6 +163,16 @@ struct onward_tls_demand {
     size_t name_count;
     /** The name to ask for (SNI); empty: the first host name of names. */
     struct onward_str server_name;
+    /**
+     * With ONWARD_TLS_DANE, and only there: the rdata (RFC 6698 section 2.1)
+     * of tlsa_count TLSA records, 1 to 32 of at most 65536 octets together,
+     * from an answer that was DNSSEC-validated. One of them has to match. Each
+     * must be usable for SMTP (onward_dane_record_parse()). For DANE-EE(3)
+     * neither names nor times of the certificate are looked at; for
+     * DANE-TA(2) it needs one of names, and a chain to the anchor.
+     */
+    const struct onward_str *tlsa;
+    size_t tlsa_count;
 };
 
 /* ---- Why it did not work ----------------------------------------------- */
@@ -176,7 +197,15 @@ enum onward_tls_failure {
     ONWARD_TLS_NAME_MISMATCH = 13, /**< it has none of the names */
     ONWARD_TLS_UNTRUSTED = 14,     /**< no trusted authority vouches for it */
     ONWARD_TLS_REVOKED = 15,       /**< an authority took it back */
-    ONWARD_TLS_INTERNAL = 16       /**< memory or library failure on our side */
+    ONWARD_TLS_INTERNAL = 16,      /**< memory or library failure on our side */
+    ONWARD_TLS_TLSA_MISMATCH = 17, /**< no TLSA record is that of the
+                                      certificate or of its chain */
+    /* These come before there is a connection. */
+    ONWARD_TLS_TLSA_INVALID = 18,   /**< none of the TLSA records is usable */
+    ONWARD_TLS_DNSSEC_INVALID = 19, /**< DANE: an answer failed validation, or
+                                       there was none */
+    ONWARD_TLS_DANE_REQUIRED = 20   /**< the sender demands DANE, and there are
+                                       no validated TLSA records */
 };
 
 /**
@@ -221,7 +250,7 @@ struct onward_tls_facts {
     struct onward_str server_name; /**< asked for by SNI */
     struct onward_str alpn;        /**< the protocol agreed on */
     /** 1: the peer's certificate is trusted, and, on the client's side, has
-     * one of the names of the demand. */
+     * one of the names of the demand; or a TLSA record of it vouches. */
     size_t is_verified;
     /** enum onward_tls_failure: why it is not; also where that was allowed.
      * ONWARD_TLS_OK on a server that did not ask for a certificate. */
@@ -236,6 +265,14 @@ struct onward_tls_facts {
     struct onward_str binding_exporter;
     struct onward_str binding_unique;
     size_t is_resumed; /**< 1: by a session ticket */
+    /** Channel binding "tls-server-end-point" (RFC 5929): a hash of the
+     * server's certificate. No secret; empty where its signature has no hash.
+     */
+    struct onward_str binding_end_point;
+    /** With ONWARD_TLS_DANE: the record of the demand that vouches for the
+     * certificate; empty if none does. For DANE-EE(3) verified_name is empty:
+     * no name was looked at. */
+    struct onward_str verified_tlsa;
 };
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@
 #include <onward/authres.h>
 #include <onward/dkim.h>
 #include <onward/dmarc.h>
+#include <onward/dmarc_report.h>
 #include <onward/mime.h>
 #include <onward/spf.h>
 
@@ -37,6 +38,31 @@ enum onward_verifier_iprev {
 };
 
 /**
+ * What goes into Authentication-Results beside the usual. By default it is what
+ * forwarding services write, in their order:
+ *
+ *     dkim=pass header.d=a.example header.s=sel header.b=dGhlc2Vh;
+ *     dmarc=pass header.from=a.example policy.dmarc=reject;
+ *     spf=none (mx.b.example: no SPF records found for
+ *      postmaster@mail.a.example) smtp.helo=mail.a.example;
+ *     spf=pass (mx.b.example: domain of u@a.example designates 192.0.2.9 as
+ *      permitted sender) smtp.mailfrom=u@a.example;
+ *     arc=none smtp.remote-ip=192.0.2.9
+ *
+ * One result a DKIM signature, none without one: who did not sign is told from
+ * who was not checked by the other results, which are always there. Some of
+ * those services write dmarc=none for mail that failed a policy of none. We
+ * write dmarc=fail: RFC 8601 section 2.7.1 has none for no policy at all, and
+ * a receiver that reads it loses what it could learn of a forgery.
+ */
+enum onward_verifier_results {
+    /** dkim=none for a message without signatures (RFC 8601 section 2.7.1). */
+    ONWARD_VERIFIER_RESULTS_DKIM_NONE = 1,
+    /** header.a and header.i of each signature. */
+    ONWARD_VERIFIER_RESULTS_DKIM_DETAIL = 2
+};
+
+/**
  * What is known of the connection, and the policy: what is refused, what is
  * written down. All 0 is the careful choice.
  */
@@ -63,10 +89,12 @@ struct onward_verifier_opts {
     /** 1: a message without a readable author, or with too many, is not asked
      * to be rejected. DMARC does not pass for it in any case. */
     size_t allow_no_author;
-    /** 1: write no smtp.remote-ip and no iprev into Authentication-Results. */
+    /** 1: write no smtp.remote-ip and no iprev into Authentication-Results, and
+     * no address into the comments of SPF. */
     size_t omit_remote_ip;
     size_t iprev;                 /**< enum onward_verifier_iprev */
     struct onward_str iprev_name; /**< the name that was found; may be empty */
+    size_t results;               /**< bits of enum onward_verifier_results */
 };
 
 struct onward_verifier_host {
@@ -235,7 +263,8 @@ onward_verifier_dmarc_reason(const struct onward_verifier *verifier);
 /**
  * What to do by default: as onward_dmarc_check_disposition(); REJECT when no
  * author can be read or there are too many, unless
- * opts.allow_no_author.
+ * opts.allow_no_author. For TEMPERROR it is NONE: a host that can defer (451)
+ * does better than to take such a message.
  *
  * @return enum onward_dmarc_policy, never UNKNOWN.
  * @since 0.1
@@ -282,6 +311,24 @@ ONWARD_API struct onward_str
 onward_verifier_body_hash(const struct onward_verifier *verifier);
 
 /**
+ * What an ARC sealer has to know of the message: sets chain_result,
+ * chain_instances, authserv_id, results and body_hash of opts. That is for a
+ * message whose body leaves as it came; empty body_hash for another, and feed
+ * the sealer the body. onward_arc_state_write() takes it to another process.
+ *
+ * @param opts  size set by the caller, to all that this release knows; what
+ *              else it holds stays. Texts are borrowed from the verifier.
+ * @return 0, or, and then opts is untouched,
+ *         ONWARD_AGAIN   the chain fails only because DNS gave no answer. A
+ *                        seal would break it for good: defer the message
+ *         ONWARD_ESTATE  before `done`
+ *         ONWARD_EINVAL  opts is NULL or its size too small
+ * @since 0.1
+ */
+ONWARD_API int onward_verifier_sealing(const struct onward_verifier *verifier,
+                                       struct onward_arc_sealer_opts *opts);
+
+/**
  * Why each part came out as it did, as one JSON object in one line:
  *
  *     {"v":1, "authenticated":true,
@@ -290,7 +337,8 @@ onward_verifier_body_hash(const struct onward_verifier *verifier);
  *          "steps":[{"domain", "offset", "depth", "term", "target", "outcome",
  *                    "lookup", "void_lookups"}]}, "helo":{...}},
  *      "dkim":[{"result", "reason", "text", "d", "s", "i", "a", "b",
- *          "exposed_fields", "key_bits", "test", "counts"}],
+ *          "exposed_fields", "changed_fields", "key_bits", "test",
+ *          "counts"}],
  *      "arc":{"result", "reason", "text", "instances", "instance", "sealer",
  *          "trusted"},
  *      "dmarc":{"result", "reason", "text", "disposition", "author_domain",
@@ -313,6 +361,32 @@ onward_verifier_body_hash(const struct onward_verifier *verifier);
  */
 ONWARD_API int onward_verifier_explain(struct onward_verifier *verifier,
                                        struct onward_str *json);
+
+/**
+ * Fill a row for the aggregate report of an author domain's policy (RFC 9990):
+ * what this message was, count 1, with the disposition that
+ * onward_dmarc_check_disposition() gives. A host that did something else says
+ * so in the row before it counts it. The report is that of
+ * onward_dmarc_check_policy_domain() and onward_dmarc_check_record() of
+ * onward_verifier_dmarc_at().
+ *
+ * @param author       which author domain, in the order of From; 0 is the first
+ *                     and usually the only one.
+ * @param envelope_to  domain of the recipient; empty: not told.
+ * @param row          out: emptied and filled.
+ * @return 0, or
+ *         ONWARD_ESTATE  before `done`
+ *         ONWARD_ENOENT  nothing to report: no such author, no policy, or the
+ *                        client's address is not known
+ *         ONWARD_EINVAL  row is NULL
+ *         ONWARD_ELIMIT  envelope_to is too long
+ *         ONWARD_ENOMEM  out of memory
+ * @since 0.1
+ */
+ONWARD_API int
+onward_verifier_report_row(const struct onward_verifier *verifier,
+                           size_t author, struct onward_str envelope_to,
+                           struct onward_dmarc_row *row);
 
 /**
  * A digest of header and body that is the same for each copy of the message
