@@ -32,7 +32,7 @@ onward_packages() {
 # What the library and its examples are built with.
 ONWARD_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config nettle-dev
     libgmp-dev libgnutls28-dev libidn2-dev libunistring-dev libpsl-dev
-    libexpat1-dev libzip-dev zlib1g-dev libunbound-dev dns-root-data"
+    libexpat1-dev libzip-dev zlib1g-dev libunbound-dev dns-root-data liblmdb-dev"
 # What the tests need on top.
 ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-cffi abigail-tools binutils gnutls-bin openssl gsasl swaks python3-dkim

@@ -1,6 +1,7 @@
 /*
  * The reference forwarder: one process, one thread, one loop. settings.c has
- * the keys of the configuration, setup.c loads what it names; listen.c takes
+ * the keys of the configuration, setup.c loads what it names; storage.c opens
+ * what outlasts the process; listen.c takes
  * connections; session.c is one client and its message; copy.c stands between
  * its relay and delivery.c, which brings a copy to one destination; log.c
  * writes a line of JSON a message; main.c ties them together.
@@ -32,14 +33,17 @@ struct settings {
     char *tls_certificate, *tls_key;
     char *srs_domain, *srs_secret;
     char *seal_key, *seal_domain, *seal_selector;
+    /* Of what lasts; the start of the process decides. NULL: the default, of
+     * which struct forwarder has what it came to. */
+    char *state, *store;
     char *out_trust, *smart_host, *user, *log;
     char *dmarc_reject; /* NULL: "service" */
     bool require_tls, smtputf8, allow_private_addresses;
     bool allow_unauthenticated, enforce_dmarc;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
-    size_t message_memory_bytes, ledger_entries, ledger_life_s;
+    size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
     size_t command_timeout_s, delivery_timeout_s;
-    struct config_key keys[36];
+    struct config_key keys[44];
 };
 
 /*
@@ -63,6 +67,7 @@ struct session;
 struct copy;
 struct delivery;
 struct hop;
+struct storage;
 
 struct forwarder {
     const char *config_path;
@@ -70,8 +75,9 @@ struct forwarder {
     struct onward_desk *desk;
     struct loop *loop;
     struct conn_list conns;
-    struct onward_memstore *mem;
-    struct onward_store *store; /* the ledger */
+    char *state;                /* the folder for what lasts */
+    struct storage *storage;    /* what store is made with */
+    struct onward_store *store; /* the ledger, and all else that lasts */
     struct setup *setup;
     struct listener *listeners;
     int64_t listen_again_ms; /* they rest until then */
@@ -105,6 +111,21 @@ struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
                         size_t fault_size, int *status);
 struct setup *setup_ref(struct setup *setup);
 void setup_free(struct setup *setup);
+
+/* ---- storage.c --------------------------------------------------------- */
+
+/* For settings: NULL, or what was expected. */
+const char *storage_judge(const char *value);
+/*
+ * Could the store and its folder be used? Changes nothing. All three give 0, or
+ * -1 with a line in fault.
+ */
+int storage_check(struct forwarder *fwd, char *fault, size_t fault_size);
+/* Make the folder, for the user that we shall be. */
+int storage_prepare(struct forwarder *fwd, char *fault, size_t fault_size);
+/* Fill fwd->store. */
+int storage_open(struct forwarder *fwd, char *fault, size_t fault_size);
+void storage_close(struct forwarder *fwd);
 
 /* ---- listen.c ---------------------------------------------------------- */
 

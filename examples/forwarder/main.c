@@ -237,19 +237,6 @@ static int set_up(struct forwarder *fwd)
     return err;
 }
 
-/* What was delivered, so that a retry does not double it. In memory: a restart
- * forgets it. */
-static int open_ledger(struct forwarder *fwd)
-{
-    const size_t entries = fwd->setup->settings.ledger_entries;
-    const struct onward_memstore_opts o = {
-        .size = sizeof(o), .max_entries = entries, .max_bytes = entries * 512};
-
-    if (onward_memstore_new(fwd->ctx, &o, &fwd->mem) != 0)
-        return -1;
-    return onward_memstore_open(fwd->mem, fwd->desk, NULL, &fwd->store);
-}
-
 static void tear_down(struct forwarder *fwd)
 {
     listen_close(fwd);
@@ -257,8 +244,7 @@ static void tear_down(struct forwarder *fwd)
         session_free(fwd->sessions);
     delivery_free_all(fwd);
     setup_free(fwd->setup);
-    onward_store_free(fwd->store);
-    onward_memstore_free(fwd->mem);
+    storage_close(fwd);
     conn_list_close(&fwd->conns);
     if (fwd->desk != NULL)
         onward_desk_free(fwd->desk);
@@ -272,15 +258,14 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
     const struct settings *s = &fwd->setup->settings;
     struct signals signals;
 
-    if (open_ledger(fwd) != 0) {
-        snprintf(fault, fault_size, "out of memory");
-        return EXIT_UNUSABLE;
-    }
     allow_descriptors();
-    /* The log is opened as who will open it again at SIGHUP. */
+    /* Store and log are opened as who will write to them; the log again at
+     * SIGHUP. */
     if (listen_open(fwd, fault, fault_size) != 0 ||
+        storage_prepare(fwd, fault, fault_size) != 0 ||
         (s->user != NULL && drop_root(s->user, fault, fault_size) != 0) ||
-        log_open(fwd, fault, fault_size) != 0)
+        log_open(fwd, fault, fault_size) != 0 ||
+        storage_open(fwd, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(&signals, fwd) != 0) {
         snprintf(fault, fault_size, "signals: %s", strerror(errno));
@@ -293,6 +278,11 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
     return 0;
 }
 
+static int check(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    return storage_check(fwd, fault, fault_size) == 0 ? 0 : EXIT_UNUSABLE;
+}
+
 static int start(struct forwarder *fwd, bool is_check)
 {
     char fault[FAULT_MAX] = "out of memory";
@@ -302,7 +292,8 @@ static int start(struct forwarder *fwd, bool is_check)
         fwd->setup =
             setup_new(fwd, fwd->config_path, fault, sizeof(fault), &status);
     if (fwd->setup != NULL)
-        status = is_check ? 0 : serve(fwd, fault, sizeof(fault));
+        status = is_check ? check(fwd, fault, sizeof(fault))
+                          : serve(fwd, fault, sizeof(fault));
     if (status != 0)
         host_complain("onward-forwarder", "%s", fault);
     tear_down(fwd);

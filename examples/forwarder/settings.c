@@ -193,6 +193,16 @@ void settings_begin(struct settings *s)
          .value = &s->ledger_life_s,
          .min = 60,
          .max = 2592000},
+        {.name = "state", .type = CONFIG_FILE, .value = &s->state},
+        {.name = "store",
+         .type = CONFIG_TEXT,
+         .value = &s->store,
+         .judge = storage_judge},
+        {.name = "store_bytes",
+         .type = CONFIG_NUMBER,
+         .value = &s->store_bytes,
+         .min = 1048576,
+         .max = 1099511627776},
         {.name = "drain_s",
          .type = CONFIG_NUMBER,
          .value = &s->drain_s,
@@ -225,6 +235,7 @@ void settings_begin(struct settings *s)
     s->message_memory_bytes = 1073741824;
     s->ledger_entries = 500000;
     s->ledger_life_s = 432000;
+    s->store_bytes = 1073741824;
     s->max_sessions = 1000;
     s->drain_s = 30;
     s->command_timeout_s = 300;

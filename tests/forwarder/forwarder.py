@@ -123,6 +123,7 @@ class Forwarder:
             "seal_key": "seal.pem",
             "seal_domain": "zone.example",
             "seal_selector": "s",
+            "state": "state",
             "log": "log.json",
         }
         shutil.copy(DATA / "key" / "ed25519.pem", self.path / "seal.pem")
@@ -169,6 +170,14 @@ class Forwarder:
             host, port = word.rsplit(":", 1)
             self.addresses.append((host.strip("[]"), int(port)))
         return self
+
+    def kill(self):
+        """SIGKILL: as if the machine had gone."""
+        self.process.kill()
+        self.process.wait(10)
+        self.process.stdout.close()
+        self.errors.close()
+        self.process = None
 
     def signal(self, number):
         self.process.send_signal(number)

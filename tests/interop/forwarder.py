@@ -16,6 +16,7 @@ class Forwarder:
         os.makedirs(folder)
         self._write("rules.json", json.dumps(rules, indent=2))
         self._write("dns", "\n".join(dns) + "\n")
+        settings.setdefault("state", "state")
         lines = ["rules = rules.json", "dns = dns"]
         for key, value in settings.items():
             for item in value if isinstance(value, list) else [value]:

@@ -1,0 +1,125 @@
+/* The store behind the ledger and all else that outlasts a message: in a folder
+ * (LMDB), or in memory. Chosen once, at the start. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+
+#include "forwarder.h"
+#include "lmdb_store.h"
+#include "state.h"
+
+#define STATE_DEFAULT "/var/lib/onward-forwarder"
+
+struct storage {
+    struct onward_memstore *mem;
+    struct lmdb_store *lmdb;
+};
+
+const char *storage_judge(const char *value)
+{
+    return strcmp(value, "lmdb") == 0 || strcmp(value, "memory") == 0
+               ? NULL
+               : "lmdb or memory";
+}
+
+static bool is_in_memory(const struct forwarder *fwd)
+{
+    const char *name = fwd->setup->settings.store;
+
+    return name != NULL && strcmp(name, "memory") == 0;
+}
+
+static int find_state(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    if (fwd->state == NULL)
+        fwd->state = state_path(fwd->setup->settings.state, STATE_DEFAULT);
+    if (fwd->state == NULL)
+        snprintf(fault, fault_size, "out of memory");
+    return fwd->state == NULL ? -1 : 0;
+}
+
+int storage_check(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    if (find_state(fwd, fault, fault_size) != 0)
+        return -1;
+    return is_in_memory(fwd)
+               ? 0
+               : state_check(fwd->state, fwd->setup->settings.user, fault,
+                             fault_size);
+}
+
+int storage_prepare(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    if (find_state(fwd, fault, fault_size) != 0)
+        return -1;
+    return is_in_memory(fwd) ? 0
+                             : state_make(fwd->state, fwd->setup->settings.user,
+                                          fault, fault_size);
+}
+
+static void warn(void *user, const char *what)
+{
+    struct forwarder *fwd = user;
+
+    if (fwd->log != NULL)
+        log_event(fwd, "store", what);
+}
+
+static int open_lmdb(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    char *folder = state_folder(fwd->state, "store", fault, fault_size);
+    const struct lmdb_store_opts opts = {.folder = folder,
+                                         .max_bytes =
+                                             fwd->setup->settings.store_bytes,
+                                         .loop = fwd->loop,
+                                         .warn = warn,
+                                         .user = fwd};
+
+    if (folder == NULL)
+        return -1;
+    fwd->storage->lmdb = lmdb_store_new(fwd->desk, &opts, fault, fault_size);
+    free(folder);
+    if (fwd->storage->lmdb == NULL)
+        return -1;
+    fwd->store = lmdb_store_handle(fwd->storage->lmdb);
+    return 0;
+}
+
+static int open_memory(struct forwarder *fwd)
+{
+    const size_t entries = fwd->setup->settings.ledger_entries;
+    const struct onward_memstore_opts o = {
+        .size = sizeof(o), .max_entries = entries, .max_bytes = entries * 512};
+
+    if (onward_memstore_new(fwd->ctx, &o, &fwd->storage->mem) != 0)
+        return -1;
+    return onward_memstore_open(fwd->storage->mem, fwd->desk, NULL,
+                                &fwd->store);
+}
+
+int storage_open(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    fwd->storage = calloc(1, sizeof(*fwd->storage));
+    if (fwd->storage == NULL || (is_in_memory(fwd) && open_memory(fwd) != 0)) {
+        snprintf(fault, fault_size, "out of memory");
+        return -1;
+    }
+    return is_in_memory(fwd) ? 0 : open_lmdb(fwd, fault, fault_size);
+}
+
+void storage_close(struct forwarder *fwd)
+{
+    struct storage *storage = fwd->storage;
+
+    free(fwd->state);
+    fwd->state = NULL;
+    if (storage == NULL)
+        return;
+    if (storage->mem != NULL)
+        onward_store_free(fwd->store);
+    onward_memstore_free(storage->mem);
+    lmdb_store_free(storage->lmdb);
+    free(storage);
+    fwd->storage = NULL;
+    fwd->store = NULL;
+}

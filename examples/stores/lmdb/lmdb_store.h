@@ -1,0 +1,55 @@
+/*
+ * An onward_store in LMDB: one folder, no server, no set-up. Several processes
+ * may have it open at once; one process opens it once.
+ *
+ * What an answer promises. A value put with ONWARD_STORE_KEEP, and a removal,
+ * is on the disk (fsync) before it is answered. Other values may be lost when
+ * the machine loses its power, never when the process ends; the store stays
+ * whole in either case. What is asked in one turn of the loop is committed
+ * together: one fsync for all.
+ *
+ * When it is full, expired values go first, then those without KEEP, the
+ * longest not written first.
+ */
+#ifndef LMDB_STORE_H
+#define LMDB_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <onward/store.h>
+
+#include "loop.h"
+
+struct lmdb_store;
+
+struct lmdb_store_opts {
+    const char *folder; /* it exists; two files will be in it */
+    size_t max_bytes;   /* keys, values and overhead; 0: 1 GiB. The file may
+                           grow to four times as much */
+    /* Commits once a turn. NULL: each change is committed by itself, within
+     * the call. */
+    struct loop *loop;
+    int64_t (*now_s)(void *user); /* NULL: the system's */
+    /* Something to tell an operator; may be NULL. */
+    void (*warn)(void *user, const char *what);
+    void *user;
+};
+
+/* NULL: fault has one line. desk is kept in memory by the handle. */
+struct lmdb_store *lmdb_store_new(struct onward_desk *desk,
+                                  const struct lmdb_store_opts *opts,
+                                  char *fault, size_t fault_size);
+/* Commits what was asked, and ends the handle too. May be NULL. */
+void lmdb_store_free(struct lmdb_store *s);
+/* For whatever wants a store; borrowed. */
+struct onward_store *lmdb_store_handle(const struct lmdb_store *s);
+/* Commit and answer now. */
+void lmdb_store_flush(struct lmdb_store *s);
+/* Take out at most max values that have expired; how many there were. Each
+ * commit does a few, so nobody needs this. */
+size_t lmdb_store_sweep(struct lmdb_store *s, size_t max);
+size_t lmdb_store_count(struct lmdb_store *s);
+size_t lmdb_store_bytes(struct lmdb_store *s);
+
+#endif
