@@ -8,16 +8,19 @@ from world import Failed, Process, wait_for
 
 
 class Forwarder:
-    """A running forwarder. Rules are a Python object, DNS is a list of lines,
-    settings are configuration keys; a list as value writes the key again."""
+    """A running forwarder. Rules are a Python object, DNS is a list of lines
+    (None: the real one), settings are configuration keys; a list as value
+    writes the key again."""
 
     def __init__(self, program, folder, rules, dns, env=None, **settings):
         self.folder = folder
         os.makedirs(folder)
         self._write("rules.json", json.dumps(rules, indent=2))
-        self._write("dns", "\n".join(dns) + "\n")
         settings.setdefault("state", "state")
-        lines = ["rules = rules.json", "dns = dns"]
+        lines = ["rules = rules.json"]
+        if dns is not None:
+            self._write("dns", "\n".join(dns) + "\n")
+            lines.append("dns = dns")
         for key, value in settings.items():
             for item in value if isinstance(value, list) else [value]:
                 lines.append(f"{key} = {item}")

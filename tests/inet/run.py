@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""A local internet: a signed DNS, mail servers good and bad, policy hosts, and
+the real forwarder among them. scenarios.txt says what has to come of each
+message; Postfix with postfix-mta-sts-resolver is asked the same, and what
+differs stands with its reason in differences.txt.
+
+run.py --forwarder PROGRAM --onward PROGRAM --cache DIR [--only WORD]...
+Ends with 77, skipped, where no namespaces or packages can be had."""
+import argparse
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "interop")]
+
+import certs  # noqa: E402
+import debs  # noqa: E402
+import dnsfault  # noqa: E402
+import judging  # noqa: E402
+import net  # noqa: E402
+import sending  # noqa: E402
+import servers  # noqa: E402
+import table  # noqa: E402
+import zones  # noqa: E402
+from world import Folder  # noqa: E402
+
+SKIP = 77
+NEEDED = ("nsd", "ldnsutils", "unbound")
+
+
+class Internet:
+    """All servers, running."""
+
+    def __init__(self, args, folder):
+        self.args, self.folder = args, folder
+        self.hosts, self.scenarios = table.read()
+        net.give_addresses(self.hosts)
+        net.set_up(folder)
+        for host in self.hosts.values():
+            if host.ip6:
+                net.add_ip6(host.ip6)
+        self.certificates = certs.Certificates(folder + "/certs")
+        self.farm = servers.Farm(self.hosts, self.certificates)
+        self.policies = servers.PolicyHost(self.scenarios, self.certificates)
+        records = zones.Records(self.hosts, self.scenarios, self.certificates)
+        self.dns = zones.Dns(folder + "/dns", args.cache)
+        self.dns.publish(records)
+        for address in zones.SERVERS.values():
+            dnsfault.Faulty(address, net.BEHIND,
+                            lambda name, kind: records.faults.get((name, kind)))
+
+    def __enter__(self):
+        self.dns.start()
+        self.farm.start()
+        self.policies.start()
+        return self
+
+    def __exit__(self, *_):
+        self.dns.stop()
+
+
+class Count:
+    """Rows, and what is wrong with some."""
+
+    def __init__(self):
+        self.good = self.bad = self.skipped = 0
+
+    def row(self, name, faults):
+        if faults:
+            self.bad += 1
+            for fault in faults:
+                print(f"{name}: {fault}")
+        else:
+            self.good += 1
+
+    def skip(self, what, why):
+        self.skipped += 1
+        print(f"[  SKIPPED ] {what}: {why}")
+
+    def end(self):
+        print(f"[  PASSED  ] {self.good} test(s).")
+        if self.bad:
+            print(f"[  FAILED  ] {self.bad} test(s).")
+        return 1 if self.bad else 0
+
+
+def scenarios_run(world, count):
+    """All of the table through the forwarder."""
+    only = world.args.only
+    scenarios = [s for s in world.scenarios
+                 if not only or any(w in s.key for w in only)]
+    f = sending.start(world.args, world.folder + "/forwarder", scenarios,
+                      world.certificates, world.dns.anchor, net.PLAIN)
+    try:
+        answers = sending.send_all(f.port, scenarios, "first")
+        for s in scenarios:
+            count.row(s.key, judging.judge(world.farm, world.hosts, s,
+                                           answers[s.key]))
+    finally:
+        status = f.stop()
+    count.row("the forwarder's end", [] if status == 0 else [f.said()])
+
+
+def inside(args):
+    count, began = Count(), time.monotonic()
+    with Folder("inet") as folder, Internet(args, folder) as world:
+        print(f"{len(world.scenarios)} scenarios, {len(world.hosts)} hosts, "
+              f"up in {time.monotonic() - began:.1f} s")
+        scenarios_run(world, count)
+    print(f"{time.monotonic() - began:.1f} s")
+    return count.end()
+
+
+def prepare(args):
+    """Outside, where packages can be had: why not, or None."""
+    try:
+        for name in NEEDED:
+            debs.unpack(name, args.cache)
+    except debs.Unavailable as e:
+        return str(e)
+    return net.why_not()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--forwarder", required=True)
+    parser.add_argument("--onward", required=True)
+    parser.add_argument("--cache", required=True)
+    parser.add_argument("--only", action="append")
+    args = parser.parse_args()
+    args.cache = os.environ.get("ONWARD_DEBS") or args.cache
+    for name in ("forwarder", "onward", "cache"):
+        setattr(args, name, os.path.abspath(getattr(args, name)))
+    if net.is_inside():
+        return inside(args)
+    os.makedirs(args.cache, exist_ok=True)
+    why = prepare(args)
+    if why:
+        print(f"[  SKIPPED ] the local internet: {why}")
+        return SKIP
+    return net.enter()
+
+
+sys.exit(main())
