@@ -23,6 +23,7 @@
 #include <onward/dkim.h>
 #include <onward/authres.h>
 #include <onward/smtp.h>
+#include <onward/dnslist.h>
 #include <onward/ruleset.h>
 #include <onward/arc.h>
 #include <onward/dmarc.h>

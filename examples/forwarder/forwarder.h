@@ -1,10 +1,10 @@
 /*
  * The reference forwarder: one process, one thread, one loop. settings.c has
- * the keys of the configuration, setup.c loads what it names; storage.c opens
- * what outlasts the process; listen.c takes
- * connections; session.c is one client and its message; copy.c stands between
- * its relay and delivery.c, which brings a copy to one destination; log.c
- * writes a line of JSON a message; main.c ties them together.
+ * the keys of the configuration, setup.c loads what it names, storage.c opens
+ * what outlasts the process; listen.c takes connections; session.c is one
+ * client and its message, admit.c says whether to hear it; copy.c stands
+ * between its relay and delivery.c, which brings a copy to one destination;
+ * log.c writes a line of JSON a message; main.c ties them together.
  *
  * A message is kept in memory until the next hop has answered, and the client
  * is told what the next hop said: nothing is acknowledged and then lost.
@@ -27,7 +27,7 @@
 
 /* The configuration file, as read. */
 struct settings {
-    struct config_list listen, trusted_sealers;
+    struct config_list listen, trusted_sealers, dnsbl, dnswl;
     char *hostname, *authserv_id;
     char *rules, *dns, *resolver, *resolver_anchor;
     char *tls_certificate, *tls_key;
@@ -43,7 +43,7 @@ struct settings {
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
     size_t command_timeout_s, delivery_timeout_s;
-    struct config_key keys[44];
+    struct config_key keys[64];
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "forwarder.h"
 #include "host.h"
 
@@ -19,6 +20,7 @@ struct session {
     char peer[ONWARD_IP_TEXT_MAX];
     bool is_refused; /* too many at a time */
     bool is_cut;
+    struct admit *admit;
 
     /* Of the transaction. */
     char id[24];
@@ -41,6 +43,7 @@ struct session {
 
 static void clear_transaction(struct session *s)
 {
+    admit_reset(s->admit);
     /* The relay first: it reads the message and the verifier's header. */
     onward_relay_free(s->relay);
     onward_verifier_free(s->verifier);
@@ -247,7 +250,17 @@ static int ask_mail(void *user, uint64_t token)
     return ONWARD_SMTP_DEFAULT;
 }
 
-static int ask_rcpt(void *user, uint64_t token, size_t index)
+static void note_refused(void *user, size_t index,
+                         const struct onward_smtp_reply *reply)
+{
+    struct session *s = user;
+    const struct message_log m = facts(s, reply);
+
+    log_refused(s->fwd, &m, onward_smtp_server_rcpt_address(s->server, index));
+}
+
+/* The client may bring it; what do the rules say? */
+static void rcpt_is_in(void *user, uint64_t token, size_t index)
 {
     struct session *s = user;
     struct onward_smtp_reply reply = {.size = sizeof(reply)};
@@ -259,14 +272,21 @@ static int ask_rcpt(void *user, uint64_t token, size_t index)
                   &reply);
 
     if (ret < 0)
-        return -1;
-    if (ret == 0) {
-        const struct message_log m = facts(s, &reply);
-
-        log_refused(s->fwd, &m,
-                    onward_smtp_server_rcpt_address(s->server, index));
-    }
+        reply = (struct onward_smtp_reply){.size = sizeof(reply),
+                                           .code = 451,
+                                           .enhanced = ONWARD_STR("4.3.0")};
     onward_smtp_reply_answer(s->fwd->desk, token, &reply);
+    if (ret == 0)
+        note_refused(s, index, &reply);
+}
+
+static int ask_rcpt(void *user, uint64_t token, size_t index)
+{
+    struct session *s = user;
+
+    if (admit_rcpt(s->admit, token, index,
+                   onward_smtp_server_rcpt_address(s->server, index)))
+        rcpt_is_in(s, token, index);
     return ONWARD_SMTP_HANDLED;
 }
 
@@ -374,6 +394,15 @@ static int new_server(struct session *s, size_t port)
     return onward_smtp_server_new(s->fwd->desk, &o, &host, &s->server);
 }
 
+static int new_admit(struct session *s)
+{
+    const struct admit_host host = {
+        .user = s, .rcpt = rcpt_is_in, .refused = note_refused};
+
+    s->admit = admit_new(s->fwd, s->setup, &s->ip, &host);
+    return s->admit == NULL ? -1 : 0;
+}
+
 void session_open(struct forwarder *fwd, int fd, const struct onward_ip *ip,
                   size_t port)
 {
@@ -395,7 +424,7 @@ void session_open(struct forwarder *fwd, int fd, const struct onward_ip *ip,
     fwd->sessions = s;
     fwd->session_count++;
     s->conn.is_closed = true; /* until it is open */
-    if (new_server(s, port) != 0) {
+    if ((!s->is_refused && new_admit(s) != 0) || new_server(s, port) != 0) {
         close(fd);
         session_free(s);
         return;
@@ -412,6 +441,7 @@ void session_free(struct session *s)
 {
     conn_close(&s->conn);
     clear_transaction(s);
+    admit_free(s->admit);
     onward_smtp_server_free(s->server);
     *s->prev = s->next;
     if (s->next != NULL)

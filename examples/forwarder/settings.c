@@ -79,6 +79,13 @@ static const char *judge_selector(const char *value)
                : "a selector: letters, digits and hyphens, with dots between";
 }
 
+static const char *judge_dnslist(const char *value)
+{
+    return onward_dnslist_is_list(onward_str_of(value))
+               ? NULL
+               : "ZONE or ZONE=CODE, as in bl.example=127.0.0.[2..11]";
+}
+
 static const char *judge_user(const char *value)
 {
     return getpwnam(value) != NULL ? NULL : "a user of this machine";
@@ -168,6 +175,14 @@ void settings_begin(struct settings *s)
         {.name = "enforce_dmarc",
          .type = CONFIG_YES_NO,
          .value = &s->enforce_dmarc},
+        {.name = "dnsbl",
+         .type = CONFIG_LIST,
+         .value = &s->dnsbl,
+         .judge = judge_dnslist},
+        {.name = "dnswl",
+         .type = CONFIG_LIST,
+         .value = &s->dnswl,
+         .judge = judge_dnslist},
         {.name = "max_message_bytes",
          .type = CONFIG_NUMBER,
          .value = &s->max_message_bytes,

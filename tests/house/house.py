@@ -11,7 +11,7 @@ FLOORS = {
     0: ["core"],
     1: ["channel", "store", "address", "key"],
     2: ["mime", "dns", "tls", "srs"],
-    3: ["spf", "dkim", "authres", "smtp", "ruleset"],
+    3: ["spf", "dkim", "authres", "smtp", "ruleset", "dnslist"],
     4: ["arc", "dmarc", "mtasts", "dane", "tlsrpt", "dsn"],
     5: ["verify", "egress"],
     6: ["relay"],

@@ -23,6 +23,7 @@ USES = {
     "smtp": ["core", "channel", "tls", "address", "mime"],
     "ruleset": ["core", "address"],
     "arc": ["core", "dkim", "authres"],
+    "dnslist": ["core", "dns"],
     "dmarc": ["core", "dns", "address"],
     "dane": ["core", "dns", "tls"],
     "mtasts": ["core", "channel", "store", "dns", "tls"],
