@@ -34,6 +34,7 @@
 #include <onward/tlsrpt.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
+#include <onward/handler.h>
 #include <onward/relay.h>
 
 #endif

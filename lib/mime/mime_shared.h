@@ -100,6 +100,17 @@ bool onward_mime__is_field_name(struct onward_str s);
 /* Append value with each CRLF before SP or HTAB taken out. */
 int onward_mime__unfold(struct onward_buf *out, struct onward_str value);
 
+/* UTF-8 without controls other than HTAB. */
+bool onward_mime__is_writable(struct onward_str text);
+/*
+ * Append a whole field, folded at 78 columns; of is_writable() text what is not
+ * ASCII becomes encoded words. is_structured: a field with a form of its own,
+ * as a builder writes it: ONWARD_ESYNTAX when that cannot hold the text. A
+ * failure of the buffer sticks there.
+ */
+int onward_mime__write_field(struct onward_buf *out, struct onward_str name,
+                             struct onward_str text, bool is_structured);
+
 /* ---- Edit -------------------------------------------------------------- */
 
 /*

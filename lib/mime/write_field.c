@@ -534,3 +534,21 @@ void onward_mime__write_param_words(struct onward_mime__writer *w,
     put_words(w, ONWARD_STR(""), value);
     put(w, ONWARD_STR("\""));
 }
+
+/* ---- A whole field ----------------------------------------------------- */
+
+int onward_mime__write_field(struct onward_buf *out, struct onward_str name,
+                             struct onward_str text, bool is_structured)
+{
+    struct onward_mime__writer w = {.out = out};
+
+    if (is_structured && !onward_mime__is_structured_text(text, false))
+        return ONWARD_ESYNTAX;
+    onward_mime__write_name(&w, name);
+    if (is_structured)
+        onward_mime__write_structured(&w, text);
+    else
+        onward_mime__write_text(&w, text);
+    onward_mime__write_end(&w);
+    return out->err;
+}

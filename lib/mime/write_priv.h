@@ -6,6 +6,7 @@
 #define ONWARD_MIME_WRITE_PRIV_H
 
 #include "core/text_shared.h"
+#include "mime/mime_shared.h"
 
 struct onward_mime__writer {
     struct onward_buf *out;
@@ -45,8 +46,6 @@ void onward_mime__write_end(struct onward_mime__writer *w);
 
 /* 1*token of RFC 2045 section 5.1. */
 bool onward_mime__is_token(struct onward_str s);
-/* UTF-8 without controls other than HTAB. */
-bool onward_mime__is_writable(struct onward_str text);
 
 /* ---- Bodies ------------------------------------------------------------ */
 

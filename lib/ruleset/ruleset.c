@@ -255,24 +255,44 @@ void onward_ruleset__add_rule(struct rule_list *list, struct rule *rule)
 
 /* ---- Destinations ------------------------------------------------------ */
 
+static struct destination *find_destination(const struct onward_ruleset *rs,
+                                            struct onward_str text,
+                                            uint64_t hash)
+{
+    struct onward_core__node *node =
+        onward_core__table_find(&rs->destinations, hash);
+
+    for (; node != NULL; node = onward_core__table_find_next(node)) {
+        struct destination *d = ONWARD_CONTAINER(node, struct destination, node);
+
+        if (onward_core__str_eq(d->text, text))
+            return d;
+    }
+    return NULL;
+}
+
 struct destination *onward_ruleset__destination(struct onward_ruleset *rs,
                                                 struct onward_str text)
 {
     uint64_t hash = onward_core__hash(rs->ctx, text.data, text.len);
-    struct onward_core__node *node =
-        onward_core__table_find(&rs->destinations, hash);
-    struct destination *d;
+    struct destination *d = find_destination(rs, text, hash);
 
-    for (; node != NULL; node = onward_core__table_find_next(node)) {
-        d = ONWARD_CONTAINER(node, struct destination, node);
-        if (onward_core__str_eq(d->text, text))
-            return d;
-    }
+    if (d != NULL)
+        return d;
     d = onward_core__arena_alloc(&rs->arena, sizeof(*d));
     if (d == NULL || onward_core__arena_dup(&rs->arena, text, &d->text) != 0)
         return NULL;
     onward_core__table_add(&rs->destinations, &d->node, hash);
     return d;
+}
+
+bool onward_ruleset__is_verified(const struct onward_ruleset *rs,
+                                 struct onward_str address)
+{
+    const struct destination *d = find_destination(
+        rs, address, onward_core__hash(rs->ctx, address.data, address.len));
+
+    return d != NULL && d->is_verified;
 }
 
 /* ---- Groups ------------------------------------------------------------ */

@@ -18,4 +18,9 @@ onward_ruleset__route(const struct onward_ruleset *rs,
                       const struct onward_ruleset_trace *trace,
                       struct onward_ruleset_decision *decision);
 
+/* Does the file say that a destination is verified? Its domain is in lower-case
+ * A-labels. */
+bool onward_ruleset__is_verified(const struct onward_ruleset *rs,
+                                 struct onward_str address);
+
 #endif

@@ -13,7 +13,7 @@ FLOORS = {
     2: ["mime", "dns", "tls", "srs"],
     3: ["spf", "dkim", "authres", "smtp", "ruleset", "dnslist"],
     4: ["arc", "dmarc", "mtasts", "dane", "tlsrpt", "dsn"],
-    5: ["verify", "egress"],
+    5: ["verify", "egress", "handler"],
     6: ["relay"],
 }
 FLOOR = {m: f for f, modules in FLOORS.items() for m in modules}

@@ -31,8 +31,9 @@ USES = {
     "tlsrpt": ["core", "mime"],
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
     "egress": ["core", "dns", "address", "tls"],
-    "relay": ["core", "verify", "smtp", "ruleset", "srs", "store", "mime",
-              "authres", "arc", "address"],
+    "handler": ["core", "mime", "address", "ruleset", "dsn", "dmarc"],
+    "relay": ["core", "verify", "handler", "smtp", "ruleset", "srs",
+              "store", "mime", "authres", "arc", "address"],
 }
 LIBS = ["-lnettle", "-lhogweed", "-lgmp", "-lidn2", "-lunistring", "-lpsl"]
 
