@@ -362,13 +362,15 @@ static int start_plan(struct delivery *d)
                                          .domain = d->job.domain,
                                          .own_names = &own,
                                          .own_name_count = 1,
-                                         .smart_hosts = &smart,
-                                         .smart_host_count = smart.len != 0,
-                                         .allow_private_smart_hosts = 1,
                                          .port = set->out_port,
                                          .tls_level = levels[set->out_tls]};
 
-    return onward_egress_new(setup->resolver, &o, &host, &d->plan);
+    const struct onward_egress_target_opts target = {
+        .size = sizeof(target), .host = smart, .allow_private = 1};
+
+    if (onward_egress_new(setup->resolver, &o, &host, &d->plan) != 0)
+        return -1;
+    return smart.len == 0 ? 0 : onward_egress_add_target(d->plan, &target);
 }
 
 struct delivery *delivery_start(struct forwarder *fwd,

@@ -173,6 +173,14 @@ struct onward_tls_demand {
      */
     const struct onward_str *tlsa;
     size_t tlsa_count;
+    /**
+     * With ONWARD_TLS_DANE, and only there: with pkix_name_count above 0 a
+     * record is not enough. The certificate must be trusted by the authorities
+     * too, as with ONWARD_TLS_VERIFIED, and have one of these names. For
+     * servers of which MTA-STS (RFC 8461) demands one and DANE the other.
+     */
+    const struct onward_str *pkix_names;
+    size_t pkix_name_count;
 };
 
 /* ---- Why it did not work ----------------------------------------------- */

@@ -95,7 +95,9 @@ int onward_dane_lookup_demand(const struct onward_dane_lookup *lookup,
 {
     struct onward_tls_demand out = {.size = sizeof(out)};
 
-    if (lookup == NULL || demand == NULL || demand->size < sizeof(out))
+    /* What comes behind the records is not for DANE alone. */
+    if (lookup == NULL || demand == NULL ||
+        demand->size < offsetof(struct onward_tls_demand, pkix_names))
         return ONWARD_EINVAL;
     switch (lookup->result) {
     case ONWARD_DANE_RESULT_PENDING:

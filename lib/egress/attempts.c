@@ -1,246 +1,69 @@
 /*
- * The addresses of the servers, in the order to try them, and what an outcome
- * means for the rest of the plan.
+ * Attempts one after the other, and what an outcome means for the rest of the
+ * plan.
  */
+#include <onward/smtp_client.h>
+
 #include "egress/egress_priv.h"
 
-_Static_assert(offsetof(struct onward_egress_attempt, is_secure) +
+_Static_assert(offsetof(struct onward_egress_attempt, server) +
                        sizeof(size_t) ==
                    sizeof(struct onward_egress_attempt),
                "no tail padding");
-_Static_assert(offsetof(struct onward_egress_outcome, tls_failure) +
-                       sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_egress_outcome, tls) + sizeof(void *) ==
                    sizeof(struct onward_egress_outcome),
                "no tail padding");
 
-static struct onward_ip ip_of(struct onward_str data, int32_t family)
-{
-    struct onward_ip ip = {.family = family};
+/* ---- The demand -------------------------------------------------------- */
 
-    memcpy(ip.octets, data.data, data.len);
-    return ip;
+static enum onward_tls_level
+level_of(const struct onward_egress__attempt *attempt)
+{
+    return attempt->is_clear ? ONWARD_TLS_NONE : attempt->judged->level;
 }
 
-static bool same_ip(const struct onward_ip *a, const struct onward_ip *b)
+/* The name that an authority has to vouch for: that of the server. A domain
+ * that is its own server may be an alias, and unless DNSSEC or a policy stands
+ * for where it leads it is the domain's own name that counts. */
+static struct onward_str name_of(const struct onward_egress__server *server)
 {
-    return a->family == b->family &&
-           memcmp(a->octets, b->octets, a->family == 4 ? 4 : 16) == 0;
+    const struct onward_egress__target *target = server->target;
+    bool is_known = target->mx.answer != NULL && target->mx.answer->is_secure;
+
+    if (server->is_mx || is_known || server->is_in_policy)
+        return server->name.text;
+    return target->name.text;
 }
-
-/* ---- Ourselves, by address --------------------------------------------- */
-
-static bool is_own_ip(const struct onward_egress *plan,
-                      const struct onward_ip *ip)
-{
-    for (size_t i = 0; i < plan->opts.own_name_count; i++) {
-        if (plan->own_names[i].literal.family != 0 &&
-            same_ip(&plan->own_names[i].literal, ip))
-            return true;
-    }
-    return false;
-}
-
-static bool answer_has_own(const struct onward_egress *plan,
-                           const struct onward_dns__answer *answer,
-                           int32_t family)
-{
-    for (size_t i = 0; answer != NULL && i < answer->count; i++) {
-        struct onward_ip ip = ip_of(answer->records[i].data, family);
-
-        if (is_own_ip(plan, &ip))
-            return true;
-    }
-    return false;
-}
-
-/* Leaves the servers that are preferred to the first that is ourselves. */
-static void drop_own(struct onward_egress *plan)
-{
-    for (size_t i = 0; i < plan->server_count; i++) {
-        const struct onward_egress__server *server = &plan->servers[i];
-
-        if ((server->name.literal.family != 0 &&
-             is_own_ip(plan, &server->name.literal)) ||
-            answer_has_own(plan, server->aaaa.answer, 6) ||
-            answer_has_own(plan, server->a.answer, 4)) {
-            onward_egress__servers_drop(plan, server->preference);
-            return;
-        }
-    }
-}
-
-/* ---- Attempts ---------------------------------------------------------- */
-
-static bool allows(struct onward_egress *plan,
-                   const struct onward_egress__server *server,
-                   const struct onward_ip *ip)
-{
-    if (server->is_smart_host && plan->opts.allow_private_smart_hosts != 0)
-        return true;
-    if (plan->host.allow_address == NULL)
-        return onward_ip_is_public(ip) == 1;
-    return plan->host.allow_address(plan->host.user, ip) == 1;
-}
-
-static void add_attempt(struct onward_egress *plan,
-                        const struct onward_egress__server *server,
-                        const struct onward_ip *ip, size_t tls_level,
-                        bool is_secure)
-{
-    struct onward_egress__attempt *attempt;
-
-    for (size_t i = 0; i < plan->attempt_count; i++) {
-        if (same_ip(&plan->attempts[i].ip, ip))
-            return;
-    }
-    if (plan->attempt_count == plan->opts.max_attempts)
-        return;
-    if (!allows(plan, server, ip)) {
-        plan->was_refused = true;
-        return;
-    }
-    if (plan->guard.is_dead)
-        return;
-    attempt = &plan->attempts[plan->attempt_count++];
-    attempt->server = server;
-    attempt->ip = *ip;
-    attempt->tls_level = tls_level;
-    attempt->is_secure = is_secure;
-}
-
-static void add_answer(struct onward_egress *plan,
-                       const struct onward_egress__server *server,
-                       const struct onward_dns__answer *answer, int32_t family,
-                       size_t tls_level)
-{
-    bool is_secure = answer->is_secure &&
-                     (plan->mx.answer == NULL || plan->mx.answer->is_secure);
-    size_t before = plan->attempt_count;
-
-    /* A host that frees the plan in its filter ends the answer too. */
-    for (size_t i = 0; !plan->guard.is_dead && i < answer->count; i++) {
-        struct onward_ip ip = ip_of(answer->records[i].data, family);
-
-        if (plan->attempt_count - before == ONWARD_EGRESS_ADDRESSES_MAX ||
-            i == (size_t)4 * ONWARD_EGRESS_ADDRESSES_MAX)
-            return;
-        add_attempt(plan, server, &ip, tls_level, is_secure);
-    }
-}
-
-/* The host's rule for that server; false: not now. */
-static bool choose_tls(struct onward_egress *plan,
-                       const struct onward_egress__server *server,
-                       size_t *level)
-{
-    struct onward_str name = server->name.text;
-    int wish = 0;
-
-    *level = plan->opts.tls_level;
-    if (plan->host.tls_level != NULL)
-        wish = plan->host.tls_level(plan->host.user, name.data, name.len);
-    if (wish < 0 || wish > ONWARD_TLS_VERIFIED)
-        return false;
-    if (wish > 0)
-        *level = (size_t)wish;
-    return true;
-}
-
-static void add_server(struct onward_egress *plan,
-                       const struct onward_egress__server *server)
-{
-    size_t level;
-
-    if (!choose_tls(plan, server, &level)) {
-        plan->was_put_off = true;
-        return;
-    }
-    if (plan->guard.is_dead)
-        return;
-    if (server->name.literal.family != 0) {
-        add_attempt(plan, server, &server->name.literal, level, false);
-        return;
-    }
-    add_answer(plan, server, server->aaaa.answer, 6, level);
-    if (!plan->guard.is_dead)
-        add_answer(plan, server, server->a.answer, 4, level);
-}
-
-static bool is_unknown(const struct onward_dns__answer *answer)
-{
-    return answer != NULL && (answer->status == ONWARD_DNS__TEMP ||
-                              answer->status == ONWARD_DNS__BOGUS);
-}
-
-/* There are servers, but no address to try: why? */
-static void end_without(struct onward_egress *plan)
-{
-    for (size_t i = 0; i < plan->server_count; i++) {
-        if (is_unknown(plan->servers[i].aaaa.answer) ||
-            is_unknown(plan->servers[i].a.answer)) {
-            onward_egress__end(plan, 451, "4.4.3",
-                               "addresses cannot be looked up now");
-            return;
-        }
-    }
-    if (plan->was_put_off)
-        onward_egress__end(plan, 451, "4.7.0",
-                           "no mail server may be used now");
-    else if (plan->was_refused)
-        onward_egress__end(plan, 550, "5.4.4",
-                           "no mail server has an address that mail may be "
-                           "sent to");
-    else if (plan->mx.answer != NULL &&
-             plan->mx.answer->status == ONWARD_DNS__NODATA)
-        onward_egress__end(plan, 550, "5.1.2",
-                           "the domain has no mail server and no address");
-    else
-        onward_egress__end(plan, 550, "5.4.4",
-                           "no mail server of the domain has an address");
-}
-
-int onward_egress__attempts_make(struct onward_egress *plan)
-{
-    drop_own(plan);
-    if (plan->server_count == 0) {
-        onward_egress__end(plan, 554, "5.4.6",
-                           "we are the best mail server of the domain");
-        return 0;
-    }
-    plan->attempts = onward_core__arena_array(
-        &plan->arena, plan->opts.max_attempts, sizeof(*plan->attempts));
-    if (plan->attempts == NULL)
-        return ONWARD_ENOMEM;
-    for (size_t i = 0; i < plan->server_count && !plan->guard.is_dead; i++)
-        add_server(plan, &plan->servers[i]);
-    if (plan->guard.is_dead)
-        return 0;
-    if (plan->attempt_count == 0)
-        end_without(plan);
-    else
-        plan->stage = ONWARD_EGRESS__READY;
-    return 0;
-}
-
-/* ---- Trying them ------------------------------------------------------- */
 
 static void make_demand(struct onward_egress *plan,
                         const struct onward_egress__attempt *attempt)
 {
+    const struct onward_egress__server *server = attempt->server;
+    struct onward_tls_demand *demand = &plan->demand;
     int len;
 
-    memset(&plan->demand, 0, sizeof(plan->demand));
-    plan->demand.size = sizeof(plan->demand);
-    plan->demand.level = attempt->tls_level;
-    plan->demand_name = attempt->server->name.text;
-    if (attempt->server->name.literal.family != 0) {
+    memset(demand, 0, sizeof(*demand));
+    demand->size = sizeof(*demand);
+    plan->demand_name = name_of(server);
+    if (server->name.literal.family != 0) {
         len = onward_ip_format(&attempt->ip, plan->demand_ip,
                                sizeof(plan->demand_ip));
         plan->demand_name =
             onward_core__str(plan->demand_ip, len < 0 ? 0 : (size_t)len);
     }
-    plan->demand.names = &plan->demand_name;
-    plan->demand.name_count = 1;
+    if (level_of(attempt) == ONWARD_TLS_DANE ||
+        attempt->judged->reason == ONWARD_EGRESS_REASON_UNUSABLE) {
+        /* The server is asked for by the name that its records are under. */
+        (void)onward_dane_lookup_demand(server->dane, demand);
+        if (attempt->judged->does_both) {
+            demand->pkix_names = &plan->demand_name;
+            demand->pkix_name_count = 1;
+        }
+        return;
+    }
+    demand->level = level_of(attempt);
+    demand->names = &plan->demand_name;
+    demand->name_count = 1;
 }
 
 int onward_egress_next(struct onward_egress *plan,
@@ -259,17 +82,24 @@ int onward_egress_next(struct onward_egress *plan,
     at = &plan->attempts[plan->attempt_at];
     make_demand(plan, at);
     out.ip = &at->ip;
-    out.port = plan->opts.port;
+    out.port = at->server->target->port;
     out.host = at->server->name.text;
     out.tls = &plan->demand;
     out.preference = at->server->preference;
     out.is_secure = at->is_secure;
+    out.protocol = at->server->target->protocol;
+    out.require_tls = at->judged->require_tls;
+    out.reason = at->is_clear ? ONWARD_EGRESS_REASON_CLEAR : at->judged->reason;
+    while (plan->servers[out.server] != at->server)
+        out.server++;
     err = onward_core__out_store(attempt, &out, sizeof(out));
     if (err < 0)
         return err;
     plan->stage = ONWARD_EGRESS__OPEN;
     return 1;
 }
+
+/* ---- What is told ------------------------------------------------------ */
 
 /* A reply may be what it says only if it is of that class. */
 static bool fits(const struct onward_egress_outcome *outcome, size_t class)
@@ -309,8 +139,7 @@ static bool keep_enhanced(struct onward_egress *plan, struct onward_str text,
 /* What the sender will be told, should it stay at that. */
 static void keep_outcome(struct onward_egress *plan,
                          const struct onward_egress_outcome *outcome,
-                         size_t class, size_t code, const char *enhanced,
-                         const char *text)
+                         size_t class, const struct onward_egress__end *ours)
 {
     bool has_reply = fits(outcome, class);
 
@@ -318,17 +147,33 @@ static void keep_outcome(struct onward_egress *plan,
     if (plan->has_reply && !has_reply && class == 4)
         return;
     plan->has_reply = has_reply;
-    plan->code = has_reply ? outcome->code : code;
+    plan->code = has_reply ? outcome->code : ours->code;
     if (!keep_enhanced(plan, outcome->enhanced, class))
-        plan->enhanced = onward_str_of(!has_reply   ? enhanced
+        plan->enhanced = onward_str_of(!has_reply   ? ours->enhanced
                                        : class == 4 ? "4.0.0"
                                        : class == 5 ? "5.0.0"
                                                     : "2.0.0");
     if (outcome->text.len != 0)
         keep_text(plan, outcome->text);
     else
-        plan->text = onward_str_of(text);
+        plan->text = onward_str_of(ours->text);
 }
+
+/* ---- What follows ------------------------------------------------------ */
+
+static const struct onward_egress__end delivered = {250, "2.0.0", "delivered"};
+static const struct onward_egress__end failed = {554, "5.0.0",
+                                                 "delivery failed"};
+static const struct onward_egress__end no_connection = {
+    451, "4.4.1", "no mail server answers"};
+static const struct onward_egress__end no_tls = {
+    451, "4.7.5", "a mail server does not come up to the TLS that is demanded"};
+static const struct onward_egress__end not_encrypted = {
+    550, "5.7.10",
+    "the message demands TLS (REQUIRETLS), and no mail server can be proven"};
+static const struct onward_egress__end not_supported = {
+    550, "5.7.30",
+    "the message demands REQUIRETLS, and no mail server supports it"};
 
 static int end_with(struct onward_egress *plan, size_t fate)
 {
@@ -337,50 +182,132 @@ static int end_with(struct onward_egress *plan, size_t fate)
     return 0;
 }
 
+/* Trouble on the way, or on our side, is not the server's last word on TLS. */
+static bool is_lasting(size_t tls_failure)
+{
+    return tls_failure != ONWARD_TLS_OK && tls_failure != ONWARD_TLS_LOST &&
+           tls_failure != ONWARD_TLS_TIMEOUT &&
+           tls_failure != ONWARD_TLS_INTERNAL;
+}
+
+/* Why a message with REQUIRETLS cannot have it there (RFC 8689 section 4.2.1);
+ * NULL: that is not what failed. */
+static const struct onward_egress__end *
+requiretls_end(const struct onward_egress__attempt *attempt,
+               const struct onward_egress_outcome *o)
+{
+    if (!attempt->judged->require_tls)
+        return NULL;
+    if (o->cause == ONWARD_SMTP_CAUSE_NO_REQUIRETLS)
+        return &not_supported;
+    return o->cause == ONWARD_SMTP_CAUSE_UNVERIFIED ||
+                   is_lasting(o->tls_failure)
+               ? &not_encrypted
+               : NULL;
+}
+
+/* A bounce is not lost for that: the same server at the end, without. */
+static void put_off(struct onward_egress *plan,
+                    const struct onward_egress__attempt *attempt)
+{
+    struct onward_egress__attempt again = *attempt;
+
+    if (plan->opts.is_bounce == 0 ||
+        attempt->server->fallback.use != ONWARD_EGRESS_USE_PENDING ||
+        plan->attempt_count == 2 * plan->opts.max_attempts)
+        return;
+    again.judged = &attempt->server->fallback;
+    plan->attempts[plan->attempt_count++] = again;
+}
+
+/* None is left. What may go well another time is not given up. */
+static int end_exhausted(struct onward_egress *plan)
+{
+    if (plan->tls_end.code != 0 && !plan->saw_temporary &&
+        !onward_egress__may_change(plan)) {
+        onward_egress__end(plan, &plan->tls_end);
+        return 0;
+    }
+    if (plan->saw_temporary)
+        return end_with(plan, ONWARD_EGRESS_TEMPORARY);
+    onward_egress__end_without(plan);
+    return 0;
+}
+
 /* On to the next attempt, or to the end. */
 static int go_on(struct onward_egress *plan,
-                 const struct onward_egress_outcome *outcome)
+                 const struct onward_egress_outcome *o)
 {
     struct onward_egress__attempt *attempt = &plan->attempts[plan->attempt_at];
+    const struct onward_egress__end *end = requiretls_end(attempt, o);
 
-    keep_outcome(plan, outcome, 4, 451, "4.4.1", "no mail server answers");
     plan->stage = ONWARD_EGRESS__READY;
-    if (outcome->tls_failure != ONWARD_TLS_OK &&
-        attempt->tls_level == ONWARD_TLS_OPPORTUNISTIC) {
+    if (end != NULL) {
+        plan->tls_end = *end;
+        put_off(plan, attempt);
+    } else {
+        plan->saw_temporary = true;
+        keep_outcome(plan, o, 4,
+                     o->tls_failure != ONWARD_TLS_OK ? &no_tls
+                                                     : &no_connection);
+    }
+    if (o->tls_failure != ONWARD_TLS_OK &&
+        level_of(attempt) == ONWARD_TLS_OPPORTUNISTIC) {
         /* The same server in the clear: that was allowed from the start. */
-        attempt->tls_level = ONWARD_TLS_NONE;
+        attempt->is_clear = true;
         return 1;
     }
     plan->attempt_at++;
-    if (plan->attempt_at < plan->attempt_count)
-        return 1;
-    return end_with(plan, ONWARD_EGRESS_TEMPORARY);
+    return plan->attempt_at < plan->attempt_count ? 1 : end_exhausted(plan);
+}
+
+static int conclude(struct onward_egress *plan,
+                    const struct onward_egress_outcome *o)
+{
+    const struct onward_egress__attempt *attempt =
+        &plan->attempts[plan->attempt_at];
+
+    switch (o->fate) {
+    case ONWARD_EGRESS_DELIVERED:
+        keep_outcome(plan, o, 2, &delivered);
+        return end_with(plan, ONWARD_EGRESS_DELIVERED);
+    case ONWARD_EGRESS_PERMANENT:
+        /* About the server, not the message. */
+        if (o->tls_failure != ONWARD_TLS_OK ||
+            requiretls_end(attempt, o) != NULL)
+            return go_on(plan, o);
+        keep_outcome(plan, o, 5, &failed);
+        return end_with(plan, ONWARD_EGRESS_PERMANENT);
+    default:
+        return go_on(plan, o);
+    }
 }
 
 int onward_egress_report(struct onward_egress *plan,
                          const struct onward_egress_outcome *outcome)
 {
     struct onward_egress_outcome o;
-    int err;
+    int ret;
 
     if (plan == NULL || outcome == NULL)
         return ONWARD_EINVAL;
-    err = onward_core__opts_load(&o, sizeof(o), outcome);
-    if (err < 0)
-        return err;
-    if (plan->stage != ONWARD_EGRESS__OPEN)
+    ret = onward_core__opts_load(&o, sizeof(o), outcome);
+    if (ret < 0)
+        return ret;
+    if (plan->stage != ONWARD_EGRESS__OPEN || plan->guard.is_dead)
         return ONWARD_ESTATE;
-    switch (o.fate) {
-    case ONWARD_EGRESS_DELIVERED:
-        keep_outcome(plan, &o, 2, 250, "2.0.0", "delivered");
-        return end_with(plan, ONWARD_EGRESS_DELIVERED);
-    case ONWARD_EGRESS_PERMANENT:
-        keep_outcome(plan, &o, 5, 554, "5.0.0", "delivery failed");
-        return end_with(plan, ONWARD_EGRESS_PERMANENT);
-    case ONWARD_EGRESS_TEMPORARY:
-    case ONWARD_EGRESS_PENDING:
-        return go_on(plan, &o);
-    default:
+    if (o.fate > ONWARD_EGRESS_PERMANENT)
         return ONWARD_EINVAL;
+    onward_core__guard_enter(&plan->guard);
+    onward_egress__tell_session(plan, &o);
+    ret = ONWARD_ECANCELED;
+    if (!plan->guard.is_dead) {
+        ret = conclude(plan, &o);
+        onward_egress__tell_passed(plan);
+        if (plan->guard.is_dead)
+            ret = ONWARD_ECANCELED;
     }
+    if (onward_core__guard_leave(&plan->guard))
+        onward_egress__destroy(plan);
+    return ret;
 }

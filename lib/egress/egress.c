@@ -6,8 +6,8 @@
 _Static_assert(offsetof(struct onward_egress_opts, log_id) + sizeof(uint64_t) ==
                    sizeof(struct onward_egress_opts),
                "no tail padding");
-_Static_assert(offsetof(struct onward_egress_host, tls_level) +
-                       sizeof(void *) ==
+_Static_assert(offsetof(struct onward_egress_host, tls_result) +
+                       sizeof(void (*)(void)) ==
                    sizeof(struct onward_egress_host),
                "no tail padding");
 _Static_assert(offsetof(struct onward_egress_verdict, text) +
@@ -16,76 +16,68 @@ _Static_assert(offsetof(struct onward_egress_verdict, text) +
                "no tail padding");
 
 enum {
-    DEFAULT_PORT = 25,
+    SMTP_PORT = 25,
     DEFAULT_MAX_HOSTS = 16,
     DEFAULT_MAX_ATTEMPTS = 32,
     MOST_HOSTS = 1024,
-    MEMORY_MAX = 1 << 20
+    MEMORY_MAX = 1 << 22
 };
 
-void onward_egress__end(struct onward_egress *plan, size_t code,
-                        const char *enhanced, const char *text)
+void onward_egress__end(struct onward_egress *plan,
+                        const struct onward_egress__end *end)
 {
     plan->stage = ONWARD_EGRESS__ENDED;
-    plan->fate =
-        code / 100 == 4 ? ONWARD_EGRESS_TEMPORARY : ONWARD_EGRESS_PERMANENT;
-    plan->code = code;
-    plan->enhanced = onward_str_of(enhanced);
-    plan->text = onward_str_of(text);
+    plan->fate = end->code / 100 == 4 ? ONWARD_EGRESS_TEMPORARY
+                                      : ONWARD_EGRESS_PERMANENT;
+    plan->code = end->code;
+    plan->enhanced = onward_str_of(end->enhanced);
+    plan->text = onward_str_of(end->text);
 }
 
 /* ---- Steps ------------------------------------------------------------- */
 
-static int ask_mx(struct onward_egress *plan)
-{
-    plan->stage = ONWARD_EGRESS__MX;
-    return onward_dns__ask(plan->resolver, &plan->mx, plan->domain.text,
-                           ONWARD_DNS_MX, &plan->task);
-}
+static const struct onward_egress__end no_domain = {550, "5.1.2",
+                                                    "that is no domain name"};
+static const struct onward_egress__end no_memory = {
+    451, "4.3.0", "the mail server could not be looked for"};
 
-/* All questions at once: the slowest server is waited for once. */
-static int ask_addresses(struct onward_egress *plan)
+static int collect(struct onward_egress *plan)
 {
-    plan->stage = ONWARD_EGRESS__ADDRESSES;
-    plan->asked_count = plan->server_count;
-    for (size_t i = 0; i < plan->server_count; i++) {
-        struct onward_egress__server *server = &plan->servers[i];
-        int err;
+    size_t count = 0;
 
-        if (server->name.literal.family != 0)
-            continue;
-        err = onward_dns__ask(plan->resolver, &server->aaaa, server->name.text,
-                              ONWARD_DNS_AAAA, &plan->task);
-        if (err == 0)
-            err = onward_dns__ask(plan->resolver, &server->a, server->name.text,
-                                  ONWARD_DNS_A, &plan->task);
-        if (err < 0)
-            return err;
+    for (const struct onward_egress__target *t = plan->targets; t != NULL;
+         t = t->next)
+        count += t->server_count;
+    plan->servers = onward_core__arena_array(&plan->arena, count + 1,
+                                             sizeof(*plan->servers));
+    if (plan->servers == NULL)
+        return ONWARD_ENOMEM;
+    for (struct onward_egress__target *t = plan->targets; t != NULL;
+         t = t->next) {
+        onward_egress__servers_drop_own(plan, t);
+        for (size_t i = 0; i < t->server_count; i++)
+            plan->servers[plan->server_count++] = &t->servers[i];
     }
     return 0;
 }
 
-static bool has_all_addresses(const struct onward_egress *plan)
+/* All is answered. The host may have freed the plan at any callback. */
+static int decide(struct onward_egress *plan)
 {
-    for (size_t i = 0; i < plan->server_count; i++) {
-        const struct onward_egress__server *server = &plan->servers[i];
+    int err = collect(plan);
 
-        if (server->name.literal.family == 0 &&
-            (server->aaaa.answer == NULL || server->a.answer == NULL))
-            return false;
-    }
-    return true;
-}
-
-static int start(struct onward_egress *plan)
-{
-    if (plan->opts.smart_host_count == 0 && plan->domain.text.len == 0) {
-        onward_egress__end(plan, 550, "5.1.2", "that is no domain name");
-        return 0;
-    }
-    if (plan->opts.smart_host_count == 0 && plan->domain.literal.family == 0)
-        return ask_mx(plan);
-    return onward_egress__servers_given(plan);
+    if (err == 0)
+        onward_egress__judge_all(plan);
+    if (err == 0 && !plan->guard.is_dead)
+        err = onward_egress__addresses_make(plan);
+    if (err < 0 || plan->guard.is_dead)
+        return err;
+    if (plan->attempt_count == 0)
+        onward_egress__end_without(plan);
+    else
+        plan->stage = ONWARD_EGRESS__READY;
+    onward_egress__tell_passed(plan);
+    return 0;
 }
 
 /* As far as the answers go. */
@@ -94,23 +86,20 @@ static int advance(struct onward_egress *plan)
     int err = 0;
 
     if (plan->stage == ONWARD_EGRESS__START) {
-        err = start(plan);
-        if (err == 0 && plan->stage == ONWARD_EGRESS__START)
-            err = ask_addresses(plan);
-    } else if (plan->stage == ONWARD_EGRESS__MX) {
-        if (plan->mx.answer == NULL)
+        if (plan->target_count == 0 && plan->domain.text.len == 0) {
+            onward_egress__end(plan, &no_domain);
             return 0;
-        err = onward_egress__servers_of_mx(plan);
-        if (err == 0 && plan->stage == ONWARD_EGRESS__MX)
-            err = ask_addresses(plan);
+        }
+        err = onward_egress__targets_start(plan);
     }
-    if (err == 0 && plan->stage == ONWARD_EGRESS__ADDRESSES &&
-        has_all_addresses(plan))
-        err = onward_egress__attempts_make(plan);
+    if (err == 0)
+        err = onward_egress__targets_go_on(plan);
+    if (err == 0 && onward_egress__targets_have_all(plan))
+        err = decide(plan);
     return err;
 }
 
-static void destroy(struct onward_egress *plan)
+void onward_egress__destroy(struct onward_egress *plan)
 {
     struct onward_resolver *resolver = plan->resolver;
 
@@ -128,13 +117,14 @@ static void run(struct onward_core__task *task, int64_t now_ms)
     if (plan->stage >= ONWARD_EGRESS__READY)
         return;
     onward_core__guard_enter(&plan->guard);
-    if (advance(plan) < 0 && !plan->guard.is_dead)
-        onward_egress__end(plan, 451, "4.3.0",
-                           "the mail server could not be looked for");
+    if (advance(plan) < 0 && !plan->guard.is_dead) {
+        plan->server_count = plan->address_count = 0;
+        onward_egress__end(plan, &no_memory);
+    }
     if (!plan->guard.is_dead && plan->stage >= ONWARD_EGRESS__READY)
         plan->host.done(plan->host.user, plan);
     if (onward_core__guard_leave(&plan->guard))
-        destroy(plan);
+        onward_egress__destroy(plan);
 }
 
 /* ---- Life -------------------------------------------------------------- */
@@ -164,13 +154,9 @@ static int read_opts(struct onward_egress *plan)
     int err;
 
     err = read_names(plan, o->own_names, o->own_name_count, &plan->own_names);
-    if (err == 0)
-        err = read_names(plan, o->smart_hosts, o->smart_host_count,
-                         &plan->smart_hosts);
     if (err < 0)
         return err;
     o->own_names = NULL;
-    o->smart_hosts = NULL;
     /* The domain is a recipient's: what is wrong with it is a result. */
     err = onward_egress__name_parse(&plan->arena, o->domain, &plan->domain);
     if (err == ONWARD_ESYNTAX)
@@ -181,11 +167,12 @@ static int read_opts(struct onward_egress *plan)
 
 static int resolve_opts(struct onward_egress_opts *o)
 {
-    if ((o->domain.len == 0 && o->smart_host_count == 0) ||
-        o->port > UINT16_MAX || o->tls_level > ONWARD_TLS_VERIFIED)
+    if (o->port > UINT16_MAX || o->tls_level > ONWARD_TLS_DANE ||
+        o->protocol > ONWARD_EGRESS_LMTP ||
+        /* RFC 2033 section 5. */
+        (o->protocol == ONWARD_EGRESS_LMTP && o->port == SMTP_PORT) ||
+        (o->tls_level == ONWARD_TLS_DANE && o->skip_dane != 0))
         return ONWARD_EINVAL;
-    if (o->port == 0)
-        o->port = DEFAULT_PORT;
     if (o->tls_level == 0)
         o->tls_level = ONWARD_TLS_OPPORTUNISTIC;
     o->max_hosts = onward_core__limit(o->max_hosts, DEFAULT_MAX_HOSTS);
@@ -227,6 +214,7 @@ int onward_egress_new(struct onward_resolver *resolver,
     made->resolver = resolver;
     made->opts = o;
     made->host = h;
+    made->log_id = o.log_id != 0 ? o.log_id : onward_core__desk_log_id(desk);
     onward_dns__resolver_hold(resolver);
     onward_core__arena_init(&made->arena, made->ctx, MEMORY_MAX);
     onward_core__task_init(&made->task, desk, run);
@@ -246,13 +234,9 @@ void onward_egress_free(struct onward_egress *plan)
         return;
     plan->guard.is_dead = true;
     onward_core__task_clear(&plan->task);
-    onward_dns__query_clear(&plan->mx);
-    for (size_t i = 0; i < plan->asked_count; i++) {
-        onward_dns__query_clear(&plan->servers[i].aaaa);
-        onward_dns__query_clear(&plan->servers[i].a);
-    }
+    onward_egress__targets_clear(plan);
     if (plan->guard.depth == 0)
-        destroy(plan);
+        onward_egress__destroy(plan);
 }
 
 int onward_egress_result(const struct onward_egress *plan,

@@ -43,6 +43,8 @@ static int copy_demand(struct onward_smtp_client *c,
         err = copy_texts(&c->arena, &own.names, own.name_count);
     if (err == 0)
         err = copy_texts(&c->arena, &own.tlsa, own.tlsa_count);
+    if (err == 0)
+        err = copy_texts(&c->arena, &own.pkix_names, own.pkix_name_count);
     c->demand = own;
     return err;
 }
@@ -75,7 +77,8 @@ int onward_smtp__tls_load(struct onward_smtp_client *c,
         return ONWARD_EINVAL;
     /* What the records are is looked at when TLS begins; that there are any,
      * now. */
-    if ((c->demand.level == ONWARD_TLS_DANE) != (c->demand.tlsa_count > 0))
+    if ((c->demand.level == ONWARD_TLS_DANE) != (c->demand.tlsa_count > 0) ||
+        (c->demand.level != ONWARD_TLS_DANE && c->demand.pkix_name_count > 0))
         return ONWARD_EINVAL;
     c->opts.tls = onward_tls_config_ref(config);
     return 0;

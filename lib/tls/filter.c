@@ -375,6 +375,26 @@ static int load_tlsa(struct onward_tls__filter *f,
     return 0;
 }
 
+static int load_names(struct onward_tls__filter *f,
+                      const struct onward_str *names, size_t count,
+                      struct onward_tls__ref **refs, size_t *ref_count)
+{
+    if (count > REFS_MAX || (count > 0 && names == NULL))
+        return ONWARD_EINVAL;
+    if (count == 0)
+        return 0;
+    *refs = onward_core__arena_array(&f->arena, count, sizeof(**refs));
+    if (*refs == NULL)
+        return ONWARD_ENOMEM;
+    for (; *ref_count < count; ++*ref_count) {
+        int ret = load_name(f, names[*ref_count], &(*refs)[*ref_count]);
+
+        if (ret < 0)
+            return ret;
+    }
+    return 0;
+}
+
 /* server_name out: what to ask for, empty for nothing. */
 static int load_demand(struct onward_tls__filter *f,
                        const struct onward_tls_demand *given,
@@ -388,24 +408,18 @@ static int load_demand(struct onward_tls__filter *f,
     if (demand.level == ONWARD_TLS_DEFAULT)
         demand.level = ONWARD_TLS_VERIFIED;
     if (demand.level == ONWARD_TLS_NONE || demand.level > ONWARD_TLS_DANE ||
-        demand.name_count > REFS_MAX ||
-        (demand.name_count > 0 && demand.names == NULL))
+        (demand.pkix_name_count > 0 && demand.level != ONWARD_TLS_DANE))
         return ONWARD_EINVAL;
     f->level = (enum onward_tls_level)demand.level;
     ret = load_tlsa(f, &demand);
+    if (ret == 0)
+        ret = load_names(f, demand.names, demand.name_count, &f->refs,
+                         &f->ref_count);
+    if (ret == 0)
+        ret = load_names(f, demand.pkix_names, demand.pkix_name_count, &f->pkix,
+                         &f->pkix_count);
     if (ret < 0)
         return ret;
-    if (demand.name_count > 0) {
-        f->refs = onward_core__arena_array(&f->arena, demand.name_count,
-                                           sizeof(*f->refs));
-        if (f->refs == NULL)
-            return ONWARD_ENOMEM;
-    }
-    for (; f->ref_count < demand.name_count; f->ref_count++) {
-        ret = load_name(f, demand.names[f->ref_count], &f->refs[f->ref_count]);
-        if (ret < 0)
-            return ret;
-    }
     for (size_t i = 0; i < f->ref_count && server_name->len == 0; i++) {
         if (f->refs[i].ip.family == 0)
             *server_name = f->refs[i].name;

@@ -51,6 +51,8 @@ struct onward_tls__filter {
     enum onward_tls_level level;
     struct onward_tls__ref *refs;
     size_t ref_count;
+    struct onward_tls__ref *pkix; /* of the authorities, beside the records */
+    size_t pkix_count;
     struct onward_tls__tlsa *tlsa;
     size_t tlsa_count;
 

@@ -124,22 +124,36 @@ enum onward_tls_failure onward_tls__chain_judge(struct onward_tls__chain *c,
     return got != ONWARD_TLS_OK ? got : time;
 }
 
-static enum onward_tls_failure judge(struct onward_tls__filter *f,
-                                     struct onward_tls__chain *c,
-                                     const gnutls_datum_t *raw)
+/* By the authorities of the configuration; a server also by its name. */
+static enum onward_tls_failure judge_pkix(struct onward_tls__filter *f,
+                                          struct onward_tls__chain *c,
+                                          const struct onward_tls__ref *refs,
+                                          size_t ref_count)
 {
     enum onward_tls_failure got;
     gnutls_x509_trust_list_t trust;
 
-    if (f->level == ONWARD_TLS_DANE)
-        return onward_tls__judge_dane(f, c, raw);
     gnutls_certificate_get_trust_list(f->config->cred, &trust);
     got = onward_tls__chain_judge(c, trust, onward_core__now_s(f->ctx),
                                   f->config->is_server);
     if (got != ONWARD_TLS_OK || f->config->is_server)
         return got;
-    f->verified = onward_tls__find_name(c->sent[0], f->refs, f->ref_count);
+    f->verified = onward_tls__find_name(c->sent[0], refs, ref_count);
     return f->verified != NULL ? ONWARD_TLS_OK : ONWARD_TLS_NAME_MISMATCH;
+}
+
+static enum onward_tls_failure judge(struct onward_tls__filter *f,
+                                     struct onward_tls__chain *c,
+                                     const gnutls_datum_t *raw)
+{
+    enum onward_tls_failure got;
+
+    if (f->level != ONWARD_TLS_DANE)
+        return judge_pkix(f, c, f->refs, f->ref_count);
+    got = onward_tls__judge_dane(f, c, raw);
+    if (got == ONWARD_TLS_OK && f->pkix_count > 0)
+        got = judge_pkix(f, c, f->pkix, f->pkix_count);
+    return got;
 }
 
 void onward_tls__verify(struct onward_tls__filter *f)

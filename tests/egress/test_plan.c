@@ -296,25 +296,39 @@ static void test_default_filter(void **state)
     teardown(&f);
 }
 
+static void add_targets(struct fixture *f, const char *domain,
+                        size_t allow_private)
+{
+    static const char *const hosts[] = {"relay.example", "[127.0.0.1]",
+                                        "mx2.two.example"};
+
+    f->opts.domain = onward_str_of(domain);
+    assert_int_equal(
+        onward_egress_new(f->resolver, &f->opts, &f->host, &f->plan), 0);
+    for (size_t i = 0; i < 3; i++) {
+        const struct onward_egress_target_opts target = {
+            .size = sizeof(target),
+            .host = onward_str_of(hosts[i]),
+            .allow_private = allow_private};
+
+        assert_int_equal(onward_egress_add_target(f->plan, &target), 0);
+    }
+    run(f);
+}
+
 static void test_smart_hosts(void **state)
 {
-    const struct onward_str hosts[] = {ONWARD_STR("relay.example"),
-                                       ONWARD_STR("[127.0.0.1]"),
-                                       ONWARD_STR("mx2.two.example")};
     struct fixture f;
 
     (void)state;
     setup(&f);
-    f.opts.smart_hosts = hosts;
-    f.opts.smart_host_count = 3;
-    start(&f, "null.example");
+    add_targets(&f, "null.example", 0);
     assert_string_equal(all(&f), "mx2.two.example 192.0.2.2; "
                                  "mx2.two.example 192.0.2.3; 451 4.4.1");
     onward_egress_free(f.plan);
     f.done_count = 0;
-    f.opts.allow_private_smart_hosts = 1;
     f.opts.max_attempts = 3;
-    start(&f, "");
+    add_targets(&f, "", 1);
     assert_string_equal(all(&f),
                         "relay.example 10.0.0.1; [127.0.0.1] 127.0.0.1; "
                         "mx2.two.example 192.0.2.2; 451 4.4.1");
@@ -606,14 +620,12 @@ static void test_bad_calls(void **state)
                      ONWARD_EINVAL);
     assert_int_equal(onward_egress_new(f.resolver, &f.opts, NULL, &f.plan),
                      ONWARD_EINVAL);
-    assert_int_equal(onward_egress_new(f.resolver, &f.opts, &f.host, &f.plan),
-                     ONWARD_EINVAL); /* no domain */
     f.opts.domain = ONWARD_STR("two.example");
     f.opts.port = 65536;
     assert_int_equal(onward_egress_new(f.resolver, &f.opts, &f.host, &f.plan),
                      ONWARD_EINVAL);
     f.opts.port = 0;
-    f.opts.tls_level = 5;
+    f.opts.tls_level = 6;
     assert_int_equal(onward_egress_new(f.resolver, &f.opts, &f.host, &f.plan),
                      ONWARD_EINVAL);
     f.opts.tls_level = 0;

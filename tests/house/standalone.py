@@ -30,7 +30,7 @@ USES = {
     "dsn": ["core", "mime"],
     "tlsrpt": ["core", "mime"],
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
-    "egress": ["core", "dns", "address", "tls"],
+    "egress": ["core", "dns", "address", "tls", "dane", "mtasts"],
     "handler": ["core", "mime", "address", "ruleset", "dsn", "dmarc"],
     "relay": ["core", "verify", "handler", "smtp", "ruleset", "srs",
               "store", "mime", "authres", "arc", "address"],

@@ -23,6 +23,7 @@
 #include <onward/dkim.h>
 #include <onward/authres.h>
 #include <onward/smtp.h>
+#include <onward/dnslist.h>
 #include <onward/ruleset.h>
 #include <onward/arc.h>
 #include <onward/dmarc.h>
@@ -33,6 +34,7 @@
 #include <onward/tlsrpt.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
+#include <onward/handler.h>
 #include <onward/relay.h>
 
 #endif
