@@ -35,6 +35,7 @@ struct delivery {
     struct delivery_host host;
     struct delivery_log *log; /* of the job */
     int64_t started_ms, connect_deadline_ms;
+    size_t notes; /* of the last attempt */
 
     struct onward_egress *plan;
     struct onward_egress_attempt attempt;
@@ -110,6 +111,7 @@ static void tell(struct delivery *d)
     struct onward_egress_verdict v = {.size = sizeof(v)};
     struct delivery_result got = {
         .fate = ONWARD_EGRESS_TEMPORARY,
+        .notes = d->notes,
         .reply = {.size = sizeof(got.reply),
                   .code = 451,
                   .enhanced = ONWARD_STR("4.3.0"),
@@ -190,6 +192,7 @@ static void sent(void *user, struct onward_smtp_client *client)
 
     keep_tls(d, client);
     onward_smtp_client_outcome(client, 0, &got);
+    d->notes = got.notes;
     o.fate = got.fate;
     o.code = got.code;
     o.enhanced = got.enhanced;
@@ -248,12 +251,16 @@ static int open_hop(struct delivery *d, int fd)
 static int send_message(const struct delivery *d)
 {
     const struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
-                                          .path = d->job.recipient};
+                                          .path = d->job.recipient,
+                                          .notify = d->job.notify,
+                                          .orcpt = d->job.orcpt};
     const struct onward_smtp_envelope envelope = {.size = sizeof(envelope),
                                                   .reverse_path =
                                                       d->job.reverse_path,
                                                   .smtputf8 = d->job.smtputf8,
-                                                  .hold_dot = 1};
+                                                  .hold_dot = 1,
+                                                  .ret = d->job.ret,
+                                                  .envid = d->job.envid};
 
     if (onward_smtp_client_add_rcpt(d->hop->client, &rcpt) < 0)
         return -1;

@@ -4,10 +4,12 @@
  * what outlasts the process; listen.c takes connections; session.c is one
  * client and its message, admit.c says whether to hear it; copy.c stands
  * between its relay and delivery.c, which brings a copy to one destination;
- * log.c writes a line of JSON a message; main.c ties them together.
+ * queue.c has what waits in the spool; log.c writes a line of JSON a message;
+ * main.c ties them together.
  *
  * A message is kept in memory until the next hop has answered, and the client
- * is told what the next hop said: nothing is acknowledged and then lost.
+ * is told what the next hop said; or it is on the disk before the client is
+ * told 250. Nothing is acknowledged and then lost.
  */
 #ifndef FORWARDER_H
 #define FORWARDER_H
@@ -24,6 +26,7 @@
 #include "conn.h"
 #include "dns_unbound.h"
 #include "loop.h"
+#include "spool.h"
 
 /* The configuration file, as read. */
 struct settings {
@@ -38,11 +41,14 @@ struct settings {
     char *state, *store;
     char *out_trust, *smart_host, *user, *log;
     char *dmarc_reject; /* NULL: "service" */
+    char *spool;        /* NULL: below state, if that is used */
     bool require_tls, smtputf8, allow_private_addresses;
     bool allow_unauthenticated, enforce_dmarc;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
     size_t command_timeout_s, delivery_timeout_s;
+    size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
+    size_t queue_life_s, queue_delay_s, queue_deliveries;
     struct config_key keys[64];
 };
 
@@ -64,10 +70,12 @@ struct setup {
 };
 
 struct session;
+struct message_log;
 struct copy;
 struct delivery;
 struct hop;
 struct storage;
+struct queue;
 
 struct forwarder {
     const char *config_path;
@@ -85,9 +93,11 @@ struct forwarder {
     struct copy *copies;
     struct delivery *deliveries;
     struct hop *hops;
+    struct queue *queue; /* NULL: there is no spool */
     size_t session_count;
     size_t held_bytes; /* of messages, all sessions together */
     bool is_draining;
+    bool is_cut; /* waited long enough: no final dot goes out any more */
     uint64_t next_id;
     FILE *log; /* NULL: not yet */
 };
@@ -97,6 +107,9 @@ enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
 /* ---- settings.c -------------------------------------------------------- */
 
 enum { TLS_VERIFIED = 3 }; /* of settings.out_tls */
+
+/* Of settings.relay: who waits for the next hop. */
+enum { RELAY_SESSION = 0, RELAY_SPOOL = 1 };
 
 /* Keys and defaults, ready for config_read(). */
 void settings_begin(struct settings *s);
@@ -126,6 +139,8 @@ int storage_prepare(struct forwarder *fwd, char *fault, size_t fault_size);
 /* Fill fwd->store. */
 int storage_open(struct forwarder *fwd, char *fault, size_t fault_size);
 void storage_close(struct forwarder *fwd);
+/* Is fwd->state a folder that is used? */
+bool storage_is_on_disk(const struct forwarder *fwd);
 
 /* ---- listen.c ---------------------------------------------------------- */
 
@@ -153,6 +168,9 @@ struct session *session_next(const struct session *session);
 /* Will nobody hear the answer? Looked at without reading. */
 bool session_peer_is_gone(const struct session *session);
 struct setup *session_setup(const struct session *session);
+/* Of its message, for the log. */
+struct message_log session_facts(const struct session *session,
+                                 const struct onward_smtp_reply *reply);
 struct forwarder *session_forwarder(const struct session *session);
 
 /* ---- delivery.c -------------------------------------------------------- */
@@ -173,12 +191,16 @@ struct delivery_job {
     struct onward_str domain; /* where it goes */
     const struct onward_source *source;
     size_t smtputf8;
+    /* As the sender said (RFC 3461); passed on to servers that know it. */
+    size_t notify, ret;
+    struct onward_str orcpt, envid;
     struct delivery_log *log; /* gets what became of it */
 };
 
 /* What became of it; texts are borrowed for the call that tells it. */
 struct delivery_result {
-    size_t fate; /* enum onward_egress_fate, never PENDING */
+    size_t fate;  /* enum onward_egress_fate, never PENDING */
+    size_t notes; /* a set of enum onward_smtp_note */
     struct onward_smtp_reply reply;
 };
 
@@ -216,6 +238,37 @@ int copy_start(struct session *session, uint64_t token,
 /* The relay wants no answer any more. */
 void copy_cancel(struct forwarder *fwd, uint64_t token);
 
+/* ---- queue.c ----------------------------------------------------------- */
+
+/*
+ * What cannot be answered in a session is kept in the spool and tried until it
+ * is delivered, has failed or is too old. queue.h has the parts of it.
+ */
+
+/* Work on the spool of the settings, or that below state. 0, or -1 with a
+ * line. */
+int queue_open(struct forwarder *fwd, char *fault, size_t fault_size);
+void queue_close(struct forwarder *fwd);
+bool queue_is_open(const struct forwarder *fwd);
+/*
+ * Keep a message and deliver it: notices, replies, reports, mail of others. It
+ * counts, whatever happens then, when this returns 0, and id says where. -1
+ * with errno: nothing was kept; a client is to hear 451.
+ */
+int queue_submit(struct forwarder *fwd, const struct spool_envelope *envelope,
+                 const struct onward_source *content, char id[SPOOL_ID_MAX]);
+/* The same under an id of the caller's, for who must not do it twice; EEXIST:
+ * it was done before. */
+int queue_submit_as(struct forwarder *fwd, const char *id,
+                    const struct spool_envelope *envelope,
+                    const struct onward_source *content);
+int64_t queue_deadline(const struct forwarder *fwd);
+/* Begin what is due. */
+void queue_time(struct forwarder *fwd, int64_t now_ms);
+/* Begin no more. */
+void queue_stop(struct forwarder *fwd);
+bool queue_is_busy(const struct forwarder *fwd);
+
 /* ---- log.c ------------------------------------------------------------- */
 
 /* What a line about a message is made of. */
@@ -235,6 +288,13 @@ void log_close(struct forwarder *fwd);
 void log_message(struct forwarder *fwd, const struct message_log *m);
 void log_refused(struct forwarder *fwd, const struct message_log *m,
                  struct onward_str to);
+/* A message is in the spool. */
+void log_queued(struct forwarder *fwd, const char *id,
+                const struct spool_envelope *envelope, uint64_t size);
+/* What became of its recipient rcpt. */
+void log_queue(struct forwarder *fwd, const char *event,
+               const struct spool_message *m, size_t rcpt,
+               const struct delivery_log *tried);
 /* {"event":EVENT,"detail":DETAIL}. */
 void log_event(struct forwarder *fwd, const char *event, const char *detail);
 

@@ -184,6 +184,64 @@ void log_refused(struct forwarder *fwd, const struct message_log *m,
     end(&j);
 }
 
+static const char *origin_name(enum spool_origin origin)
+{
+    switch (origin) {
+    case SPOOL_RELAYED:
+        return "relayed";
+    case SPOOL_NOTICE:
+        return "notice";
+    case SPOOL_MADE:
+        return "made";
+    case SPOOL_REPORT:
+        return "report";
+    }
+    return "unknown";
+}
+
+void log_queued(struct forwarder *fwd, const char *id,
+                const struct spool_envelope *envelope, uint64_t size)
+{
+    struct json j;
+
+    begin(&j, fwd, "queued");
+    json_text(&j, "id", id);
+    json_text(&j, "origin", origin_name(envelope->origin));
+    json_str_or_null(&j, "of", envelope->log_id);
+    json_str(&j, "from", envelope->reverse_path);
+    json_open(&j, "to", '[');
+    for (size_t i = 0; i < envelope->rcpt_count; i++)
+        json_str(&j, NULL, envelope->rcpts[i].address);
+    json_close(&j, ']');
+    json_number(&j, "size", size);
+    end(&j);
+}
+
+void log_queue(struct forwarder *fwd, const char *event,
+               const struct spool_message *m, size_t rcpt,
+               const struct delivery_log *tried)
+{
+    const struct spool_state *s = &m->states[rcpt];
+    struct json j;
+
+    begin(&j, fwd, event);
+    json_text(&j, "id", m->id);
+    json_text(&j, "origin", origin_name(m->envelope.origin));
+    json_str(&j, "from", m->envelope.reverse_path);
+    json_str(&j, "to", m->envelope.rcpts[rcpt].address);
+    json_text_or_null(&j, "host", tried->host);
+    json_text_or_null(&j, "ip", tried->ip);
+    json_text_or_null(&j, "tls", tried->tls);
+    json_number(&j, "code", tried->code);
+    json_text(&j, "enhanced", tried->enhanced);
+    json_text(&j, "text", tried->text);
+    json_number(&j, "attempts", s->attempts);
+    if (s->fate == SPOOL_WAITING && s->next_s > 0)
+        json_number(&j, "next", (uint64_t)s->next_s);
+    json_number(&j, "ms", (uint64_t)tried->ms);
+    end(&j);
+}
+
 void log_event(struct forwarder *fwd, const char *event, const char *detail)
 {
     struct json j;

@@ -90,6 +90,7 @@ static void drain(struct forwarder *fwd)
     fwd->is_draining = true;
     listen_tell_systemd("STOPPING=1");
     listen_close(fwd);
+    queue_stop(fwd);
     for (struct session *s = fwd->sessions; s != NULL; s = session_next(s))
         session_shutdown(s);
 }
@@ -138,6 +139,9 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
         at = other;
     if (give_up < at)
         at = give_up;
+    other = queue_deadline(fwd);
+    if (other < at)
+        at = other;
     if (fwd->listen_again_ms < at)
         at = fwd->listen_again_ms;
     if (at == ONWARD_NEVER)
@@ -154,6 +158,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     loop_turn(fwd->loop, timeout_ms);
     now = host_now_ms();
     delivery_time(fwd, now);
+    queue_time(fwd, now);
     listen_time(fwd, now);
     /* What the desk decides may be written at once, and what is written may
      * wake the desk: until both are quiet. */
@@ -167,7 +172,7 @@ static void run(struct forwarder *fwd)
 {
     int64_t give_up = ONWARD_NEVER;
 
-    while (!fwd->is_draining || fwd->sessions != NULL) {
+    while (!fwd->is_draining || fwd->sessions != NULL || queue_is_busy(fwd)) {
         int64_t now = host_now_ms();
 
         if (fwd->is_draining && give_up == ONWARD_NEVER)
@@ -176,8 +181,9 @@ static void run(struct forwarder *fwd)
             break;
         turn(fwd, wait_ms(fwd, now, give_up));
     }
-    if (fwd->sessions == NULL)
+    if (fwd->sessions == NULL && !queue_is_busy(fwd))
         return;
+    fwd->is_cut = true;
     for (struct session *s = fwd->sessions; s != NULL; s = session_next(s))
         session_cut(s);
     turn(fwd, 0);
@@ -242,6 +248,7 @@ static void tear_down(struct forwarder *fwd)
     listen_close(fwd);
     while (fwd->sessions != NULL)
         session_free(fwd->sessions);
+    queue_close(fwd);
     delivery_free_all(fwd);
     setup_free(fwd->setup);
     storage_close(fwd);
@@ -265,7 +272,8 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
         storage_prepare(fwd, fault, fault_size) != 0 ||
         (s->user != NULL && drop_root(s->user, fault, fault_size) != 0) ||
         log_open(fwd, fault, fault_size) != 0 ||
-        storage_open(fwd, fault, fault_size) != 0)
+        storage_open(fwd, fault, fault_size) != 0 ||
+        queue_open(fwd, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(&signals, fwd) != 0) {
         snprintf(fault, fault_size, "signals: %s", strerror(errno));

@@ -9,6 +9,7 @@
 #include "admit.h"
 #include "forwarder.h"
 #include "host.h"
+#include "kept.h"
 
 struct session {
     struct session *next, **prev;
@@ -71,8 +72,8 @@ static int read_message(void *user, uint64_t offset, void *buf, size_t cap,
     return 0;
 }
 
-static struct message_log facts(const struct session *s,
-                                const struct onward_smtp_reply *reply)
+struct message_log session_facts(const struct session *s,
+                                 const struct onward_smtp_reply *reply)
 {
     return (struct message_log){.id = s->id,
                                 .client = s->peer,
@@ -127,6 +128,7 @@ static void relayed(void *user, struct onward_relay *relay)
     struct session *s = user;
     struct onward_smtp_reply reply = {.size = sizeof(reply)};
 
+    kept_tell_expanded(s, relay);
     if (onward_relay_reply(relay, &reply) == 0)
         answer(s, &reply);
     else
@@ -231,7 +233,9 @@ static int start_relay(struct session *s)
         .size = sizeof(envelope),
         .reverse_path = onward_smtp_server_mail_address(s->server),
         .smtputf8 = (size_t)onward_smtp_server_mail_smtputf8(s->server),
-        .body = (size_t)onward_smtp_server_mail_body(s->server)};
+        .body = (size_t)onward_smtp_server_mail_body(s->server),
+        .ret = (size_t)onward_smtp_server_mail_ret(s->server),
+        .envid = onward_smtp_server_mail_envid(s->server)};
 
     return onward_relay_new(s->fwd->desk, &o, &envelope, &host, &s->relay);
 }
@@ -254,7 +258,7 @@ static void note_refused(void *user, size_t index,
                          const struct onward_smtp_reply *reply)
 {
     struct session *s = user;
-    const struct message_log m = facts(s, reply);
+    const struct message_log m = session_facts(s, reply);
 
     log_refused(s->fwd, &m, onward_smtp_server_rcpt_address(s->server, index));
 }
@@ -264,12 +268,13 @@ static void rcpt_is_in(void *user, uint64_t token, size_t index)
 {
     struct session *s = user;
     struct onward_smtp_reply reply = {.size = sizeof(reply)};
+    const struct onward_relay_rcpt rcpt = {
+        .size = sizeof(rcpt),
+        .address = onward_smtp_server_rcpt_address(s->server, index),
+        .notify = (size_t)onward_smtp_server_rcpt_notify(s->server, index),
+        .orcpt = onward_smtp_server_rcpt_orcpt(s->server, index)};
     int ret =
-        s->relay == NULL
-            ? -1
-            : onward_relay_rcpt(
-                  s->relay, onward_smtp_server_rcpt_address(s->server, index),
-                  &reply);
+        s->relay == NULL ? -1 : onward_relay_add_rcpt(s->relay, &rcpt, &reply);
 
     if (ret < 0)
         reply = (struct onward_smtp_reply){.size = sizeof(reply),
@@ -348,7 +353,7 @@ static void transaction_gone(void *user, int why)
 {
     struct session *s = user;
     struct onward_smtp_reply reply = {.size = sizeof(reply)};
-    const struct message_log m = facts(s, &reply);
+    const struct message_log m = session_facts(s, &reply);
 
     (void)why;
     onward_smtp_server_message_reply(s->server, &reply);
@@ -389,6 +394,9 @@ static int new_server(struct session *s, size_t port)
 
     if (set->smtputf8)
         o.flags |= ONWARD_SMTP_SERVER_ALLOW_SMTPUTF8;
+    /* Who takes over the duty to tell of failures must be able to. */
+    if (queue_is_open(s->fwd))
+        o.flags |= ONWARD_SMTP_SERVER_ALLOW_DSN;
     if (set->require_tls)
         o.flags |= ONWARD_SMTP_SERVER_REQUIRE_TLS;
     return onward_smtp_server_new(s->fwd->desk, &o, &host, &s->server);

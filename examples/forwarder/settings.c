@@ -6,6 +6,7 @@
 #include "endpoint.h"
 #include "forwarder.h"
 
+static const char *const relay_words[] = {"session", "spool", NULL};
 static const char *const tls_levels[] = {"none", "opportunistic", "encrypted",
                                          "verified", NULL};
 
@@ -237,6 +238,26 @@ void settings_begin(struct settings *s)
          .value = &s->user,
          .judge = judge_user},
         {.name = "log", .type = CONFIG_FILE, .value = &s->log},
+        {.name = "spool", .type = CONFIG_FILE, .value = &s->spool},
+        {.name = "relay",
+         .type = CONFIG_CHOICE,
+         .value = &s->relay,
+         .choices = relay_words},
+        {.name = "queue_life_s",
+         .type = CONFIG_NUMBER,
+         .value = &s->queue_life_s,
+         .min = 1,
+         .max = 2592000},
+        {.name = "queue_delay_s",
+         .type = CONFIG_NUMBER,
+         .value = &s->queue_delay_s,
+         .min = 1,
+         .max = 2592000},
+        {.name = "queue_deliveries",
+         .type = CONFIG_NUMBER,
+         .value = &s->queue_deliveries,
+         .min = 1,
+         .max = 10000},
         {.name = NULL},
     };
 
@@ -255,4 +276,7 @@ void settings_begin(struct settings *s)
     s->drain_s = 30;
     s->command_timeout_s = 300;
     s->delivery_timeout_s = 540;
+    s->queue_life_s = 432000;
+    s->queue_delay_s = 14400;
+    s->queue_deliveries = 20;
 }

@@ -80,8 +80,8 @@ static int start_unbound(struct loader *l)
     const char *anchor = setup->settings.resolver_anchor;
 
     if (anchor != NULL && access(anchor, R_OK) != 0)
-        return wrong(l, EXIT_CONFIG, "%s: %s, expected a readable file",
-                     anchor, strerror(errno));
+        return wrong(l, EXIT_CONFIG, "%s: %s, expected a readable file", anchor,
+                     strerror(errno));
     setup->dns =
         unbound_dns_new(l->fwd->desk, setup->settings.resolver, anchor);
     if (setup->dns == NULL)
@@ -277,6 +277,9 @@ static int check(struct loader *l)
     if (s->dns != NULL && s->resolver_anchor != NULL)
         return wrong_key(l, "resolver_anchor", s->resolver_anchor,
                          "either resolver_anchor or dns");
+    if (s->relay == RELAY_SPOOL && s->spool == NULL && s->store != NULL &&
+        strcmp(s->store, "memory") == 0)
+        return wrong_key(l, "relay", "spool", "spool = DIR beside it");
     if (s->out_tls == TLS_VERIFIED && s->out_trust == NULL)
         return wrong_key(l, "out_tls", "verified", "out_trust beside it");
     return 0;

@@ -29,6 +29,11 @@ static bool is_in_memory(const struct forwarder *fwd)
     return name != NULL && strcmp(name, "memory") == 0;
 }
 
+bool storage_is_on_disk(const struct forwarder *fwd)
+{
+    return !is_in_memory(fwd);
+}
+
 static int find_state(struct forwarder *fwd, char *fault, size_t fault_size)
 {
     if (fwd->state == NULL)

@@ -83,6 +83,8 @@ struct onward_relay_envelope {
     struct onward_str reverse_path; /**< no brackets; empty: the null path */
     size_t smtputf8;                /**< 1: with the SMTPUTF8 parameter */
     size_t body;                    /**< enum onward_smtp_body */
+    size_t ret;                     /**< enum onward_smtp_ret */
+    struct onward_str envid; /**< ENVID, decoded; empty: none */
 };
 
 /**
@@ -186,8 +188,46 @@ ONWARD_API int onward_relay_rcpt(struct onward_relay *relay,
                                  struct onward_str address,
                                  struct onward_smtp_reply *reply);
 
+/** One RCPT. */
+struct onward_relay_rcpt {
+    size_t size;
+    struct onward_str address; /**< without brackets */
+    size_t notify;             /**< a set of enum onward_smtp_notify */
+    /** ORCPT as onward_smtp_server_rcpt_orcpt() has it; empty: none. */
+    struct onward_str orcpt;
+};
+
+/**
+ * As onward_relay_rcpt(), with what the sender said of notices. Of an address
+ * that comes twice the first counts.
+ *
+ * @param rcpt   borrowed for this call.
+ * @return as onward_relay_rcpt(), or
+ *         ONWARD_EINVAL   notify is no such set
+ *         ONWARD_EVERSION a field of rcpt that this release does not know
+ * @note Calls opts.facts.
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_add_rcpt(struct onward_relay *relay,
+                                     const struct onward_relay_rcpt *rcpt,
+                                     struct onward_smtp_reply *reply);
+
 /** @return recipients accepted so far. @since 0.1 */
 ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
+
+/**
+ * A recipient that was accepted: a notice speaks of these, as the sender knows
+ * them, and not of where they are forwarded to.
+ *
+ * @param index  below onward_relay_rcpt_count(), in the order of the addresses.
+ * @param out    size set by the caller; texts are borrowed until
+ *               onward_relay_free(), the domain in A-labels.
+ * @return 0, ONWARD_ENOENT or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_rcpt_at(const struct onward_relay *relay,
+                                    size_t index,
+                                    struct onward_relay_rcpt *out);
 
 /* ---- The message ------------------------------------------------------- */
 
@@ -311,6 +351,22 @@ struct onward_relay_delivery {
     size_t reply_code;
     struct onward_str reply_enhanced;
     struct onward_str reply_text;
+    /**
+     * For a host that keeps the message and answers the sender before it is
+     * delivered: whom it may tell of a failure then, the sender as it came (one
+     * of ours turned back). Empty: nobody. That is so for the null path, and
+     * for a sender whose domain did not vouch for the message, by SPF or by a
+     * signature of its own or a parent domain: such a notice would hit whoever
+     * was named. Known from deliver on.
+     */
+    struct onward_str notice_path;
+    /** What to pass on of what the sender said (RFC 3461 section 5.2.7): all of
+     * it where one recipient goes to one destination; else no SUCCESS, which is
+     * for the host to answer by a notice "expanded", and with several
+     * recipients no ORCPT. */
+    size_t notify; /**< a set of enum onward_smtp_notify; 0: not stated */
+    size_t ret;    /**< enum onward_smtp_ret */
+    struct onward_str orcpt, envid; /**< empty: none */
 };
 
 /**

@@ -240,8 +240,11 @@ static bool check_sender(struct onward_relay *r)
 
 bool onward_relay__check(struct onward_relay *r)
 {
-    return check_header(r) && check_dmarc(r) && check_authentication(r) &&
-           check_loop(r) && check_sender(r);
+    if (!check_header(r) || !check_dmarc(r) || !check_authentication(r) ||
+        !check_loop(r) || !check_sender(r))
+        return false;
+    onward_relay__set_notice_path(r);
+    return true;
 }
 
 /* ---- Alignment of the copy --------------------------------------------- */

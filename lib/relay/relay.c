@@ -11,7 +11,8 @@
 _Static_assert(offsetof(struct onward_relay_opts, reserved) + sizeof(size_t) ==
                    sizeof(struct onward_relay_opts),
                "no tail padding");
-_Static_assert(offsetof(struct onward_relay_envelope, body) + sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_relay_envelope, envid) +
+                       sizeof(struct onward_str) ==
                    sizeof(struct onward_relay_envelope),
                "no tail padding");
 
@@ -70,9 +71,12 @@ static int load_envelope(struct onward_relay *r,
     int err =
         onward_core__arena_dup(&r->arena, e->reverse_path, &r->reverse_path);
 
+    if (err == 0)
+        err = onward_core__arena_dup(&r->arena, e->envid, &r->envid);
     if (err != 0)
         return err;
     r->is_smtputf8 = e->smtputf8 != 0;
+    r->ret = e->ret;
     r->body = e->body;
     r->sender = r->reverse_path;
     if (r->reverse_path.len == 0)
@@ -196,8 +200,10 @@ int onward_relay_new(struct onward_desk *desk,
     if (err == 0 && o.facts != NULL)
         err = onward_core__opts_load(&facts, sizeof(facts), o.facts);
     if (err == 0)
-        err = h.deliver == NULL || h.done == NULL ? ONWARD_EINVAL
-                                                  : check_opts(&o, desk);
+        err =
+            h.deliver == NULL || h.done == NULL || e.ret > ONWARD_SMTP_RET_HDRS
+                ? ONWARD_EINVAL
+                : check_opts(&o, desk);
     if (err == 0 && onward_core__desk_is_dead(desk))
         err = ONWARD_ESTATE;
     return err != 0 ? err : make(desk, &o, &facts, &e, &h, relay);
@@ -396,6 +402,7 @@ int onward_relay_delivery_at(const struct onward_relay *relay, size_t index,
     d.reply_code = from->reply_code;
     d.reply_enhanced = from->reply_enhanced;
     d.reply_text = from->reply_text;
+    onward_relay__tell_notices(relay, &d);
     return onward_core__out_store(out, &d, sizeof(d));
 }
 

@@ -2,8 +2,8 @@
  * One transaction, and what its files do with it: route.c answers RCPT,
  * policy.c decides about the message, edit.c puts fields on top, seal.c has
  * them sealed and signed, ledger.c remembers what was delivered, deliver.c asks
- * the host, reply.c makes the answer. relay.c owns the object and calls them in
- * order.
+ * the host, reply.c makes the answer, notice.c what may be told later. relay.c
+ * owns the object and calls them in order.
  */
 #ifndef ONWARD_RELAY_PRIV_H
 #define ONWARD_RELAY_PRIV_H
@@ -44,6 +44,8 @@ enum onward_relay__way {
 struct onward_relay__rcpt {
     struct onward_relay__rcpt *next; /* in the order of text */
     struct onward_str text;          /* domain in A-labels */
+    size_t notify;
+    struct onward_str orcpt;
 };
 
 struct onward_relay__destination {
@@ -76,6 +78,9 @@ struct onward_relay {
     struct onward_str reverse_path; /* as it came */
     bool is_smtputf8;
     size_t body;
+    size_t ret;
+    struct onward_str envid;
+    struct onward_str notice_path; /* empty: nobody may be told */
     uint64_t log_id;
 
     enum onward_relay__stage stage;
@@ -145,6 +150,12 @@ bool onward_relay__sign(struct onward_relay *r);
 bool onward_relay__deliver(struct onward_relay *r);
 /* All destinations are settled. */
 void onward_relay__conclude(struct onward_relay *r);
+
+/* Who may be told of a failure later; known once the message is verified. */
+void onward_relay__set_notice_path(struct onward_relay *r);
+/* The fields of a delivery that are about notices. */
+void onward_relay__tell_notices(const struct onward_relay *r,
+                                struct onward_relay_delivery *d);
 
 /* Cut what claims to be ours, put our fields on top. 0, ONWARD_ENOMEM or
  * ONWARD_ELIMIT. */

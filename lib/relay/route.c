@@ -12,6 +12,8 @@ struct question {
     struct onward_relay *relay;
     struct onward_address__mailbox mailbox; /* in the scratch arena */
     struct onward_str text;                 /* there too */
+    size_t notify;
+    struct onward_str orcpt;
     size_t code;
     struct onward_str enhanced, reply_text;
 };
@@ -90,6 +92,7 @@ static int read_address(struct question *q, struct onward_str address)
     return err;
 }
 
+/* What was asked for it first counts. */
 static bool is_known(const struct question *q)
 {
     for (const struct onward_relay__rcpt *rcpt = q->relay->rcpts; rcpt != NULL;
@@ -170,8 +173,10 @@ static int add_rcpt(struct question *q)
         onward_core__arena_alloc(&r->arena, sizeof(*rcpt));
 
     if (rcpt == NULL ||
-        onward_core__arena_dup(&r->arena, q->text, &rcpt->text) != 0)
+        onward_core__arena_dup(&r->arena, q->text, &rcpt->text) != 0 ||
+        onward_core__arena_dup(&r->arena, q->orcpt, &rcpt->orcpt) != 0)
         return ONWARD_ENOMEM;
+    rcpt->notify = q->notify;
     /* Sorted, so that a ledger key does not depend on the order in which a
      * sender names them. */
     while (*at != NULL && onward_core__str_cmp((*at)->text, rcpt->text) < 0)
@@ -335,20 +340,43 @@ static int decide(struct question *q, struct onward_str address)
     return r->guard.is_dead ? ONWARD_ESTATE : follow(q, &decision);
 }
 
+static bool is_notify(size_t notify)
+{
+    return notify == ONWARD_SMTP_NOTIFY_NEVER ||
+           (notify &
+            ~(size_t)(ONWARD_SMTP_NOTIFY_SUCCESS | ONWARD_SMTP_NOTIFY_FAILURE |
+                      ONWARD_SMTP_NOTIFY_DELAY)) == 0;
+}
+
 int onward_relay_rcpt(struct onward_relay *relay, struct onward_str address,
                       struct onward_smtp_reply *reply)
 {
-    struct question q = {.relay = relay};
-    int ret;
+    const struct onward_relay_rcpt rcpt = {.size = sizeof(rcpt),
+                                           .address = address};
 
-    if (reply->size < sizeof(reply->size))
+    return onward_relay_add_rcpt(relay, &rcpt, reply);
+}
+
+int onward_relay_add_rcpt(struct onward_relay *relay,
+                          const struct onward_relay_rcpt *rcpt,
+                          struct onward_smtp_reply *reply)
+{
+    struct question q = {.relay = relay};
+    struct onward_relay_rcpt given;
+    int ret = onward_core__opts_load(&given, sizeof(given), rcpt);
+
+    if (ret != 0)
+        return ret;
+    if (reply->size < sizeof(reply->size) || !is_notify(given.notify))
         return ONWARD_EINVAL;
+    q.notify = given.notify;
+    q.orcpt = given.orcpt;
     if (relay->stage != ONWARD_RELAY__ROUTE ||
         onward_core__desk_is_dead(relay->desk))
         return ONWARD_ESTATE;
     /* The host is asked about destinations inside, and may free us there. */
     onward_core__guard_enter(&relay->guard);
-    ret = decide(&q, address);
+    ret = decide(&q, given.address);
     onward_core__arena_reset(&relay->scratch);
     if (ret >= 0) {
         const struct onward_smtp_reply made = {.size = sizeof(made),

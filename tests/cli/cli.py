@@ -8,6 +8,9 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
+sys.path.append(str(HERE.parent / "forwarder"))
+
+import spoolfile  # noqa: E402
 
 # As --help calls them: where they are.
 FILES = {
@@ -36,8 +39,25 @@ class Folder:
         self.path = pathlib.Path(self._temporary.name)
         for name, source in FILES.items():
             shutil.copy(DATA / source, self.path / name)
+        self.fill_spool()
         self.env = {"PATH": str(pathlib.Path(self.tool).parent)
                     + ":/usr/local/bin:/usr/bin:/bin"}
+
+    def fill_spool(self):
+        """One message, tried once."""
+        for name in ("messages", "new", "damaged", "requests"):
+            (self.path / "spool" / name).mkdir(parents=True)
+        content = (DATA / "cli/message.eml").read_bytes()
+        envelope = spoolfile.relayed(
+            arrival=1786752000, more=[(spoolfile.ENVID, "abc"),
+                                      (spoolfile.LOG_ID, "1f")])
+        record = spoolfile.record(
+            (spoolfile.INDEX, 1), (spoolfile.ATTEMPTS, 1),
+            (spoolfile.LAST, 1786752001), (spoolfile.NEXT, 1786753801),
+            (spoolfile.CODE, 451), (spoolfile.ENHANCED, "4.7.1"),
+            (spoolfile.TEXT, "later\x1b[2J"), (spoolfile.HOST, "mx.one.example"))
+        (self.path / "spool/messages/0658d4f3e6a800-1f2e3d4c").write_bytes(
+            spoolfile.message(envelope, content) + record)
 
     def run(self, args, data=b""):
         """args: a list."""

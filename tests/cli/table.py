@@ -615,6 +615,43 @@ row("tlsrpt report, no report", ["tlsrpt", "report", "rules.json"], 3, b"",
 row("lint tlsrpt", ["lint", "tlsrpt", "-", "--check"], 1,
     holds=[b"-: octet 15: "], data=b"v=TLSRPTv1;rua=http://a/b")
 
+# ---- queue -----------------------------------------------------------------
+
+WAITS = "0658d4f3e6a800-1f2e3d4c"
+LISTED = (f"{WAITS} 2026-08-15T00:00:00Z relayed, 344 octets, from "
+          "<ann@sender.example>\n    waiting box@one.example, 1 attempt, next "
+          "2026-08-15T00:30:01Z, 451 4.7.1 later?[2J by mx.one.example\n"
+          ).encode()
+row("queue list", ["queue", "list", "--spool", "spool"], 0,
+    LISTED + b"1 message\n")
+row("queue list, JSON", ["queue", "list", "--spool", "spool", "--json"], 0,
+    [{"v": 1, "id": WAITS, "origin": "relayed", "of": "1f",
+      "from": "ann@sender.example", "notices_to": "ann@sender.example",
+      "size": 344, "arrived": "2026-08-15T00:00:00Z", "held": False,
+      "requires_tls": False,
+      "recipients": [
+          {"address": "box@one.example", "fate": "waiting", "attempts": 1,
+           "last": "2026-08-15T00:00:01Z", "next": "2026-08-15T00:30:01Z",
+           "code": 451, "enhanced": "4.7.1", "text": "later\x1b[2J",
+           "host": "mx.one.example"}]}])
+row("queue show", ["queue", "show", "--spool", "spool", WAITS], 0,
+    LISTED + b"    notices to: ann@sender.example\n    envelope id: abc\n"
+    b"    log id: 1f\n")
+row("queue show, content",
+    ["queue", "show", "--spool", "spool", "--content", WAITS], 0,
+    (DATA.parent / "cli/message.eml").read_bytes())
+row("queue show, not there", ["queue", "show", "--spool", "spool", "0a-1"], 3,
+    b"", err="onward queue show: 0a-1: no such message in the spool\n")
+row("queue delete, no name", ["queue", "delete", "--spool", "spool",
+                              "../messages/" + WAITS], 3, b"",
+    err=f"onward queue delete: ../messages/{WAITS}: no such message in the "
+        "spool\n")
+row("queue, no spool", ["queue", "list", "--spool", "rules.json"], 3, b"",
+    err="onward queue list: rules.json: Not a directory, expected a spool\n")
+row("queue hold, no id", ["queue", "hold", "--spool", "spool"], 2, b"",
+    err="onward queue hold: no ID, expected one that queue list shows\n"
+        "Try: onward queue hold --help\n")
+
 # ---- dmarc report ---------------------------------------------------------
 
 REPORT = (folder.path / "report.xml").read_bytes()

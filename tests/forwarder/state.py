@@ -48,7 +48,9 @@ def two_share_a_folder(program):
     with Forwarder(program) as f, Forwarder(program) as g:
         f.start()
         g.out_port = f.out_port
-        g.start(state=str(f.path / "state"), out_port=f.out_port)
+        # The store is for all; a spool belongs to one.
+        g.start(state=str(f.path / "state"), out_port=f.out_port,
+                spool="spool")
         reply, one, two = half_done(f, {"end": "450 4.2.0 not now"})
         equal((one, two), (1, 0))
         reply, one, two = half_done(g, {})

@@ -1,0 +1,157 @@
+/*
+ * What of a session's message goes into the spool: its copies, with
+ * `relay = spool`; and the notices of success that its sender asked for and
+ * nobody behind us will send.
+ */
+#define _GNU_SOURCE
+#include "kept.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "host.h"
+#include "queue.h"
+
+/* A message of the spool that is not there yet, over what the relay knows. */
+struct draft {
+    struct spool_message m;
+    struct spool_rcpt rcpt;
+    struct spool_state state;
+    struct spool_name names[100]; /* more are not told of */
+    char from[ONWARD_IP_TEXT_MAX + 300];
+};
+
+/* The client as Received has it: its name, else its address. */
+static struct onward_str client_name(struct draft *d, struct session *session)
+{
+    const struct message_log facts = session_facts(session, NULL);
+    struct onward_str helo = onward_smtp_server_helo(facts.server);
+
+    snprintf(d->from, sizeof(d->from), "%.*s", (int)helo.len, helo.data);
+    return onward_str_of(d->from);
+}
+
+static void set_names(struct draft *d, const struct onward_relay *relay)
+{
+    struct spool_envelope *e = &d->m.envelope;
+    struct onward_relay_rcpt rcpt = {.size = sizeof(rcpt)};
+
+    e->names = d->names;
+    while (e->name_count < sizeof(d->names) / sizeof(d->names[0]) &&
+           onward_relay_rcpt_at(relay, e->name_count, &rcpt) == 0) {
+        struct spool_name *name = &d->names[e->name_count++];
+
+        name->address = rcpt.address;
+        name->orcpt = rcpt.orcpt;
+        name->notify = rcpt.notify;
+    }
+}
+
+static int make_draft(struct draft *d, struct session *session,
+                      const struct onward_relay *relay, size_t index)
+{
+    struct onward_relay_delivery facts = {.size = sizeof(facts)};
+    struct spool_envelope *e = &d->m.envelope;
+
+    *d = (struct draft){0};
+    if (onward_relay_delivery_at(relay, index, &facts) != 0 ||
+        spool_new_id(d->m.id) != 0)
+        return -1;
+    e->origin = SPOOL_RELAYED;
+    e->reverse_path = facts.reverse_path;
+    e->notice_path = facts.notice_path;
+    e->envid = facts.envid;
+    e->received_from = client_name(d, session);
+    e->log_id = onward_str_of(session_facts(session, NULL).id);
+    e->ret = facts.ret;
+    e->body = facts.body;
+    e->smtputf8 = facts.smtputf8;
+    e->arrival_s = (int64_t)time(NULL);
+    d->rcpt.address = facts.recipient;
+    d->rcpt.domain = facts.domain;
+    d->rcpt.orcpt = facts.orcpt;
+    d->rcpt.notify = facts.notify;
+    e->rcpts = &d->rcpt;
+    e->rcpt_count = 1;
+    set_names(d, relay);
+    d->m.states = &d->state;
+    d->m.content = *facts.source;
+    return 0;
+}
+
+int kept_copy(struct session *session, uint64_t token,
+              const struct onward_relay *relay, size_t index,
+              struct delivery_log *log)
+{
+    struct forwarder *fwd = session_forwarder(session);
+    int64_t began_ms = host_now_ms();
+    struct draft *d = malloc(sizeof(*d));
+    int ret = d == NULL ? -1 : make_draft(d, session, relay, index);
+
+    if (ret == 0)
+        ret = queue_submit_as(fwd, d->m.id, &d->m.envelope, &d->m.content);
+    if (ret == 0) {
+        struct onward_smtp_reply reply = {.size = sizeof(reply),
+                                          .code = 250,
+                                          .enhanced = ONWARD_STR("2.0.0")};
+
+        log->code = 250;
+        strcpy(log->enhanced, "2.0.0");
+        snprintf(log->text, sizeof(log->text), "queued as %s", d->m.id);
+        log->ms = host_now_ms() - began_ms;
+        reply.text = onward_str_of(log->text);
+        onward_relay_delivery_answer(fwd->desk, token, &reply);
+    }
+    free(d);
+    return ret;
+}
+
+static bool wants_success(const struct draft *d)
+{
+    for (size_t i = 0; i < d->m.envelope.name_count; i++) {
+        if (d->names[i].notify & ONWARD_SMTP_NOTIFY_SUCCESS)
+            return true;
+    }
+    return false;
+}
+
+static void tell(struct session *session, const struct onward_relay *relay,
+                 size_t index, const struct delivery_log *log,
+                 enum onward_dsn_action action)
+{
+    struct forwarder *fwd = session_forwarder(session);
+    struct draft *d = fwd->queue == NULL ? NULL : malloc(sizeof(*d));
+
+    if (d == NULL)
+        return;
+    if (make_draft(d, session, relay, index) == 0 && wants_success(d)) {
+        d->state.last_s = d->m.envelope.arrival_s;
+        if (log != NULL) {
+            d->state.code = (uint32_t)log->code;
+            snprintf(d->state.host, sizeof(d->state.host), "%s", log->host);
+        }
+        /* Lost when the disk is full: the message itself is not held up. */
+        notice_send(fwd->queue, &d->m, 0, action);
+    }
+    free(d);
+}
+
+void kept_tell_relayed(struct session *session,
+                       const struct onward_relay *relay, size_t index,
+                       const struct delivery_log *log)
+{
+    /* Of several it was told, or will be, by one notice: "expanded". */
+    if (onward_relay_rcpt_count(relay) == 1 &&
+        onward_relay_delivery_count(relay) == 1)
+        tell(session, relay, index, log, ONWARD_DSN_RELAYED);
+}
+
+void kept_tell_expanded(struct session *session,
+                        const struct onward_relay *relay)
+{
+    if (onward_relay_reason(relay) == ONWARD_RELAY_REASON_DELIVERED &&
+        (onward_relay_rcpt_count(relay) > 1 ||
+         onward_relay_delivery_count(relay) > 1))
+        tell(session, relay, 0, NULL, ONWARD_DSN_EXPANDED);
+}

@@ -1,0 +1,348 @@
+/* The queue: what waits in the spool, and when it is tried again. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "host.h"
+#include "queue.h"
+#include "state.h"
+
+/* ---- By time: a heap --------------------------------------------------- */
+
+static void put_at(struct queue *q, struct entry *e, size_t i)
+{
+    q->heap[i] = e;
+    e->place = i;
+}
+
+static void rise(struct queue *q, struct entry *e, size_t i)
+{
+    for (; i > 0 && q->heap[(i - 1) / 2]->due_s > e->due_s; i = (i - 1) / 2)
+        put_at(q, q->heap[(i - 1) / 2], i);
+    put_at(q, e, i);
+}
+
+static void sink(struct queue *q, struct entry *e, size_t i)
+{
+    for (;;) {
+        size_t child = 2 * i + 1;
+
+        if (child + 1 < q->count &&
+            q->heap[child + 1]->due_s < q->heap[child]->due_s)
+            child++;
+        if (child >= q->count || q->heap[child]->due_s >= e->due_s)
+            break;
+        put_at(q, q->heap[child], i);
+        i = child;
+    }
+    put_at(q, e, i);
+}
+
+static void take_out(struct queue *q, struct entry *e)
+{
+    size_t i = e->place;
+    struct entry *last;
+
+    if (i == SIZE_MAX)
+        return;
+    e->place = SIZE_MAX;
+    last = q->heap[--q->count];
+    if (last == e)
+        return;
+    if (i > 0 && q->heap[(i - 1) / 2]->due_s > last->due_s)
+        rise(q, last, i);
+    else
+        sink(q, last, i);
+}
+
+void queue_place(struct queue *q, struct entry *e)
+{
+    take_out(q, e);
+    if (e->is_held || e->is_deleted || e->attempt != NULL)
+        return;
+    q->count++;
+    rise(q, e, q->count - 1);
+}
+
+/* ---- Entries ----------------------------------------------------------- */
+
+void queue_fault(struct queue *q, const char *id, const char *doing)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "%s: %s: %s", id, doing, strerror(errno));
+    log_event(q->fwd, "queue-fault", text);
+}
+
+/* In the heap, so that placing an entry never fails. */
+static bool make_room(struct queue *q)
+{
+    size_t cap = q->cap == 0 ? 64 : q->cap * 2;
+    struct entry **heap;
+
+    if (q->entry_count < q->cap)
+        return true;
+    heap = realloc(q->heap, cap * sizeof(struct entry *));
+    if (heap == NULL)
+        return false;
+    q->heap = heap;
+    q->cap = cap;
+    return true;
+}
+
+struct entry *queue_add(struct queue *q, const char *id)
+{
+    struct entry *e = calloc(1, sizeof(*e));
+
+    if (e == NULL || !make_room(q)) {
+        free(e);
+        return NULL;
+    }
+    snprintf(e->id, sizeof(e->id), "%s", id);
+    e->place = SIZE_MAX;
+    e->next = q->entries;
+    e->prev = &q->entries;
+    if (e->next != NULL)
+        e->next->prev = &e->next;
+    q->entries = e;
+    q->entry_count++;
+    return e;
+}
+
+struct entry *queue_find(struct queue *q, const char *id)
+{
+    struct entry *e = q->entries;
+
+    while (e != NULL && strcmp(e->id, id) != 0)
+        e = e->next;
+    return e;
+}
+
+void queue_forget(struct queue *q, struct entry *e)
+{
+    take_out(q, e);
+    spool_message_free(e->kept);
+    *e->prev = e->next;
+    if (e->next != NULL)
+        e->next->prev = e->prev;
+    q->entry_count--;
+    free(e);
+}
+
+void queue_drop(struct queue *q, struct entry *e)
+{
+    if (spool_remove(q->spool, e->id) == 0 || errno == ENOENT) {
+        queue_forget(q, e);
+        return;
+    }
+    /* It must not go out again: nobody in it waits any more, as long as this
+     * process lives, or the records say so. */
+    queue_fault(q, e->id, "remove");
+    e->is_deleted = true;
+    queue_place(q, e);
+}
+
+/* ---- What is there ----------------------------------------------------- */
+
+static bool take_one(void *user, const char *id)
+{
+    struct queue *q = user;
+    struct spool_message *m = spool_read(q->spool, id);
+    struct entry *e = m == NULL ? NULL : queue_add(q, id);
+
+    if (e != NULL) {
+        e->due_s = spool_due(m);
+        e->is_held = m->is_held;
+        /* Killed between the last recipient's record and the end. */
+        if (e->due_s == INT64_MAX)
+            queue_drop(q, e);
+        else
+            queue_place(q, e);
+    } else if (errno == EBADMSG) {
+        queue_fault(q, id, "read, set aside");
+        spool_set_aside(q->spool, id);
+    } else {
+        queue_fault(q, id, "read");
+    }
+    spool_message_free(m);
+    return true;
+}
+
+/* `onward queue` may have it for a moment. */
+static struct spool *open_spool(const char *path, char *fault,
+                                size_t fault_size)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    struct spool *s = NULL;
+
+    for (int i = 0; i < 40 && s == NULL; i++) {
+        s = spool_open(path, SPOOL_WORK, fault, fault_size);
+        if (s == NULL && errno != EWOULDBLOCK)
+            break;
+        if (s == NULL)
+            nanosleep(&pause, NULL);
+    }
+    return s;
+}
+
+static int load(struct queue *q, const char *path, char *fault,
+                size_t fault_size)
+{
+    q->spool = open_spool(path, fault, fault_size);
+    if (q->spool == NULL)
+        return -1;
+    if (spool_each(q->spool, take_one, q) != 0) {
+        snprintf(fault, fault_size, "%s: %s, expected a readable folder", path,
+                 strerror(errno));
+        return -1;
+    }
+    request_open(q);
+    return 0;
+}
+
+int queue_open(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    const struct settings *set = &fwd->setup->settings;
+    struct queue *q;
+    char *path;
+    int ret;
+
+    if (set->spool == NULL && !storage_is_on_disk(fwd))
+        return 0;
+    q = calloc(1, sizeof(*q));
+    path = set->spool != NULL
+               ? strdup(set->spool)
+               : state_folder(fwd->state, "spool", fault, fault_size);
+    if (q == NULL || path == NULL) {
+        if (q == NULL || set->spool != NULL)
+            snprintf(fault, fault_size, "out of memory");
+        free(q);
+        free(path);
+        return -1;
+    }
+    q->fwd = fwd;
+    q->watch.fd = -1;
+    fwd->queue = q;
+    ret = load(q, path, fault, fault_size);
+    free(path);
+    return ret;
+}
+
+void queue_close(struct forwarder *fwd)
+{
+    struct queue *q = fwd->queue;
+
+    if (q == NULL)
+        return;
+    while (q->attempts != NULL)
+        attempt_cancel(q->attempts);
+    while (q->entries != NULL)
+        queue_forget(q, q->entries);
+    request_close(q);
+    spool_close(q->spool);
+    free(q->heap);
+    free(q);
+    fwd->queue = NULL;
+}
+
+/* ---- More comes -------------------------------------------------------- */
+
+int queue_submit_as(struct forwarder *fwd, const char *id,
+                    const struct spool_envelope *envelope,
+                    const struct onward_source *content)
+{
+    struct queue *q = fwd->queue;
+    struct entry *e;
+
+    if (q == NULL) {
+        errno = ENOENT;
+        return -1;
+    }
+    e = queue_add(q, id);
+    if (e == NULL)
+        return -1;
+    if (spool_put(q->spool, id, envelope, content) != 0) {
+        int error = errno;
+
+        queue_forget(q, e);
+        errno = error;
+        if (error != EEXIST)
+            queue_fault(q, id, "keep");
+        errno = error;
+        return -1;
+    }
+    e->is_held = envelope->hold != 0;
+    queue_place(q, e);
+    log_queued(fwd, id, envelope, content->len);
+    return 0;
+}
+
+int queue_submit(struct forwarder *fwd, const struct spool_envelope *envelope,
+                 const struct onward_source *content, char id[SPOOL_ID_MAX])
+{
+    if (spool_new_id(id) != 0)
+        return -1;
+    return queue_submit_as(fwd, id, envelope, content);
+}
+
+/* ---- Time -------------------------------------------------------------- */
+
+static bool is_free(const struct queue *q)
+{
+    return !q->is_stopped &&
+           q->attempt_count < q->fwd->setup->settings.queue_deliveries;
+}
+
+int64_t queue_deadline(const struct forwarder *fwd)
+{
+    const struct queue *q = fwd->queue;
+    int64_t wait_s;
+
+    if (q == NULL)
+        return ONWARD_NEVER;
+    if (!is_free(q) || q->count == 0)
+        return q->look_again_ms;
+    /* Due times are of the wall clock: they outlive the process. A clock that
+     * is set is noticed within the minute that the loop sleeps at most. */
+    wait_s = q->heap[0]->due_s - (int64_t)time(NULL);
+    if (wait_s <= 0)
+        return 0;
+    if (wait_s > 3600)
+        wait_s = 3600;
+    wait_s = host_now_ms() + wait_s * 1000;
+    return wait_s < q->look_again_ms ? wait_s : q->look_again_ms;
+}
+
+void queue_time(struct forwarder *fwd, int64_t now_ms)
+{
+    struct queue *q = fwd->queue;
+
+    if (q == NULL)
+        return;
+    request_time(q, now_ms);
+    while (is_free(q) && q->count > 0 &&
+           q->heap[0]->due_s <= (int64_t)time(NULL)) {
+        struct entry *e = q->heap[0];
+
+        take_out(q, e);
+        attempt_begin(q, e);
+    }
+}
+
+void queue_stop(struct forwarder *fwd)
+{
+    if (fwd->queue != NULL)
+        fwd->queue->is_stopped = true;
+}
+
+bool queue_is_busy(const struct forwarder *fwd)
+{
+    return fwd->queue != NULL && fwd->queue->attempt_count > 0;
+}
+
+bool queue_is_open(const struct forwarder *fwd)
+{
+    return fwd->queue != NULL;
+}

@@ -1,0 +1,440 @@
+#!/usr/bin/env python3
+"""spool.py PROGRAM ONWARD [CASE...]: the spool of the forwarder: mail that it
+keeps and brings later, what it tells senders, and `onward queue` beside it."""
+import email
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import spoolfile
+from forwarder import (Cases, Forwarder, Hop, MESSAGE, begins, equal, holds,
+                       until)
+
+case = Cases()
+ONWARD = sys.argv.pop(2)
+DSN_EHLO = "250-hop\r\n250-8BITMIME\r\n250 DSN"
+# Notices go to the sender's own servers: this hop.
+SENDER = "127.0.0.13"
+
+
+def zone(f, more=""):
+    text = (f.path / "zone.txt").read_text()
+    f.write("zone.txt", text + "sender.example. 60 IN MX 10 mx.sender.example.\n"
+            "mx.sender.example. 60 IN A 127.0.0.13\n"
+            "*.srs.example. 60 IN A 127.0.0.14\n" + more)
+
+
+class Spooling(Forwarder):
+    def __init__(self, program, **settings):
+        super().__init__(program)
+        zone(self)
+        self.settings.update({"relay": "spool", **settings})
+
+    def queue(self, *args, status=0):
+        """What `onward queue` prints."""
+        done = subprocess.run(
+            [ONWARD, "queue", args[0], "--spool", self.path / "state/spool",
+             *args[1:]], capture_output=True, timeout=30)
+        equal((done.returncode, done.stderr if status == 0 else b""),
+              (status, b""))
+        return (done.stdout + done.stderr).decode()
+
+    def list(self):
+        return [json.loads(line)
+                for line in self.queue("list", "--json").splitlines()]
+
+    def files(self, folder="messages"):
+        path = self.path / "state/spool" / folder
+        return sorted(p.name for p in path.iterdir()) if path.exists() else []
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+
+    def quiet(self, seconds=10):
+        """Nothing waits any more."""
+        return until(lambda: not self.files(), seconds)
+
+
+def send(f, *args, **how):
+    with f.client() as c:
+        return c.send(*args, **how)
+
+
+def parts(octets):
+    """Of a notice: its text, its groups of fields, what it returns."""
+    m = email.message_from_bytes(octets)
+    equal(m.get_content_type(), "multipart/report")
+    equal(m.get_param("report-type"), "delivery-status")
+    text, status, *rest = m.get_payload()
+    return text.get_payload(), status.get_payload(), rest
+
+
+# ---- Mail that is kept ------------------------------------------------------
+
+@case
+def answers_250_and_delivers_later(program):
+    with Spooling(program) as f, Hop(f) as hop:
+        f.start()
+        reply = send(f)
+        begins(reply, "250 2.0.0 queued as ")
+        assert until(lambda: hop.messages), "nothing came"
+        sender, to, octets = hop.messages[0]
+        begins(sender, "SRS0=")
+        equal(to, ["box@one.example"])
+        assert octets.endswith(MESSAGE), octets
+        assert f.quiet(), f.files()
+        (queued,), (sent,) = f.events("queued"), f.events("queue-delivered")
+        equal((queued["id"], sent["id"]), (reply.split()[-1],) * 2)
+        equal((sent["code"], sent["attempts"], sent["host"]),
+              (250, 1, "mx.one.example"))
+        equal(queued["of"], f.events("message")[0]["id"])
+
+
+@case
+def the_file_is_what_its_description_says(program):
+    with Spooling(program) as f:
+        f.start(queue_deliveries=1)
+        begins(send(f, more=" RET=HDRS ENVID=e+2B1"), "250")
+        assert until(lambda: f.list()[0]["recipients"][0]["attempts"] == 1)
+        (name,) = f.files()
+        got = spoolfile.Read((f.path / "state/spool/messages" / name).read_bytes())
+        assert got.content.endswith(MESSAGE)
+        begins(got.content.decode(), "ARC-Seal:")
+        equal(got.all(spoolfile.NOTICE_PATH), [b"ann@sender.example"])
+        equal(got.all(spoolfile.ENVID), [b"e+1"])
+        equal(got.all(spoolfile.RET), [b"\2" + bytes(7)])
+        equal(got.all(spoolfile.RCPT), [b"box@one.example"])
+        equal(got.all(spoolfile.NAME), [b"one@zone.example"])
+        equal(len(got.records), 1)
+        equal(got.records[0][spoolfile.ENHANCED], b"4.4.1")
+
+
+@case
+def what_another_wrote_is_delivered(program):
+    with Spooling(program) as f, Hop(f) as hop:
+        folder = f.path / "state/spool/messages"
+        folder.mkdir(parents=True)
+        (folder / "00000000000001-abcdef01").write_bytes(
+            spoolfile.message(spoolfile.relayed(arrival=int(time.time())),
+                              MESSAGE))
+        f.start()
+        assert until(lambda: hop.messages)
+        equal(hop.messages[0],
+              ("ann@sender.example", ["box@one.example"], MESSAGE))
+        assert f.quiet()
+
+
+@case
+def tries_again_when_asked_and_survives_a_restart(program):
+    with Spooling(program) as f:
+        f.start()
+        begins(send(f), "250")
+        assert until(lambda: f.events("queue-deferred"))
+        (m,) = f.list()
+        r = m["recipients"][0]
+        equal((r["fate"], r["attempts"], r["code"], r["host"]),
+              ("waiting", 1, 451, "mx.one.example"))
+        # Not before half an hour (RFC 5321 section 4.5.4.1).
+        wait = f.events("queue-deferred")[0]["next"] - time.time()
+        assert 1790 <= wait <= 1990, wait
+        f.kill()
+        f.start()
+        time.sleep(0.3)
+        equal(len(f.events("queue-deferred")), 1)
+        with Hop(f) as hop:
+            equal(f.queue("retry", m["id"]), f"{m['id']}: retry\n")
+            assert until(lambda: hop.messages)
+            assert f.quiet()
+        equal(f.events("queue-delivered")[0]["attempts"], 2)
+
+
+@case
+def two_destinations_are_two_files(program):
+    with Spooling(program) as f, Hop(f) as hop:
+        f.start()
+        begins(send(f, to="two@zone.example"), "250")
+        assert until(lambda: hop.messages and f.events("queue-deferred"))
+        (left,) = f.list()
+        equal(left["recipients"][0]["address"], "box@two.example")
+
+
+# ---- onward queue -----------------------------------------------------------
+
+@case
+def hold_release_and_delete(program):
+    with Spooling(program) as f:
+        f.start()
+        begins(send(f), "250")
+        assert until(lambda: f.events("queue-deferred"))
+        name = f.list()[0]["id"]
+        equal(f.queue("hold", name), f"{name}: hold\n")
+        equal(f.list()[0]["held"], True)
+        f.kill()
+        f.start()
+        with Hop(f) as hop:
+            time.sleep(0.3)
+            equal(hop.messages, [])
+            equal(f.queue("release", name), f"{name}: release\n")
+            time.sleep(0.3)
+            equal((hop.messages, f.list()[0]["held"]), ([], False))
+            f.queue("hold", name)
+            equal(f.queue("delete", name), f"{name}: delete\n")
+            equal(f.files(), [])
+            equal(hop.messages, [])
+        equal([e["detail"] for e in f.events("queue-request")],
+              [f"hold {name}", f"release {name}", f"hold {name}",
+               f"delete {name}"])
+
+
+@case
+def works_without_a_forwarder(program):
+    with Spooling(program) as f:
+        f.start()
+        begins(send(f), "250")
+        assert until(lambda: f.events("queue-deferred"))
+        equal(f.stop(), 0)
+        (m,) = f.list()
+        holds(f.queue("show", m["id"]), "    was for: one@zone.example\n")
+        holds(f.queue("show", "--content", m["id"]), "Subject: hello")
+        f.queue("hold", m["id"])
+        equal(f.list()[0]["held"], True)
+        f.queue("retry", m["id"])
+        (m,) = f.list()
+        equal((m["held"], m["recipients"][0]["next"]), (False, None))
+        f.queue("delete", m["id"])
+        equal(f.queue("list"), "0 messages\n")
+        holds(f.queue("show", m["id"], status=3), "no such message")
+        holds(f.queue("delete", "../lock", status=3), "no such message")
+
+
+@case
+def two_forwarders_do_not_share_a_spool(program):
+    with Spooling(program) as f:
+        f.start()
+        done = f.run("--config", "forwarder.conf")
+        equal(done.returncode, 3)
+        holds(done.stderr.decode(), "expected a spool that nobody else works "
+              "on")
+
+
+# ---- What cannot be read ----------------------------------------------------
+
+@case
+def damaged_files_are_set_aside_and_the_rest_goes(program):
+    now = int(time.time())
+    good = spoolfile.message(spoolfile.relayed(arrival=now), MESSAGE)
+    unknown = spoolfile.message(spoolfile.relayed(more=[(99, 1)]), MESSAGE)
+    line = spoolfile.message(spoolfile.relayed(sender="a@b.example>\r\nDATA"),
+                             MESSAGE)
+    bad = {"0a-1": good[:20], "0a-2": good[:-1], "0a-3": b"",
+           "0a-4": good[:40] + b"X" + good[41:], "0a-5": unknown,
+           "0a-6": good[:-3] + b"X" + good[-2:], "0a-7": line}
+    with Spooling(program) as f, Hop(f) as hop:
+        folder = f.path / "state/spool/messages"
+        folder.mkdir(parents=True)
+        for name, octets in {**bad, "0b-1": good}.items():
+            (folder / name).write_bytes(octets)
+        f.start()
+        assert until(lambda: f.files("damaged") == sorted(bad))
+        assert f.quiet()
+        equal(len(hop.messages), 1)
+        equal(len(f.events("queue-fault")), len(bad))
+
+
+@case
+def half_a_record_says_nothing(program):
+    now = int(time.time())
+    whole = (spoolfile.message(spoolfile.relayed(arrival=now), MESSAGE)
+             + spoolfile.record((spoolfile.INDEX, 1), (spoolfile.ATTEMPTS, 7),
+                                (spoolfile.NEXT, now + 9000)))
+    done = spoolfile.record((spoolfile.INDEX, 1), (spoolfile.FATE, 1))
+    for cut in range(1, len(done), 7):
+        with Spooling(program) as f:
+            folder = f.path / "state/spool/messages"
+            folder.mkdir(parents=True)
+            (folder / "0a-1").write_bytes(whole + done[:cut])
+            f.start()
+            (m,) = f.list()
+            equal(m["recipients"][0]["attempts"], 7)
+            f.queue("hold", "0a-1")
+            got = spoolfile.Read((folder / "0a-1").read_bytes())
+            equal(len(got.records), 2)
+
+
+# ---- Notices ----------------------------------------------------------------
+
+@case
+def a_failure_is_told_to_the_sender(program):
+    with Spooling(program) as f, \
+            Hop(f, rcpt="550 5.1.1 no such user") as hop, Hop(f, 3) as home:
+        f.start()
+        begins(send(f, more=" ENVID=abc"), "250")
+        assert until(lambda: home.messages), f.log()
+        sender, to, octets = home.messages[0]
+        equal((sender, to), ("", ["ann@sender.example"]))
+        _, status, rest = parts(octets)
+        equal(status[0]["Reporting-MTA"], "dns; mx.zone.example")
+        equal(status[0]["Original-Envelope-Id"], "abc")
+        equal(status[1]["Final-Recipient"], "rfc822; one@zone.example")
+        equal((status[1]["Action"], status[1]["Status"]), ("failed", "5.1.1"))
+        holds(status[1]["Diagnostic-Code"], "no such user")
+        # Where we forward to is nobody's business.
+        assert b"box@one.example" not in octets, octets
+        equal(rest[0].get_content_type(), "message/rfc822")
+        assert f.quiet()
+        equal(hop.messages, [])
+
+
+@case
+def nobody_is_told_who_did_not_send_it(program):
+    """A112: SPF says neutral, so the address may be anybody's; A111: nobody
+    answers a null sender."""
+    with Spooling(program, allow_unauthenticated="yes") as f, \
+            Hop(f, rcpt="550 5.1.1 no such user") as hop:
+        f.start()
+        for sender in ("eve@open.example", ""):
+            begins(send(f, sender=sender), "250")
+            assert f.quiet()
+        equal(len(hop.heard("RCPT")), 2)
+        equal([e["origin"] for e in f.events("queued")], ["relayed"] * 2)
+        details = [e["detail"].split(": ")[1] for e in f.events("queue-untold")]
+        equal(details, ["sender-not-proven", "null-sender"])
+
+
+@case
+def a_notice_that_fails_is_dropped(program):
+    with Spooling(program) as f, Hop(f, rcpt="550 5.1.1 no") as _, \
+            Hop(f, 3, rcpt="550 5.1.1 nor here"):
+        f.start()
+        begins(send(f), "250")
+        assert until(lambda: len(f.events("queue-failed")) == 2)
+        assert f.quiet()
+        equal([e["origin"] for e in f.events("queued")],
+              ["relayed", "notice"])
+
+
+@case
+def notify_is_heard(program):
+    for notify, told in (("NEVER", 0), ("SUCCESS", 0), ("FAILURE", 1),
+                         ("DELAY", 0), ("SUCCESS,FAILURE", 1)):
+        with Spooling(program) as f, Hop(f, rcpt="550 5.1.1 no"), \
+                Hop(f, 3) as home:
+            f.start()
+            with f.client() as c:
+                c.say("MAIL FROM:<ann@sender.example> RET=HDRS")
+                begins(c.say(f"RCPT TO:<one@zone.example> NOTIFY={notify} "
+                             "ORCPT=rfc822;who+2Bx@zone.example"), "250")
+                begins(c.say("DATA"), "354")
+                c.write(MESSAGE + b".\r\n")
+                begins(c.reply(), "250")
+            assert until(lambda: f.events("queue-failed"))
+            assert f.quiet()
+            equal(len(home.messages), told)
+            if told:
+                _, status, rest = parts(home.messages[0][2])
+                equal(status[1]["Original-Recipient"],
+                      "rfc822; who+x@zone.example")
+                equal(rest[0].get_content_type(), "text/rfc822-headers")
+
+
+@case
+def what_is_too_old_is_given_up(program):
+    with Spooling(program) as f, Hop(f, 3) as home:
+        f.start(queue_life_s=1)
+        begins(send(f), "250")
+        # Tried once more when its time is over, then no more.
+        assert until(lambda: home.messages), f.log()
+        equal(len(f.events("queue-deferred")), 1)
+        _, status, _ = parts(home.messages[0][2])
+        equal((status[1]["Action"], status[1]["Status"]), ("failed", "4.4.7"))
+        assert f.quiet()
+
+
+@case
+def a_delay_is_told_once_and_to_people_only(program):
+    automatic = b"Auto-Submitted: auto-generated\r\n" + MESSAGE
+    for message, told in ((MESSAGE, 1), (automatic, 0)):
+        with Spooling(program) as f, Hop(f, 3) as home:
+            f.start(queue_delay_s=1)
+            begins(send(f, message=message), "250")
+            assert until(lambda: f.events("queue-deferred"))
+            time.sleep(1.1)
+            name = [m["id"] for m in f.list()][0]
+            for count in (2, 3):
+                f.queue("retry", name)
+                assert until(lambda: len(f.events("queue-deferred")) == count)
+            assert until(lambda: len(f.files()) == 1), f.files()
+            equal(len(home.messages), told)
+            if told:
+                _, status, _ = parts(home.messages[0][2])
+                equal((status[1]["Action"], status[1]["Status"][0]),
+                      ("delayed", "4"))
+
+
+@case
+def success_is_passed_on_or_told(program):
+    for ehlo, relayed in ((DSN_EHLO, 0), (Hop.DEFAULT["EHLO"], 1)):
+        for relay in ("spool", "session"):
+            with Spooling(program, relay=relay) as f, \
+                    Hop(f, ehlo=ehlo) as hop, Hop(f, 3) as home:
+                f.start()
+                with f.client() as c:
+                    c.say("MAIL FROM:<ann@sender.example> ENVID=x+2By RET=FULL")
+                    c.say("RCPT TO:<one@zone.example> NOTIFY=SUCCESS,FAILURE "
+                          "ORCPT=rfc822;a+2Bb@zone.example")
+                    c.say("DATA")
+                    c.write(MESSAGE + b".\r\n")
+                    begins(c.reply(), "250")
+                assert until(lambda: hop.messages)
+                assert f.quiet()
+                equal(len(home.messages), relayed)
+                mail, rcpt = hop.heard("MAIL")[0], hop.heard("RCPT")[0]
+                if relayed:
+                    _, status, _ = parts(home.messages[0][2])
+                    equal(status[1]["Action"], "relayed")
+                    for word in ("NOTIFY", "ORCPT", "ENVID", "RET"):
+                        assert word not in mail + rcpt, (mail, rcpt)
+                else:
+                    holds(mail, " ENVID=x+2By")
+                    holds(mail, " RET=FULL")
+                    holds(rcpt, " NOTIFY=SUCCESS,FAILURE")
+                    holds(rcpt, " ORCPT=rfc822;a+2Bb@zone.example")
+
+
+@case
+def an_alias_of_several_is_told_of_as_expanded(program):
+    with Spooling(program) as f, Hop(f, ehlo=DSN_EHLO) as one, \
+            Hop(f, 2, ehlo=DSN_EHLO) as two, Hop(f, 3) as home:
+        f.start()
+        with f.client() as c:
+            c.say("MAIL FROM:<ann@sender.example> ENVID=x")
+            c.say("RCPT TO:<two@zone.example> NOTIFY=SUCCESS,DELAY")
+            c.say("DATA")
+            c.write(MESSAGE + b".\r\n")
+            begins(c.reply(), "250")
+        assert until(lambda: one.messages and two.messages and home.messages)
+        assert f.quiet()
+        for hop in (one, two):
+            equal(hop.heard("RCPT")[0].split("> ")[1], "NOTIFY=DELAY")
+            holds(hop.heard("MAIL")[0], "ENVID=x")
+        equal(len(home.messages), 1)
+        _, status, _ = parts(home.messages[0][2])
+        equal((status[1]["Action"], status[1]["Final-Recipient"]),
+              ("expanded", "rfc822; two@zone.example"))
+
+
+@case
+def without_a_spool_nothing_is_promised(program):
+    with Forwarder(program) as f:
+        f.start(store="memory")
+        with f.client() as c:
+            assert "DSN" not in c.say("EHLO again.sender.example")
+            begins(c.envelope(more=" RET=HDRS"), "555")
+
+
+if __name__ == "__main__":
+    case.main()
