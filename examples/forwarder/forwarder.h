@@ -86,6 +86,7 @@ struct forwarder {
     char *state;                /* the folder for what lasts */
     struct storage *storage;    /* what store is made with */
     struct onward_store *store; /* the ledger, and all else that lasts */
+    bool is_store_shared;       /* elsewhere: it may be down */
     struct setup *setup;
     struct listener *listeners;
     int64_t listen_again_ms; /* they rest until then */

@@ -228,7 +228,8 @@ static int start_relay(struct session *s)
         .ledger_life_s = set->ledger_life_s,
         .delivery_timeout_ms = set->delivery_timeout_s * 1000,
         .allow_unauthenticated = set->allow_unauthenticated,
-        .allow_dmarc_reject = !set->enforce_dmarc};
+        .allow_dmarc_reject = !set->enforce_dmarc,
+        .allow_no_ledger = s->fwd->is_store_shared};
     const struct onward_relay_envelope envelope = {
         .size = sizeof(envelope),
         .reverse_path = onward_smtp_server_mail_address(s->server),

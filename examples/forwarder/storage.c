@@ -1,11 +1,12 @@
 /* The store behind the ledger and all else that outlasts a message: in a folder
- * (LMDB), or in memory. Chosen once, at the start. */
+ * (LMDB), in memory, or elsewhere (Redis). Chosen once, at the start. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 
 #include "forwarder.h"
 #include "lmdb_store.h"
+#include "redis_store.h"
 #include "state.h"
 
 #define STATE_DEFAULT "/var/lib/onward-forwarder"
@@ -13,25 +14,28 @@
 struct storage {
     struct onward_memstore *mem;
     struct lmdb_store *lmdb;
+    struct redis_store *redis;
 };
 
 const char *storage_judge(const char *value)
 {
-    return strcmp(value, "lmdb") == 0 || strcmp(value, "memory") == 0
+    return strcmp(value, "lmdb") == 0 || strcmp(value, "memory") == 0 ||
+                   redis_store_judge(value)
                ? NULL
-               : "lmdb or memory";
+               : "lmdb, memory or redis://HOST[:PORT][/DB]";
 }
 
-static bool is_in_memory(const struct forwarder *fwd)
+static bool is_named(const struct forwarder *fwd, const char *name)
 {
-    const char *name = fwd->setup->settings.store;
+    const char *store = fwd->setup->settings.store;
 
-    return name != NULL && strcmp(name, "memory") == 0;
+    return strcmp(store == NULL ? "lmdb" : store, name) == 0;
 }
 
+/* A forwarder that remembers elsewhere has mail of its own to keep. */
 bool storage_is_on_disk(const struct forwarder *fwd)
 {
-    return !is_in_memory(fwd);
+    return !is_named(fwd, "memory");
 }
 
 static int find_state(struct forwarder *fwd, char *fault, size_t fault_size)
@@ -47,7 +51,7 @@ int storage_check(struct forwarder *fwd, char *fault, size_t fault_size)
 {
     if (find_state(fwd, fault, fault_size) != 0)
         return -1;
-    return is_in_memory(fwd)
+    return !storage_is_on_disk(fwd)
                ? 0
                : state_check(fwd->state, fwd->setup->settings.user, fault,
                              fault_size);
@@ -57,9 +61,10 @@ int storage_prepare(struct forwarder *fwd, char *fault, size_t fault_size)
 {
     if (find_state(fwd, fault, fault_size) != 0)
         return -1;
-    return is_in_memory(fwd) ? 0
-                             : state_make(fwd->state, fwd->setup->settings.user,
-                                          fault, fault_size);
+    return !storage_is_on_disk(fwd)
+               ? 0
+               : state_make(fwd->state, fwd->setup->settings.user, fault,
+                            fault_size);
 }
 
 static void warn(void *user, const char *what)
@@ -102,14 +107,31 @@ static int open_memory(struct forwarder *fwd)
                                 &fwd->store);
 }
 
+static int open_redis(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    const struct redis_store_opts opts = {.url = fwd->setup->settings.store,
+                                          .loop = fwd->loop,
+                                          .warn = warn,
+                                          .user = fwd};
+
+    fwd->storage->redis = redis_store_new(fwd->desk, &opts, fault, fault_size);
+    if (fwd->storage->redis == NULL)
+        return -1;
+    fwd->store = redis_store_handle(fwd->storage->redis);
+    fwd->is_store_shared = true;
+    return 0;
+}
+
 int storage_open(struct forwarder *fwd, char *fault, size_t fault_size)
 {
+    snprintf(fault, fault_size, "out of memory");
     fwd->storage = calloc(1, sizeof(*fwd->storage));
-    if (fwd->storage == NULL || (is_in_memory(fwd) && open_memory(fwd) != 0)) {
-        snprintf(fault, fault_size, "out of memory");
+    if (fwd->storage == NULL)
         return -1;
-    }
-    return is_in_memory(fwd) ? 0 : open_lmdb(fwd, fault, fault_size);
+    if (is_named(fwd, "memory"))
+        return open_memory(fwd);
+    return is_named(fwd, "lmdb") ? open_lmdb(fwd, fault, fault_size)
+                                 : open_redis(fwd, fault, fault_size);
 }
 
 void storage_close(struct forwarder *fwd)
@@ -124,6 +146,7 @@ void storage_close(struct forwarder *fwd)
         onward_store_free(fwd->store);
     onward_memstore_free(storage->mem);
     lmdb_store_free(storage->lmdb);
+    redis_store_free(storage->redis);
     free(storage);
     fwd->storage = NULL;
     fwd->store = NULL;

@@ -74,7 +74,10 @@ struct onward_relay_opts {
     size_t seal_expire_s; /**< as expire_s of onward_arc_sealer_opts; 0: none */
     size_t seal_listing;  /**< enum onward_dkim_listing */
     size_t omit_seal_time; /**< 1: no t= in ARC-Seal */
-    size_t reserved;       /**< 0 */
+    /** 1: when the ledger cannot be read, a message for one destination goes
+     * there all the same, and may come there twice if its sender did not hear
+     * an earlier answer; one for several gets 451. */
+    size_t allow_no_ledger;
 };
 
 /** What MAIL said. */
@@ -253,8 +256,8 @@ ONWARD_API int onward_relay_rcpt_at(const struct onward_relay *relay,
  *     550 5.7.1   it did not pass DMARC, and the copy would, by our name or the
  *                 rewritten sender's; 451 4.7.1 when that is not known
  *     250 2.0.0   the rule says drop
- *     451 4.3.0   the ledger cannot be read, the message cannot be read, the
- *                 key does not sign, no memory
+ *     451 4.3.0   the ledger cannot be read (see opts.allow_no_ledger), the
+ *                 message cannot be read, the key does not sign, no memory
  *     451 4.4.3   the ARC chain fails for lack of a DNS answer, and a seal
  *                 would make that final
  *

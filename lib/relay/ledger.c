@@ -113,20 +113,29 @@ static int look(struct onward_relay__destination *d)
     return status == 0 || status == ONWARD_ENOENT ? 1 : status;
 }
 
-static bool fail(struct onward_relay *r, int err)
-{
-    onward_core__log(r->ctx, ONWARD_LOG_ERROR, "relay", "ledger-get", r->log_id,
-                     onward_str_of(onward_error_name(err)));
-    onward_relay__fail(r, ONWARD_RELAY_REASON_LEDGER);
-    return false;
-}
-
 static void forget(struct onward_relay *r)
 {
     for (size_t i = 0; i < r->destination_count; i++) {
         onward_store__query_clear(&r->destinations[i].query);
         r->destinations[i].is_asked = false;
     }
+}
+
+/* True: it goes on. With one destination the ledger only keeps a sender that
+ * did not hear our answer from bringing a message twice; with several it is
+ * what makes a second try safe at all. */
+static bool fail(struct onward_relay *r, int err)
+{
+    bool goes_on = r->opts.allow_no_ledger != 0 && r->destination_count == 1;
+
+    onward_core__log(r->ctx, goes_on ? ONWARD_LOG_WARN : ONWARD_LOG_ERROR,
+                     "relay", "ledger-get", r->log_id,
+                     onward_str_of(onward_error_name(err)));
+    if (goes_on)
+        forget(r);
+    else
+        onward_relay__fail(r, ONWARD_RELAY_REASON_LEDGER);
+    return goes_on;
 }
 
 bool onward_relay__look_up(struct onward_relay *r)

@@ -28,7 +28,7 @@ def faults():
 
 def example_faults():
     """With paths and the user of this machine."""
-    text = re.search(r"^\.Bd -literal.*?\n(.*?)^\.Ed", MANUAL,
+    text = re.search(r"^\.Sh EXAMPLES\n\.Bd -literal.*?\n(.*?)^\.Ed", MANUAL,
                      re.M | re.S).group(1)
     text = re.sub(r"^user = .*", "user = nobody", text, flags=re.M)
     with Forwarder(sys.argv[1]) as f:

@@ -370,6 +370,28 @@ static void test_a_ledger_that_cannot_be_read(void **state)
     close_bad_store(&x);
 }
 
+/* Asked for: one destination is tried all the same, several are not. */
+static void test_without_the_ledger_s_word(void **state)
+{
+    struct bad_store s = {.get_error = ONWARD_ECALLBACK,
+                          .put_error = ONWARD_ECALLBACK};
+    struct t_post x;
+
+    (void)state;
+    open_bad_store(&x, &s);
+    x.opts.allow_no_ledger = 1;
+    assert_string_equal(t_post_send(&x, "ann@a.example", TO_ONE, t_post_plain),
+                        "250 2.0.0 OK");
+    assert_int_equal(x.asked_count, 1);
+    x.asked_count = 0;
+    assert_string_equal(
+        t_post_send(&x, "ann@a.example", TO_THREE, t_post_plain),
+        "451 4.3.0 Local error, try again later");
+    assert_int_equal(onward_relay_reason(x.relay), ONWARD_RELAY_REASON_LEDGER);
+    assert_int_equal(x.asked_count, 0);
+    close_bad_store(&x);
+}
+
 static void test_a_ledger_that_is_full(void **state)
 {
     struct bad_store s = {.get_error = ONWARD_ENOENT,
@@ -623,6 +645,7 @@ int main(void)
         cmocka_unit_test(test_what_is_the_same_delivery),
         cmocka_unit_test(test_without_a_ledger),
         cmocka_unit_test(test_a_ledger_that_cannot_be_read),
+        cmocka_unit_test(test_without_the_ledger_s_word),
         cmocka_unit_test(test_a_ledger_that_is_full),
         cmocka_unit_test(test_free_inside_the_store),
         cmocka_unit_test(test_deliveries_take_too_long),

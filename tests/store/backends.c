@@ -1,10 +1,12 @@
-/* The stores under test: in memory, in LMDB. */
+/* The stores under test: in memory, in LMDB, in Redis. */
 #define _GNU_SOURCE
 #include "contract.h"
 
 #include <unistd.h>
 
 #include "lmdb_store.h"
+#include "redis_server.h"
+#include "redis_store.h"
 
 /* ---- Memory ------------------------------------------------------------ */
 
@@ -101,4 +103,56 @@ const struct backend backend_lmdb = {
     .turn = turn_lmdb,
     .has_our_clock = true,
     .is_bounded = true,
+};
+
+/* ---- Redis ------------------------------------------------------------- */
+
+struct in_redis {
+    struct loop *loop;
+    struct redis_store *store;
+};
+
+static bool open_redis(struct world *world, size_t max_bytes)
+{
+    static struct redis_server server; /* one for all; it ends with us */
+    struct in_redis *r;
+    struct redis_store_opts opts = {.now_s = world_s, .user = world};
+    char fault[300];
+
+    (void)max_bytes;
+    if (server.pid == 0 && !redis_server_start(&server)) {
+        print_message("skipped: no redis-server\n");
+        return false;
+    }
+    redis_server_flush(&server);
+    r = calloc(1, sizeof(*r));
+    r->loop = opts.loop = loop_new();
+    opts.url = server.url;
+    r->store = redis_store_new(world->desk, &opts, fault, sizeof(fault));
+    assert_non_null(r->store);
+    world->store = redis_store_handle(r->store);
+    world->state = r;
+    return true;
+}
+
+static void close_redis(struct world *world)
+{
+    struct in_redis *r = world->state;
+
+    redis_store_free(r->store);
+    loop_free(r->loop);
+    free(r);
+}
+
+static void turn_redis(struct world *world)
+{
+    loop_turn(((struct in_redis *)world->state)->loop, 1000);
+}
+
+const struct backend backend_redis = {
+    .name = "redis",
+    .open = open_redis,
+    .close = close_redis,
+    .turn = turn_redis,
+    .has_our_clock = true,
 };

@@ -34,6 +34,6 @@ struct backend {
     bool is_bounded;
 };
 
-extern const struct backend backend_memory, backend_lmdb;
+extern const struct backend backend_memory, backend_lmdb, backend_redis;
 
 #endif

@@ -6,6 +6,7 @@
 static const struct backend *const backends[] = {
     &backend_memory,
     &backend_lmdb,
+    &backend_redis,
 };
 
 enum { BACKENDS = sizeof(backends) / sizeof(backends[0]) };

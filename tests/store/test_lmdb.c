@@ -87,9 +87,8 @@ static int put(struct fixture *f, const char *key, const char *value,
 {
     onward_store__query_clear(&f->query);
     assert_int_equal(onward_store__put(lmdb_store_handle(f->store), &f->query,
-                                       onward_str_of(key),
-                                       onward_str_of(value), expires_s, 0,
-                                       flags, NULL),
+                                       onward_str_of(key), onward_str_of(value),
+                                       expires_s, 0, flags, NULL),
                      0);
     return f->query.status;
 }
