@@ -18,6 +18,7 @@
 #include <onward/mime_parser.h>
 #include <onward/dns.h>
 #include <onward/tls.h>
+#include <onward/token.h>
 #include <onward/srs.h>
 #include <onward/spf.h>
 #include <onward/dkim.h>

@@ -10,8 +10,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLOORS = {
     0: ["core"],
     1: ["channel", "store", "address", "key"],
-    2: ["mime", "dns", "tls", "srs"],
-    3: ["spf", "dkim", "authres", "smtp", "ruleset", "dnslist"],
+    2: ["mime", "dns", "tls", "token"],
+    3: ["spf", "dkim", "authres", "smtp", "ruleset", "dnslist",
+        "srs"],
     4: ["arc", "dmarc", "mtasts", "dane", "tlsrpt", "dsn"],
     5: ["verify", "egress", "handler"],
     6: ["relay"],
