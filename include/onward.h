@@ -20,6 +20,7 @@
 #include <onward/tls.h>
 #include <onward/token.h>
 #include <onward/srs.h>
+#include <onward/throttle.h>
 #include <onward/spf.h>
 #include <onward/dkim.h>
 #include <onward/authres.h>

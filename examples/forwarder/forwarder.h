@@ -40,12 +40,14 @@ struct settings {
      * which struct forwarder has what it came to. */
     char *state, *store;
     char *out_trust, *smart_host, *user, *log;
+    char *limit_client, *limit_sender, *limit_recipient;
     char *dmarc_reject; /* NULL: "service" */
     char *spool;        /* NULL: below state, if that is used */
     bool require_tls, smtputf8, allow_private_addresses;
     bool allow_unauthenticated, enforce_dmarc;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
+    size_t max_sessions_client, greylist_s;
     size_t command_timeout_s, delivery_timeout_s;
     size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
     size_t queue_life_s, queue_delay_s, queue_deliveries;
@@ -71,6 +73,7 @@ struct setup {
 
 struct session;
 struct message_log;
+struct admit;
 struct copy;
 struct delivery;
 struct hop;
@@ -91,6 +94,7 @@ struct forwarder {
     struct listener *listeners;
     int64_t listen_again_ms; /* they rest until then */
     struct session *sessions;
+    struct admit *admits[1024]; /* of the sessions, by their networks */
     struct copy *copies;
     struct delivery *deliveries;
     struct hop *hops;
@@ -296,6 +300,8 @@ void log_queued(struct forwarder *fwd, const char *id,
 void log_queue(struct forwarder *fwd, const char *event,
                const struct spool_message *m, size_t rcpt,
                const struct delivery_log *tried);
+/* The same at MAIL. */
+void log_refused_sender(struct forwarder *fwd, const struct message_log *m);
 /* {"event":EVENT,"detail":DETAIL}. */
 void log_event(struct forwarder *fwd, const char *event, const char *detail);
 

@@ -169,16 +169,21 @@ void log_message(struct forwarder *fwd, const struct message_log *m)
 
 /* ---- The rest ---------------------------------------------------------- */
 
+static void put_refused(struct json *j, const struct message_log *m)
+{
+    json_text(j, "id", m->id);
+    json_text(j, "client", m->client);
+    json_str(j, "helo", onward_smtp_server_helo(m->server));
+    json_str(j, "from", onward_smtp_server_mail_address(m->server));
+}
+
 void log_refused(struct forwarder *fwd, const struct message_log *m,
                  struct onward_str to)
 {
     struct json j;
 
     begin(&j, fwd, "recipient-refused");
-    json_text(&j, "id", m->id);
-    json_text(&j, "client", m->client);
-    json_str(&j, "helo", onward_smtp_server_helo(m->server));
-    json_str(&j, "from", onward_smtp_server_mail_address(m->server));
+    put_refused(&j, m);
     json_str(&j, "to", to);
     put_reply(&j, m->reply);
     end(&j);
@@ -239,6 +244,16 @@ void log_queue(struct forwarder *fwd, const char *event,
     if (s->fate == SPOOL_WAITING && s->next_s > 0)
         json_number(&j, "next", (uint64_t)s->next_s);
     json_number(&j, "ms", (uint64_t)tried->ms);
+    end(&j);
+}
+
+void log_refused_sender(struct forwarder *fwd, const struct message_log *m)
+{
+    struct json j;
+
+    begin(&j, fwd, "sender-refused");
+    put_refused(&j, m);
+    put_reply(&j, m->reply);
     end(&j);
 }
 

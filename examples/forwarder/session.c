@@ -164,9 +164,17 @@ static int ask_connect(void *user, uint64_t token)
         .enhanced = ONWARD_STR("4.3.2"),
         .text = ONWARD_STR("too many connections, come again later")};
 
-    if (!s->is_refused)
+    const struct onward_smtp_reply crowded = {
+        .size = sizeof(crowded),
+        .code = 421,
+        .enhanced = ONWARD_STR("4.7.0"),
+        .text = ONWARD_STR("too many connections from your network, come "
+                           "again later")};
+
+    if (!s->is_refused && !admit_is_crowded(s->admit))
         return ONWARD_SMTP_DEFAULT;
-    onward_smtp_reply_answer(s->fwd->desk, token, &busy);
+    onward_smtp_reply_answer(s->fwd->desk, token,
+                             s->is_refused ? &busy : &crowded);
     return ONWARD_SMTP_HANDLED;
 }
 
@@ -241,18 +249,32 @@ static int start_relay(struct session *s)
     return onward_relay_new(s->fwd->desk, &o, &envelope, &host, &s->relay);
 }
 
+/* The client may bring mail. */
+static void mail_is_in(void *user, uint64_t token)
+{
+    struct session *s = user;
+    struct onward_smtp_reply reply = {.size = sizeof(reply),
+                                      .code = 250,
+                                      .enhanced = ONWARD_STR("2.1.0"),
+                                      .text = ONWARD_STR("Sender OK")};
+
+    if (start_verifier(s) != 0 || start_relay(s) != 0)
+        reply = (struct onward_smtp_reply){.size = sizeof(reply),
+                                           .code = 451,
+                                           .enhanced = ONWARD_STR("4.3.0")};
+    onward_smtp_reply_answer(s->fwd->desk, token, &reply);
+}
+
 static int ask_mail(void *user, uint64_t token)
 {
     struct session *s = user;
 
-    (void)token;
     clear_transaction(s);
     snprintf(s->id, sizeof(s->id), "%llx",
              (unsigned long long)s->fwd->next_id++);
     s->started_ms = host_now_ms();
-    if (start_verifier(s) != 0 || start_relay(s) != 0)
-        return -1; /* 451 */
-    return ONWARD_SMTP_DEFAULT;
+    admit_mail(s->admit, token, onward_smtp_server_mail_address(s->server));
+    return ONWARD_SMTP_HANDLED;
 }
 
 static void note_refused(void *user, size_t index,
@@ -261,7 +283,11 @@ static void note_refused(void *user, size_t index,
     struct session *s = user;
     const struct message_log m = session_facts(s, reply);
 
-    log_refused(s->fwd, &m, onward_smtp_server_rcpt_address(s->server, index));
+    if (index == ADMIT_MAIL)
+        log_refused_sender(s->fwd, &m);
+    else
+        log_refused(s->fwd, &m,
+                    onward_smtp_server_rcpt_address(s->server, index));
 }
 
 /* The client may bring it; what do the rules say? */
@@ -290,9 +316,24 @@ static int ask_rcpt(void *user, uint64_t token, size_t index)
 {
     struct session *s = user;
 
-    if (admit_rcpt(s->admit, token, index,
-                   onward_smtp_server_rcpt_address(s->server, index)))
-        rcpt_is_in(s, token, index);
+    admit_rcpt(s->admit, token, index,
+               onward_smtp_server_mail_address(s->server),
+               onward_smtp_server_rcpt_address(s->server, index));
+    return ONWARD_SMTP_HANDLED;
+}
+
+static int ask_data(void *user, uint64_t token)
+{
+    struct session *s = user;
+    struct onward_smtp_reply reply;
+
+    if (admit_data(s->admit, &reply))
+        return ONWARD_SMTP_DEFAULT;
+    onward_smtp_reply_answer(s->fwd->desk, token, &reply);
+    for (size_t i = 0; i < onward_smtp_server_rcpt_count(s->server); i++) {
+        if (onward_smtp_server_rcpt_accepted(s->server, i))
+            note_refused(s, i, &reply);
+    }
     return ONWARD_SMTP_HANDLED;
 }
 
@@ -379,6 +420,7 @@ static int new_server(struct session *s, size_t port)
                                                  .connect = ask_connect,
                                                  .mail = ask_mail,
                                                  .rcpt = ask_rcpt,
+                                                 .data = ask_data,
                                                  .message_data = take_data,
                                                  .message_end = ask_end,
                                                  .reset = transaction_gone};
@@ -405,8 +447,10 @@ static int new_server(struct session *s, size_t port)
 
 static int new_admit(struct session *s)
 {
-    const struct admit_host host = {
-        .user = s, .rcpt = rcpt_is_in, .refused = note_refused};
+    const struct admit_host host = {.user = s,
+                                    .mail = mail_is_in,
+                                    .rcpt = rcpt_is_in,
+                                    .refused = note_refused};
 
     s->admit = admit_new(s->fwd, s->setup, &s->ip, &host);
     return s->admit == NULL ? -1 : 0;

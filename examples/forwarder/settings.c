@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <string.h>
 
+#include "admit.h"
 #include "endpoint.h"
 #include "forwarder.h"
 
@@ -85,6 +86,15 @@ static const char *judge_dnslist(const char *value)
     return onward_dnslist_is_list(onward_str_of(value))
                ? NULL
                : "ZONE or ZONE=CODE, as in bl.example=127.0.0.[2..11]";
+}
+
+static const char *judge_limit(const char *value)
+{
+    size_t count, period_s;
+
+    return admit_read_limit(value, &count, &period_s)
+               ? NULL
+               : "NUMBER/second, /minute, /hour or /day, as in 100/minute";
 }
 
 static const char *judge_user(const char *value)
@@ -184,6 +194,26 @@ void settings_begin(struct settings *s)
          .type = CONFIG_LIST,
          .value = &s->dnswl,
          .judge = judge_dnslist},
+        {.name = "limit_client",
+         .type = CONFIG_TEXT,
+         .value = &s->limit_client,
+         .judge = judge_limit},
+        {.name = "limit_sender",
+         .type = CONFIG_TEXT,
+         .value = &s->limit_sender,
+         .judge = judge_limit},
+        {.name = "limit_recipient",
+         .type = CONFIG_TEXT,
+         .value = &s->limit_recipient,
+         .judge = judge_limit},
+        {.name = "max_sessions_client",
+         .type = CONFIG_NUMBER,
+         .value = &s->max_sessions_client,
+         .max = 100000},
+        {.name = "greylist",
+         .type = CONFIG_NUMBER,
+         .value = &s->greylist_s,
+         .max = 86400},
         {.name = "max_message_bytes",
          .type = CONFIG_NUMBER,
          .value = &s->max_message_bytes,

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLOORS = {
     0: ["core"],
     1: ["channel", "store", "address", "key"],
-    2: ["mime", "dns", "tls", "token"],
+    2: ["mime", "dns", "tls", "token", "throttle"],
     3: ["spf", "dkim", "authres", "smtp", "ruleset", "dnslist",
         "srs"],
     4: ["arc", "dmarc", "mtasts", "dane", "tlsrpt", "dsn"],

@@ -25,6 +25,7 @@ USES = {
     "ruleset": ["core", "address"],
     "arc": ["core", "dkim", "authres"],
     "dnslist": ["core", "dns"],
+    "throttle": ["core", "store"],
     "dmarc": ["core", "dns", "address"],
     "dane": ["core", "dns", "tls"],
     "mtasts": ["core", "channel", "store", "dns", "tls"],
