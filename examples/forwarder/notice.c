@@ -169,10 +169,22 @@ static int begin(struct notice *n)
 /* ---- Into the queue ---------------------------------------------------- */
 
 /* Made of what it is about: after a kill it is the same again. */
-static void make_id(const struct notice *n, char id[SPOOL_ID_MAX])
+static void make_id(const struct spool_message *m, size_t rcpt,
+                    enum onward_dsn_action action, char id[SPOOL_ID_MAX])
 {
-    snprintf(id, SPOOL_ID_MAX, "%.40s-%zu%c", n->m->id, n->rcpt,
-             onward_dsn_action_name((int)n->action)[0]);
+    const char *word = onward_dsn_action_name((int)action);
+
+    /* "delayed" and "delivered" begin alike. */
+    snprintf(id, SPOOL_ID_MAX, "%.40s-%zu%.3s", m->id, rcpt, word);
+}
+
+bool notice_is_there(struct queue *q, const struct spool_message *m,
+                     size_t rcpt, enum onward_dsn_action action)
+{
+    char id[SPOOL_ID_MAX];
+
+    make_id(m, rcpt, action, id);
+    return spool_has(q->spool, id);
 }
 
 static int submit(struct notice *n, struct onward_builder *builder)
@@ -202,7 +214,7 @@ static int submit(struct notice *n, struct onward_builder *builder)
     e.smtputf8 = (needs & ONWARD_BUILDER_NEEDS_SMTPUTF8) != 0;
     e.body = needs & ONWARD_BUILDER_NEEDS_8BITMIME ? ONWARD_SMTP_BODY_8BITMIME
                                                    : ONWARD_SMTP_BODY_7BIT;
-    make_id(n, id);
+    make_id(n->m, n->rcpt, n->action, id);
     e.arrival_s = n->m->states[n->rcpt].last_s;
     if (queue_submit_as(n->q->fwd, id, &e, source) == 0)
         return 0;

@@ -146,6 +146,32 @@ void queue_drop(struct queue *q, struct entry *e)
 
 /* ---- What is there ----------------------------------------------------- */
 
+/*
+ * Killed after the notice was kept and before its message had heard of it: the
+ * notice says what has become of the recipient. Nothing has gone out yet since
+ * the start, so that it is still there.
+ */
+static void catch_up(struct queue *q, struct spool_message *m)
+{
+    for (size_t i = 0; i < m->envelope.rcpt_count; i++) {
+        struct spool_state *s = &m->states[i];
+        const struct spool_state before = *s;
+
+        if (s->fate != SPOOL_WAITING)
+            continue;
+        if (notice_is_there(q, m, i, ONWARD_DSN_FAILED))
+            s->fate = SPOOL_FAILED;
+        else if (notice_is_there(q, m, i, ONWARD_DSN_RELAYED))
+            s->fate = SPOOL_DELIVERED;
+        else if (notice_is_there(q, m, i, ONWARD_DSN_DELAYED))
+            s->is_delay_told = true;
+        if ((s->fate != before.fate ||
+             s->is_delay_told != before.is_delay_told) &&
+            spool_append(m, i, true) != 0)
+            queue_fault(q, m->id, "write what became of it");
+    }
+}
+
 static bool take_one(void *user, const char *id)
 {
     struct queue *q = user;
@@ -153,6 +179,7 @@ static bool take_one(void *user, const char *id)
     struct entry *e = m == NULL ? NULL : queue_add(q, id);
 
     if (e != NULL) {
+        catch_up(q, m);
         e->due_s = spool_due(m);
         e->is_held = m->is_held;
         /* Killed between the last recipient's record and the end. */

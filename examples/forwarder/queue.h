@@ -65,6 +65,9 @@ struct spool_message *attempt_message(const struct attempt *a);
  */
 int notice_send(struct queue *q, const struct spool_message *m, size_t rcpt,
                 enum onward_dsn_action action);
+/* Does one of these wait? */
+bool notice_is_there(struct queue *q, const struct spool_message *m,
+                     size_t rcpt, enum onward_dsn_action action);
 
 /* ---- request.c --------------------------------------------------------- */
 

@@ -205,6 +205,23 @@ int spool_new_id(char id[SPOOL_ID_MAX])
     return 0;
 }
 
+/* As much as fits, from there on; a source may give little at a time. 0 when it
+ * could not be read. */
+static size_t fill(const struct onward_source *content, uint64_t at, char *out,
+                   size_t cap)
+{
+    size_t len = 0, got;
+
+    for (; len < cap && at + len < content->len; len += got) {
+        got = 0;
+        if (content->read(content->user, at + len, out + len, cap - len,
+                          &got) != 0 ||
+            got == 0 || got > cap - len || got > content->len - at - len)
+            return 0;
+    }
+    return len;
+}
+
 static int write_content(int fd, const struct onward_source *content, off_t at,
                          uint32_t *crc)
 {
@@ -212,18 +229,16 @@ static int write_content(int fd, const struct onward_source *content, off_t at,
     uint64_t done = 0;
 
     while (done < content->len) {
-        size_t got = 0;
+        size_t len = fill(content, done, piece, sizeof(piece));
 
-        if (content->read(content->user, done, piece, sizeof(piece), &got) !=
-                0 ||
-            got == 0 || got > content->len - done) {
+        if (len == 0) {
             errno = EIO;
             return -1;
         }
-        if (spool_write_all(fd, piece, got, at + (off_t)done) != 0)
+        if (spool_write_all(fd, piece, len, at + (off_t)done) != 0)
             return -1;
-        *crc = spool_crc(*crc, piece, got);
-        done += got;
+        *crc = spool_crc(*crc, piece, len);
+        done += len;
     }
     return 0;
 }
@@ -293,6 +308,11 @@ int spool_put(struct spool *spool, const char *id,
     free(octets);
     errno = error;
     return ret;
+}
+
+bool spool_has(struct spool *spool, const char *id)
+{
+    return faccessat(spool->folders[FOLDER_MESSAGES], id, F_OK, 0) == 0;
 }
 
 /* ---- And out ----------------------------------------------------------- */

@@ -194,6 +194,7 @@ int spool_new_id(char id[SPOOL_ID_MAX]);
 int spool_put(struct spool *spool, const char *id,
               const struct spool_envelope *envelope,
               const struct onward_source *content);
+bool spool_has(struct spool *spool, const char *id);
 /* It is done with. 0 or -1 with errno. */
 int spool_remove(struct spool *spool, const char *id);
 /* Put a file that cannot be read out of the way. */
