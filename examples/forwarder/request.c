@@ -61,8 +61,12 @@ static void look(struct queue *q)
     enum spool_what what;
     int ret;
 
-    while ((ret = spool_take_request(q->spool, id, &what)) == 1)
+    while ((ret = spool_next_request(q->spool, id, &what)) == 1) {
         do_one(q, id, what);
+        ret = spool_end_request(q->spool, id, what);
+        if (ret != 0)
+            break;
+    }
     if (ret < 0)
         queue_fault(q, "requests", "read");
 }

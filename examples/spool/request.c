@@ -76,20 +76,23 @@ static bool look(void *user, const char *name)
     return true;
 }
 
-int spool_take_request(struct spool *spool, char id[SPOOL_ID_MAX],
+int spool_next_request(struct spool *spool, char id[SPOOL_ID_MAX],
                        enum spool_what *what)
 {
-    char name[SPOOL_ID_MAX + 16];
     struct found f = {.id = id};
 
     if (spool_each_name(spool, FOLDER_REQUESTS, look, &f) != 0)
         return -1;
-    if (f.what == SPOOL_NOTHING)
-        return 0;
     *what = f.what;
-    name_of(name, id, *what);
-    /* One that cannot be taken away would come again without end. */
-    return unlinkat(spool->folders[FOLDER_REQUESTS], name, 0) == 0 ? 1 : -1;
+    return f.what == SPOOL_NOTHING ? 0 : 1;
+}
+
+int spool_end_request(struct spool *spool, const char *id, enum spool_what what)
+{
+    char name[SPOOL_ID_MAX + 16];
+
+    name_of(name, id, what);
+    return unlinkat(spool->folders[FOLDER_REQUESTS], name, 0);
 }
 
 static int set_hold(struct spool_message *m, bool is_held)

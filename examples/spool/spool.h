@@ -235,9 +235,14 @@ const char *spool_what_name(enum spool_what what);
 int spool_ask(struct spool *spool, const char *id, enum spool_what what);
 /* Is that still to be seen to? */
 bool spool_is_asked(struct spool *spool, const char *id, enum spool_what what);
-/* Take the next request away; 1, 0 (there is none) or -1 with errno. */
-int spool_take_request(struct spool *spool, char id[SPOOL_ID_MAX],
+/* A request; 1, 0 (there is none) or -1 with errno. */
+int spool_next_request(struct spool *spool, char id[SPOOL_ID_MAX],
                        enum spool_what *what);
+/* It was seen to: who asked waits for that. Not before: a kill between the two
+ * must not forget it, and doing it again does no harm. 0 or -1 with errno: then
+ * it would come again without end. */
+int spool_end_request(struct spool *spool, const char *id,
+                      enum spool_what what);
 /* Retry, hold or release one that is open here. 0 or -1 with errno. */
 int spool_change(struct spool_message *message, enum spool_what what);
 /* Do what was asked for, as who holds the lock and has no message open. 0 or
