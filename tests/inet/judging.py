@@ -62,6 +62,10 @@ def judge(farm, hosts, scenario, answer, since=0):
     if word == "bounce" and outcome.enhanced and \
             answer.enhanced not in outcome.enhanced:
         wrong.append(f"expected {outcome.enhanced}, got {answer}")
+    for _, mail in farm.transactions(scenario.rcpt, since):
+        if (" REQUIRETLS" in mail[1].upper()) != (
+                scenario.asks == "requiretls"):
+            wrong.append(f"heard {mail[1]}")
     return wrong + leaks(farm, hosts, scenario, since)
 
 

@@ -4,21 +4,27 @@ the real forwarder among them. scenarios.txt says what has to come of each
 message; Postfix with postfix-mta-sts-resolver is asked the same, and what
 differs stands with its reason in differences.txt.
 
-run.py --forwarder PROGRAM --onward PROGRAM --cache DIR [--only WORD]...
+run.py --forwarder PROGRAM --onward PROGRAM --sink PROGRAM --cache DIR
+       [--stage STAGE]... [--only WORD]...
 Ends with 77, skipped, where no namespaces or packages can be had."""
 import argparse
 import os
 import sys
+import threading
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "interop")]
 
+import attacker  # noqa: E402
 import certs  # noqa: E402
+import comparing  # noqa: E402
 import debs  # noqa: E402
 import dnsfault  # noqa: E402
 import judging  # noqa: E402
 import net  # noqa: E402
+import others  # noqa: E402
 import sending  # noqa: E402
 import servers  # noqa: E402
 import table  # noqa: E402
@@ -41,7 +47,8 @@ class Internet:
             if host.ip6:
                 net.add_ip6(host.ip6)
         self.certificates = certs.Certificates(folder + "/certs")
-        self.farm = servers.Farm(self.hosts, self.certificates)
+        self.farm = servers.Farm(self.hosts, self.certificates, args.sink,
+                                 folder)
         self.policies = servers.PolicyHost(self.scenarios, self.certificates)
         records = zones.Records(self.hosts, self.scenarios, self.certificates)
         self.dns = zones.Dns(folder + "/dns", args.cache)
@@ -61,22 +68,24 @@ class Internet:
 
 
 class Count:
-    """Rows, and what is wrong with some."""
+    """Rows, and what is wrong with some; for all threads."""
 
     def __init__(self):
-        self.good = self.bad = self.skipped = 0
+        self.lock = threading.Lock()
+        self.good = self.bad = 0
 
     def row(self, name, faults):
-        if faults:
-            self.bad += 1
+        with self.lock:
             for fault in faults:
                 print(f"{name}: {fault}")
-        else:
-            self.good += 1
+            if faults:
+                self.bad += 1
+            else:
+                self.good += 1
 
     def skip(self, what, why):
-        self.skipped += 1
-        print(f"[  SKIPPED ] {what}: {why}")
+        with self.lock:
+            print(f"skipped: {what}: {why}")
 
     def end(self):
         print(f"[  PASSED  ] {self.good} test(s).")
@@ -102,13 +111,50 @@ def scenarios_run(world, count):
     count.row("the forwarder's end", [] if status == 0 else [f.said()])
 
 
+def others_run(world, count):
+    """The same with the programs of others."""
+    why = others.why_not(world.args.cache)
+    if why:
+        count.skip("Postfix and postfix-mta-sts-resolver", why)
+        return
+    differences = comparing.Differences()
+    comparing.policies(world, count, differences)
+    comparing.postfix(world, count, differences)
+
+
+def attacks_run(world, count):
+    attacker.Attacks(world).run(count)
+
+
+# Those of a group run side by side; an attacker takes over all servers.
+GROUPS = (("scenarios", "others"), ("attacks",))
+STAGES = {"scenarios": scenarios_run, "others": others_run,
+          "attacks": attacks_run}
+
+
+def stage(name, world, count):
+    began = time.monotonic()
+    try:
+        STAGES[name](world, count)
+    except Exception:  # in a thread of its own, where nobody would see it
+        count.row(name, [traceback.format_exc()])
+    print(f"{name}: {time.monotonic() - began:.1f} s")
+
+
 def inside(args):
     count, began = Count(), time.monotonic()
     with Folder("inet") as folder, Internet(args, folder) as world:
         print(f"{len(world.scenarios)} scenarios, {len(world.hosts)} hosts, "
               f"up in {time.monotonic() - began:.1f} s")
-        scenarios_run(world, count)
-    print(f"{time.monotonic() - began:.1f} s")
+        for group in GROUPS:
+            threads = [threading.Thread(target=stage, args=(n, world, count))
+                       for n in group if not args.stage or n in args.stage]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+        count.row("the sinks' end", world.farm.stop())
+    print(f"all: {time.monotonic() - began:.1f} s")
     return count.end()
 
 
@@ -119,6 +165,7 @@ def prepare(args):
             debs.unpack(name, args.cache)
     except debs.Unavailable as e:
         return str(e)
+    others.why_not(args.cache)  # what it downloads is for inside
     return net.why_not()
 
 
@@ -126,18 +173,20 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--forwarder", required=True)
     parser.add_argument("--onward", required=True)
+    parser.add_argument("--sink", required=True)
     parser.add_argument("--cache", required=True)
     parser.add_argument("--only", action="append")
+    parser.add_argument("--stage", action="append", choices=list(STAGES))
     args = parser.parse_args()
     args.cache = os.environ.get("ONWARD_DEBS") or args.cache
-    for name in ("forwarder", "onward", "cache"):
+    for name in ("forwarder", "onward", "sink", "cache"):
         setattr(args, name, os.path.abspath(getattr(args, name)))
     if net.is_inside():
         return inside(args)
     os.makedirs(args.cache, exist_ok=True)
     why = prepare(args)
     if why:
-        print(f"[  SKIPPED ] the local internet: {why}")
+        print(f"skipped: the local internet: {why}")
         return SKIP
     return net.enter()
 

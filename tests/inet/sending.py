@@ -1,12 +1,14 @@
 """The forwarder of the local internet, and messages brought to it."""
 import json
 import os
+import signal
 import smtplib
 import ssl
 import threading
 import time
 
 from forwarder import Forwarder
+from world import Failed
 
 ZONE = "fwd.example"
 NAME = "mx.fwd.example"
@@ -27,6 +29,19 @@ def rules(scenarios):
         "addresses": [{"email": s.rcpt, "verified": True} for s in scenarios]}
 
 
+class Restarted(Forwarder):
+    """A forwarder that may be started again, with what it kept."""
+
+    def again(self, kill=False):
+        if kill:
+            self.process.signal(signal.SIGKILL)
+            self.process.stop()
+        elif self.stop() != 0:
+            raise Failed("the forwarder ended badly: " + self.said())
+        os.truncate(self.out, 0)
+        return self.start()
+
+
 def start(args, folder, scenarios, certificates, anchor, resolver, **more):
     """A forwarder with the defaults of a new user, but for the anchors."""
     cert, key = certificates.make("forwarder-" + os.path.basename(folder),
@@ -36,7 +51,7 @@ def start(args, folder, scenarios, certificates, anchor, resolver, **more):
                     resolver_anchor=anchor, out_trust=certificates.anchor,
                     tls_certificate=cert, tls_key=key, log=log,
                     delivery_timeout_s=80, **more)
-    f = Forwarder(args.forwarder, folder, rules(scenarios), None, **settings)
+    f = Restarted(args.forwarder, folder, rules(scenarios), None, **settings)
     f.log = log
     return f.start()
 

@@ -8,6 +8,7 @@ import threading
 import time
 
 import net
+from tools import Sink
 
 SECONDS = 90
 
@@ -107,6 +108,7 @@ class _Session:
         context = self.farm.context(self.host, self.talk)
         self.stream = context.wrap_socket(self.stream, server_side=True)
         self.talk.is_tls = True
+        self.talk.sni = getattr(self.stream, "heard", None)
 
     def do_mail(self, line):
         self.talk.mails.append([self.talk.is_tls, line, [], None])
@@ -144,13 +146,18 @@ class _Session:
         raise _End
 
 
-def _contexts(cert, key, is_old):
+def context_of(cert, key, is_old=False):
+    """is_old: TLS 1.0 and nothing newer."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if is_old:
         context.set_ciphers("ALL:@SECLEVEL=0")
         context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = ssl.TLSVersion.TLSv1
     context.load_cert_chain(cert, key)
+
+    def heard(stream, name, _):
+        stream.heard = name
+    context.sni_callback = heard
     return context
 
 
@@ -185,8 +192,9 @@ class Farm:
     """All mail servers. attack, when it is set, decides for all of them what
     they do: offers(host) words, certificate(host, talk)."""
 
-    def __init__(self, hosts, certificates):
+    def __init__(self, hosts, certificates, sink, folder):
         self.attack = None
+        self.sinks = []
         self.talks = []
         self.contexts = {}
         self.listeners = _Listeners()
@@ -195,24 +203,33 @@ class Farm:
                 continue
             if host.issuer != "none":
                 cert, key = certificates.of_host(host)
-                self.contexts[host.key] = _contexts(cert, key,
-                                                    "tls10" in host.offers)
+                self.contexts[host.key] = context_of(cert, key,
+                                                     "tls10" in host.offers)
+            if "sink" in host.offers:
+                self.sinks.append((host, Sink(
+                    sink, f"{folder}/{host.key}", "--listen", host.ip + ":25",
+                    "--name", host.name, "--tls", "offer", "--certificate",
+                    cert, "--key", key, *(
+                        [] if "requiretls" in host.offers else
+                        ["--without", "REQUIRETLS"]))))
+                continue
             for ip in [host.ip] + ([host.ip6] if "ipv6" in host.offers else []):
                 self.listeners.listen(ip, 25, self._runner(host, ip))
 
     def start(self):
+        for _, sink in self.sinks:
+            sink.start()
         self.listeners.start()
 
-    def context(self, host, talk):
-        if talk.attack is not None:
-            context = talk.attack.context(host)
-        else:
-            context = self.contexts[host.key]
+    def stop(self):
+        """What is wrong with how the sinks ended."""
+        return [f"{host.name} ended with {status}: {sink.process.tail()}"
+                for host, sink in self.sinks
+                if (status := sink.process.stop()) != 0]
 
-        def heard(_, name, __):
-            talk.sni = name
-        context.sni_callback = heard
-        return context
+    def context(self, host, talk):
+        own = self.contexts.get(host.key)
+        return own if talk.attack is None else talk.attack.context(host, own)
 
     def _runner(self, host, ip):
         def run(client):
@@ -231,20 +248,31 @@ class Farm:
         return run
 
     def transactions(self, rcpt, since=0):
-        """(talk, mail) of all that named that recipient."""
+        """(talk, mail) of all that named that recipient; of the sinks only
+        what they took."""
         return [(talk, mail) for talk in self.talks[since:]
-                for mail in talk.mails if rcpt in mail[2]]
+                for mail in talk.mails if rcpt in mail[2]] + [
+                    (Talk(host, "ipv4", None), mail)
+                    for host, sink in self.sinks for mail in _kept(sink)
+                    if rcpt in mail[2]]
+
+
+def _kept(sink):
+    """What a sink has, as a session would show it."""
+    for e in sink.envelopes():
+        yield [e["tls"] is not None, f"MAIL FROM:<{e['mail']['from']}>" +
+               (" REQUIRETLS" if e["mail"]["requiretls"] else ""),
+               [r["to"] for r in e["rcpt"]], sink.message(e).decode()]
 
 
 class PolicyHost:
-    """Serves the policies of all scenarios, each with its own fault; replaced,
-    by name, what it serves instead."""
+    """Serves the policies of all scenarios, each with its own fault."""
 
     def __init__(self, scenarios, certificates):
         self.policies = {f"mta-sts.{s.domain}": s.policy
                          for s in scenarios if s.policy.mode}
         self.requests = []
-        self.replaced = {}
+        self.taken = None  # (context, body) of an attacker
         self.contexts = {}
         self.certificates = certificates
         for name, policy in self.policies.items():
@@ -253,10 +281,9 @@ class PolicyHost:
             issuer = "self" if policy.has("cert-self") else "ca"
             names = ["other.example"] if policy.has("cert-other") else [name]
             words = ["expired"] if policy.has("cert-expired") else []
-            self.contexts[name] = _contexts(
-                *certificates.make(name, issuer, names, words), False)
-        self.default = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.default.load_cert_chain(*certificates.make(
+            self.contexts[name] = context_of(
+                *certificates.make(name, issuer, names, words))
+        self.default = context_of(*certificates.make(
             "policy-host", "ca", ["policy-host.sec.example"]))
         self.default.sni_callback = self._choose
         self.listeners = _Listeners()
@@ -266,8 +293,17 @@ class PolicyHost:
     def start(self):
         self.listeners.start()
 
+    def take_over(self, identity, body):
+        """From now on an attacker answers for all names."""
+        self.taken = context_of(*identity), body
+
+    def give_back(self):
+        self.taken = None
+
     def _choose(self, stream, name, _):
-        if name in self.contexts:
+        if self.taken:
+            stream.context = self.taken[0]
+        elif name in self.contexts:
             stream.context = self.contexts[name]
 
     def _runner(self, address):
@@ -297,7 +333,10 @@ class PolicyHost:
             path = head.split(b" ")[1].decode()
             self.requests.append((address, name, path))
             self._reply(stream, name, path)
-            stream.unwrap()
+            try:
+                stream.unwrap()
+            except (OSError, ValueError):
+                pass  # it was cut, as some are meant to be
 
     def _reply(self, stream, name, path):
         policy = self.policies.get(name)
@@ -306,7 +345,7 @@ class PolicyHost:
                            b"Connection: close\r\n\r\n")
             return
         status, kind, more = "200 OK", "text/plain", ""
-        body = self.replaced.get(name, policy.body()).encode()
+        body = (self.taken[1] if self.taken else policy.body()).encode()
         length = len(body)
         if policy.has("http-404"):
             status = "404 Not Found"

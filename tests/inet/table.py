@@ -89,6 +89,7 @@ class Outcome:
         self.host = self.family = self.codes = self.enhanced = None
         if self.kinds[0] in ("plain", "tls", "pkix", "dane", "defer") and \
                 len(words) > 1:
+            self.key = words[1]
             self.host = words[1] + TOP
             self.family = words[2] if len(words) > 2 else None
         elif self.kinds[0] == "bounce":

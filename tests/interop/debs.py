@@ -77,7 +77,11 @@ def unpack(name, cache):
             wanted += _libraries(deb)
         # A stray copy of a program that rises to root is no good neighbour.
         _run(["chmod", "-R", "ug-s", partial])
-        os.rename(partial, tree)
+        try:
+            os.rename(partial, tree)
+        except OSError:  # another test was first
+            if not os.path.isdir(tree):
+                raise
     finally:
         shutil.rmtree(debs, ignore_errors=True)
         shutil.rmtree(partial, ignore_errors=True)
