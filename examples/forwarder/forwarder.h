@@ -72,6 +72,7 @@ struct setup {
 };
 
 struct session;
+struct watch;
 struct message_log;
 struct admit;
 struct copy;
@@ -91,6 +92,7 @@ struct forwarder {
     struct onward_store *store; /* the ledger, and all else that lasts */
     bool is_store_shared;       /* elsewhere: it may be down */
     struct setup *setup;
+    struct watch *watch; /* NULL: cannot be had */
     struct listener *listeners;
     int64_t listen_again_ms; /* they rest until then */
     struct session *sessions;
@@ -158,6 +160,17 @@ void listen_tell_systemd(const char *state);
 /* Listen again, if it is time to. */
 void listen_time(struct forwarder *fwd, int64_t now_ms);
 void listen_close(struct forwarder *fwd);
+
+/* ---- watch.c ----------------------------------------------------------- */
+
+/* Look out for changes of the rules' file. 0 or -1. */
+int watch_open(struct forwarder *fwd);
+/* The setup is another one, and has read its rules. */
+void watch_follow(struct forwarder *fwd);
+int64_t watch_deadline(const struct forwarder *fwd);
+/* Read the rules anew, if it is time to. */
+void watch_time(struct forwarder *fwd, int64_t now_ms);
+void watch_close(struct forwarder *fwd);
 
 /* ---- session.c --------------------------------------------------------- */
 

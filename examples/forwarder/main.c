@@ -63,11 +63,13 @@ static void reload(struct forwarder *fwd)
         }
     }
     if (fresh == NULL) {
+        watch_follow(fwd);
         log_event(fwd, "reload-failed", fault);
         return;
     }
     /* Sessions under way hold the old one. */
     setup_free(old);
+    watch_follow(fwd);
     log_event(fwd, "reloaded", fwd->config_path);
 }
 
@@ -142,6 +144,9 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
     other = queue_deadline(fwd);
     if (other < at)
         at = other;
+    other = watch_deadline(fwd);
+    if (other < at)
+        at = other;
     if (fwd->listen_again_ms < at)
         at = fwd->listen_again_ms;
     if (at == ONWARD_NEVER)
@@ -160,6 +165,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     delivery_time(fwd, now);
     queue_time(fwd, now);
     listen_time(fwd, now);
+    watch_time(fwd, now);
     /* What the desk decides may be written at once, and what is written may
      * wake the desk: until both are quiet. */
     do {
@@ -250,6 +256,7 @@ static void tear_down(struct forwarder *fwd)
         session_free(fwd->sessions);
     queue_close(fwd);
     delivery_free_all(fwd);
+    watch_close(fwd);
     setup_free(fwd->setup);
     storage_close(fwd);
     conn_list_close(&fwd->conns);
@@ -273,7 +280,7 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
         (s->user != NULL && drop_root(s->user, fault, fault_size) != 0) ||
         log_open(fwd, fault, fault_size) != 0 ||
         storage_open(fwd, fault, fault_size) != 0 ||
-        queue_open(fwd, fault, fault_size) != 0)
+        queue_open(fwd, fault, fault_size) != 0 || watch_open(fwd) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(&signals, fwd) != 0) {
         snprintf(fault, fault_size, "signals: %s", strerror(errno));

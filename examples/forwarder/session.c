@@ -223,7 +223,8 @@ static int start_relay(struct session *s)
     const struct onward_relay_opts o = {
         .size = sizeof(o),
         .resolver = setup->resolver,
-        .ruleset = setup->ruleset,
+        /* The newest, whatever else this session began with. */
+        .ruleset = s->fwd->setup->ruleset,
         .srs = setup->srs,
         .store = s->fwd->store,
         .signer = setup->signer,

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""rules.py PROGRAM [CASE...]: rules that change while the forwarder runs."""
+import json
+import os
+import time
+
+from forwarder import RULES, Cases, Forwarder, Hop, begins, equal, until
+
+case = Cases()
+
+
+def with_rule(to, action):
+    rules = json.loads(json.dumps(RULES))
+    rules["zones"][0]["rules"].append(
+        {"matchers": [{"type": "literal", "field": "to", "value": to}],
+         "actions": [action]})
+    return json.dumps(rules)
+
+
+def replace(f, text, name="rules.json"):
+    f.write("fresh", text)
+    os.rename(f.path / "fresh", f.path / name)
+
+
+def changed(f, event="rules-reloaded", count=1):
+    assert until(lambda: len(f.events("rules-")) >= count), "no change seen"
+    events = f.events("rules-")
+    equal((len(events), events[-1]["event"]), (count, event))
+    return events[-1]
+
+
+NEW = with_rule("new@zone.example", {"type": "drop"})
+
+
+# ---- The file changes -----------------------------------------------------
+
+@case
+def takes_a_file_that_was_renamed(program):
+    with Forwarder(program) as f:
+        f.start()
+        with f.client() as c:
+            begins(c.envelope(to="new@zone.example"), "550 5.1.1")
+            c.say("RSET")
+            replace(f, NEW)
+            equal(changed(f)["detail"], "rules.json")
+            # In a connection that there is; nobody lost one.
+            begins(c.send(to="new@zone.example"), "250 2.0.0")
+
+
+@case
+def takes_a_file_that_was_written_in_place(program):
+    with Forwarder(program) as f:
+        f.start()
+        with open(f.path / "rules.json", "r+") as file:
+            file.truncate()
+            for i in range(0, len(NEW), 100):
+                file.write(NEW[i:i + 100])
+                file.flush()
+                time.sleep(0.03)
+        changed(f)
+        with f.client() as c:
+            begins(c.send(to="new@zone.example"), "250 2.0.0")
+
+
+@case
+def takes_links_that_point_elsewhere(program):
+    """As Kubernetes has it: a link to a file behind a link to a folder."""
+    with Forwarder(program) as f:
+        for name, text in (("one", json.dumps(RULES)), ("two", NEW)):
+            (f.path / name).mkdir()
+            (f.path / name / "rules.json").write_text(text)
+        (f.path / "data").symlink_to("one")
+        (f.path / "rules.json").unlink()
+        (f.path / "rules.json").symlink_to("data/rules.json")
+        f.start()
+        (f.path / "fresh").symlink_to("two")
+        os.rename(f.path / "fresh", f.path / "data")
+        changed(f)
+        # And the file itself, where it is now.
+        (f.path / "two" / "rules.json").write_text(json.dumps(RULES))
+        changed(f, count=2)
+
+
+@case
+def many_changes_are_read_once(program):
+    with Forwarder(program) as f:
+        f.start()
+        for i in range(20):
+            replace(f, with_rule(f"n{i}@zone.example", {"type": "drop"}))
+            time.sleep(0.01)
+        changed(f)
+        time.sleep(0.5)
+        changed(f)
+        with f.client() as c:
+            begins(c.send(to="n19@zone.example"), "250 2.0.0")
+
+
+@case
+def other_files_of_the_folder_do_not_matter(program):
+    with Forwarder(program) as f:
+        f.start()
+        for i in range(5):
+            f.write(f"other{i}", "x")
+            time.sleep(0.1)
+        time.sleep(0.4)
+        equal(f.events("rules-"), [])
+
+
+@case
+def keeps_its_rules_when_the_file_is_broken(program):
+    with Forwarder(program) as f:
+        f.start()
+        replace(f, '{"version": 1,\n "zones": 7}')
+        begins(changed(f, "rules-failed")["detail"], "rules.json:2: zones")
+        with f.client() as c:
+            begins(c.send(to="void@zone.example"), "250 2.0.0")
+        replace(f, NEW)
+        changed(f, count=2)
+        with f.client() as c:
+            begins(c.send(to="new@zone.example"), "250 2.0.0")
+        # Gone is no change; a broken one is told once.
+        (f.path / "rules.json").unlink()
+        time.sleep(0.4)
+        changed(f, count=2)
+        with f.client() as c:
+            begins(c.send(to="new@zone.example"), "250 2.0.0")
+
+
+@case
+def a_message_keeps_the_rules_that_it_began_with(program):
+    with Forwarder(program) as f, Hop(f) as hop:
+        f.start()
+        with f.client() as c:
+            begins(c.envelope(), "250")
+            replace(f, '{"version": 1}')
+            changed(f)
+            begins(c.say("DATA"), "354")
+            c.write(b"From: ann@sender.example\r\n\r\nHello.\r\n.\r\n")
+            equal(c.reply(), "250 2.0.0 taken")
+            begins(c.envelope(), "550 5.7.1")
+        equal(len(hop.messages), 1)
+
+
+@case
+def sighup_and_a_change_are_read_once(program):
+    with Forwarder(program) as f:
+        f.start()
+        replace(f, NEW)
+        equal(f.reload()["event"], "reloaded")
+        time.sleep(0.5)
+        equal(f.events("rules-"), [])
+        # Another file by another name, and no longer the old one.
+        f.write("other.json", json.dumps(RULES))
+        f.configure(rules="other.json")
+        equal(f.reload()["event"], "reloaded")
+        replace(f, json.dumps(RULES))
+        time.sleep(0.5)
+        equal(f.events("rules-"), [])
+        replace(f, NEW, "other.json")
+        equal(changed(f)["detail"], "other.json")
+
+
+case.main()
