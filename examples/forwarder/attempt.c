@@ -211,6 +211,8 @@ static struct delivery *start(struct attempt *a)
                                      .domain = r->domain,
                                      .source = &a->m->content,
                                      .smtputf8 = e->smtputf8,
+                                     .require_tls = e->require_tls,
+                                     .tls_optional = e->tls_optional,
                                      .notify = r->notify,
                                      .orcpt = r->orcpt,
                                      .ret = e->ret,

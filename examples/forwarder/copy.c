@@ -68,6 +68,8 @@ static int start(struct copy *c)
     job.domain = facts.domain;
     job.source = facts.source;
     job.smtputf8 = facts.smtputf8;
+    job.require_tls = facts.require_tls;
+    job.tls_optional = facts.tls_optional;
     /* Nobody here has promised anything where there is no spool. */
     if (queue_is_open(c->fwd)) {
         job.notify = facts.notify;

@@ -133,13 +133,11 @@ static void tell(struct delivery *d)
 }
 
 /* An attempt is over; go on with the next server, or tell. */
-static void report(struct delivery *d, const struct onward_egress_outcome *o)
+static void go_on(struct delivery *d, int more)
 {
-    int ret = onward_egress_report(d->plan, o);
-
     /* Not before: the outcome's text is the client's. */
     part(d);
-    if (ret == 1)
+    if (more == 1)
         try_next(d);
     else
         tell(d);
@@ -157,7 +155,7 @@ static void report_unreachable(struct delivery *d, int error)
     snprintf(text, sizeof(text), "%s [%s]: %s", host, d->log->ip,
              strerror(error));
     o.text = onward_str_of(text);
-    report(d, &o);
+    go_on(d, onward_egress_report(d->plan, &o));
 }
 
 /* ---- The client's word ------------------------------------------------- */
@@ -188,17 +186,11 @@ static void sent(void *user, struct onward_smtp_client *client)
 {
     struct delivery *d = ((struct hop *)user)->delivery;
     struct onward_smtp_outcome got = {.size = sizeof(got)};
-    struct onward_egress_outcome o = {.size = sizeof(o)};
 
     keep_tls(d, client);
     onward_smtp_client_outcome(client, 0, &got);
     d->notes = got.notes;
-    o.fate = got.fate;
-    o.code = got.code;
-    o.enhanced = got.enhanced;
-    o.text = got.text;
-    o.tls_failure = got.tls_failure;
-    report(d, &o);
+    go_on(d, onward_egress_report_client(d->plan, client, 0));
 }
 
 static void conn_closed(struct conn *conn)
@@ -254,13 +246,14 @@ static int send_message(const struct delivery *d)
                                           .path = d->job.recipient,
                                           .notify = d->job.notify,
                                           .orcpt = d->job.orcpt};
-    const struct onward_smtp_envelope envelope = {.size = sizeof(envelope),
-                                                  .reverse_path =
-                                                      d->job.reverse_path,
-                                                  .smtputf8 = d->job.smtputf8,
-                                                  .hold_dot = 1,
-                                                  .ret = d->job.ret,
-                                                  .envid = d->job.envid};
+    const struct onward_smtp_envelope envelope = {
+        .size = sizeof(envelope),
+        .reverse_path = d->job.reverse_path,
+        .smtputf8 = d->job.smtputf8,
+        .hold_dot = 1,
+        .require_tls = d->attempt.require_tls,
+        .ret = d->job.ret,
+        .envid = d->job.envid};
 
     if (onward_smtp_client_add_rcpt(d->hop->client, &rcpt) < 0)
         return -1;
@@ -331,6 +324,8 @@ static void try_next(struct delivery *d)
     d->log->attempts++;
     d->log->tls[0] = '\0';
     copy_text(d->log->host, sizeof(d->log->host), d->attempt.host);
+    copy_text(d->log->demand, sizeof(d->log->demand),
+              onward_str_of(onward_egress_reason_name((int)d->attempt.reason)));
     onward_ip_format(d->attempt.ip, d->log->ip, sizeof(d->log->ip));
     error = begin_connect(d);
     if (error != 0)
@@ -369,9 +364,14 @@ static int start_plan(struct delivery *d)
                                          .domain = d->job.domain,
                                          .own_names = &own,
                                          .own_name_count = 1,
+                                         .mtasts = policies_handle(setup),
                                          .port = set->out_port,
-                                         .tls_level = levels[set->out_tls]};
-
+                                         .tls_level = levels[set->out_tls],
+                                         .skip_dane = !set->dane,
+                                         .require_tls = d->job.require_tls,
+                                         .is_bounce =
+                                             d->job.reverse_path.len == 0,
+                                         .tls_optional = d->job.tls_optional};
     const struct onward_egress_target_opts target = {
         .size = sizeof(target), .host = smart, .allow_private = 1};
 

@@ -45,6 +45,8 @@ struct settings {
     char *spool;        /* NULL: below state, if that is used */
     bool require_tls, smtputf8, allow_private_addresses;
     bool allow_unauthenticated, enforce_dmarc;
+    bool mta_sts, dane; /* of those that we deliver to */
+    size_t policy_port;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
     size_t max_sessions_client, greylist_s;
@@ -69,6 +71,7 @@ struct setup {
     struct loop *loop;
     struct unbound_dns *dns; /* NULL with a file of records */
     struct loop_watch dns_watch;
+    struct policies *policies; /* NULL: none are asked for */
 };
 
 struct session;
@@ -76,6 +79,8 @@ struct watch;
 struct message_log;
 struct admit;
 struct copy;
+struct policies;
+struct fetch;
 struct delivery;
 struct hop;
 struct storage;
@@ -91,6 +96,9 @@ struct forwarder {
     struct storage *storage;    /* what store is made with */
     struct onward_store *store; /* the ledger, and all else that lasts */
     bool is_store_shared;       /* elsewhere: it may be down */
+    /* The same, or one on this machine: policies, of which no outage is to
+     * make us lose sight. */
+    struct onward_store *store_here;
     struct setup *setup;
     struct watch *watch; /* NULL: cannot be had */
     struct listener *listeners;
@@ -100,6 +108,7 @@ struct forwarder {
     struct copy *copies;
     struct delivery *deliveries;
     struct hop *hops;
+    struct fetch *fetches;
     struct queue *queue; /* NULL: there is no spool */
     size_t session_count;
     size_t held_bytes; /* of messages, all sessions together */
@@ -196,6 +205,7 @@ struct forwarder *session_forwarder(const struct session *session);
 /* Where one went, for the log. */
 struct delivery_log {
     char host[260], ip[ONWARD_IP_TEXT_MAX], tls[160];
+    char demand[24]; /* what TLS had to come up to, by onward_egress_reason */
     char enhanced[16], text[520];
     size_t code, attempts;
     int64_t ms;
@@ -209,6 +219,7 @@ struct delivery_job {
     struct onward_str domain; /* where it goes */
     const struct onward_source *source;
     size_t smtputf8;
+    size_t require_tls, tls_optional; /* RFC 8689 */
     /* As the sender said (RFC 3461); passed on to servers that know it. */
     size_t notify, ret;
     struct onward_str orcpt, envid;
@@ -242,6 +253,18 @@ void delivery_free_all(struct forwarder *fwd);
 int64_t delivery_deadline(const struct forwarder *fwd);
 /* Connections that took too long to come up. */
 void delivery_time(struct forwarder *fwd, int64_t now_ms);
+
+/* ---- policies.c -------------------------------------------------------- */
+
+/* The policies (MTA-STS) of those that mail goes to, for a setup; the store is
+ * open. 0 or -1. */
+int policies_open(struct forwarder *fwd, struct setup *setup);
+void policies_close(struct policies *policies);
+/* NULL: none are wanted. */
+struct onward_mtasts *policies_handle(const struct setup *setup);
+int64_t policies_deadline(const struct forwarder *fwd);
+/* Connections that took too long to come up, and what has to be renewed. */
+void policies_time(struct forwarder *fwd, int64_t now_ms);
 
 /* ---- copy.c ------------------------------------------------------------ */
 

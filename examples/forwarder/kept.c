@@ -67,6 +67,8 @@ static int make_draft(struct draft *d, struct session *session,
     e->ret = facts.ret;
     e->body = facts.body;
     e->smtputf8 = facts.smtputf8;
+    e->require_tls = facts.require_tls;
+    e->tls_optional = facts.tls_optional;
     e->arrival_s = (int64_t)time(NULL);
     d->rcpt.address = facts.recipient;
     d->rcpt.domain = facts.domain;

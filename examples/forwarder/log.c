@@ -122,6 +122,7 @@ static void put_delivery(struct json *j,
         json_text_or_null(j, "host", tried->host);
         json_text_or_null(j, "ip", tried->ip);
         json_text_or_null(j, "tls", tried->tls);
+        json_text_or_null(j, "tls_reason", tried->demand);
         json_number(j, "code", tried->code);
         json_text(j, "enhanced", tried->enhanced);
         json_text(j, "text", tried->text);

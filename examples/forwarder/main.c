@@ -46,6 +46,15 @@ static void library_log(void *user, const struct onward_log_event *e)
 
 /* ---- Signals ----------------------------------------------------------- */
 
+/* What goes with a setup once there is a store. */
+static int open_policies(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    if (policies_open(fwd, fwd->setup) == 0)
+        return 0;
+    snprintf(fault, fault_size, "out of memory");
+    return -1;
+}
+
 static void reload(struct forwarder *fwd)
 {
     char fault[FAULT_MAX];
@@ -56,7 +65,8 @@ static void reload(struct forwarder *fwd)
 
     if (fresh != NULL) {
         fwd->setup = fresh;
-        if (log_open(fwd, fault, sizeof(fault)) != 0) {
+        if (open_policies(fwd, fault, sizeof(fault)) != 0 ||
+            log_open(fwd, fault, sizeof(fault)) != 0) {
             fwd->setup = old;
             setup_free(fresh);
             fresh = NULL;
@@ -147,6 +157,9 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
     other = watch_deadline(fwd);
     if (other < at)
         at = other;
+    other = policies_deadline(fwd);
+    if (other < at)
+        at = other;
     if (fwd->listen_again_ms < at)
         at = fwd->listen_again_ms;
     if (at == ONWARD_NEVER)
@@ -163,6 +176,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     loop_turn(fwd->loop, timeout_ms);
     now = host_now_ms();
     delivery_time(fwd, now);
+    policies_time(fwd, now);
     queue_time(fwd, now);
     listen_time(fwd, now);
     watch_time(fwd, now);
@@ -281,6 +295,8 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
         log_open(fwd, fault, fault_size) != 0 ||
         storage_open(fwd, fault, fault_size) != 0 ||
         queue_open(fwd, fault, fault_size) != 0 || watch_open(fwd) != 0)
+        open_policies(fwd, fault, fault_size) != 0 ||
+        queue_open(fwd, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(&signals, fwd) != 0) {
         snprintf(fault, fault_size, "signals: %s", strerror(errno));

@@ -245,7 +245,8 @@ static int start_relay(struct session *s)
         .smtputf8 = (size_t)onward_smtp_server_mail_smtputf8(s->server),
         .body = (size_t)onward_smtp_server_mail_body(s->server),
         .ret = (size_t)onward_smtp_server_mail_ret(s->server),
-        .envid = onward_smtp_server_mail_envid(s->server)};
+        .envid = onward_smtp_server_mail_envid(s->server),
+        .require_tls = (size_t)onward_smtp_server_mail_requires_tls(s->server)};
 
     return onward_relay_new(s->fwd->desk, &o, &envelope, &host, &s->relay);
 }
@@ -441,6 +442,9 @@ static int new_server(struct session *s, size_t port)
     /* Who takes over the duty to tell of failures must be able to. */
     if (queue_is_open(s->fwd))
         o.flags |= ONWARD_SMTP_SERVER_ALLOW_DSN;
+    /* Every copy goes on as REQUIRETLS says, so we can take the duty over. */
+    if (setup->tls_server != NULL)
+        o.flags |= ONWARD_SMTP_SERVER_ALLOW_REQUIRETLS;
     if (set->require_tls)
         o.flags |= ONWARD_SMTP_SERVER_REQUIRE_TLS;
     return onward_smtp_server_new(s->fwd->desk, &o, &host, &s->server);

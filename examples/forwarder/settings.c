@@ -168,6 +168,13 @@ void settings_begin(struct settings *s)
          .type = CONFIG_CHOICE,
          .value = &s->out_tls,
          .choices = tls_levels},
+        {.name = "mta_sts", .type = CONFIG_YES_NO, .value = &s->mta_sts},
+        {.name = "dane", .type = CONFIG_YES_NO, .value = &s->dane},
+        {.name = "policy_port",
+         .type = CONFIG_NUMBER,
+         .value = &s->policy_port,
+         .min = 1,
+         .max = 65535},
         {.name = "out_trust", .type = CONFIG_FILE, .value = &s->out_trust},
         {.name = "smart_host",
          .type = CONFIG_TEXT,
@@ -295,6 +302,9 @@ void settings_begin(struct settings *s)
     memcpy(s->keys, keys, sizeof(keys));
     s->smtputf8 = true;
     s->enforce_dmarc = true;
+    s->mta_sts = true;
+    s->dane = true;
+    s->policy_port = 443;
     s->out_port = 25;
     s->out_tls = 1;
     s->max_message_bytes = 26214400;

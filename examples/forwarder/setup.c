@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <unistd.h>
 
 #include "forwarder.h"
 #include "host.h"
@@ -149,6 +150,20 @@ static int trust(struct loader *l, int status, const char *path,
                     : wrong(l, EXIT_UNUSABLE, "TLS: %s", onward_strerror(err));
 }
 
+/* Where systems keep the authorities of the Web; NULL: this one does not. */
+static const char *system_trust(void)
+{
+    static const char *const paths[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                        "/etc/pki/tls/certs/ca-bundle.crt",
+                                        "/etc/ssl/cert.pem"};
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        if (access(paths[i], R_OK) == 0)
+            return paths[i];
+    }
+    return NULL;
+}
+
 static int set_identity(struct loader *l, struct onward_str *chain,
                         struct onward_str *key)
 {
@@ -182,7 +197,9 @@ static int set_tls(struct loader *l)
     char *chain_text, *key_text;
     int ret = -1;
 
-    if (trust(l, EXIT_CONFIG, s->out_trust, &l->setup->tls_client) != 0)
+    if (trust(l, EXIT_CONFIG,
+              s->out_trust != NULL ? s->out_trust : system_trust(),
+              &l->setup->tls_client) != 0)
         return -1;
     if (s->tls_certificate == NULL)
         return 0;
@@ -334,6 +351,7 @@ void setup_free(struct setup *setup)
 {
     if (setup == NULL || --setup->owners > 0)
         return;
+    policies_close(setup->policies);
     onward_signer_free(setup->signer);
     onward_srs_free(setup->srs);
     onward_tls_config_free(setup->tls_server);

@@ -128,10 +128,18 @@ int storage_open(struct forwarder *fwd, char *fault, size_t fault_size)
     fwd->storage = calloc(1, sizeof(*fwd->storage));
     if (fwd->storage == NULL)
         return -1;
-    if (is_named(fwd, "memory"))
-        return open_memory(fwd);
-    return is_named(fwd, "lmdb") ? open_lmdb(fwd, fault, fault_size)
-                                 : open_redis(fwd, fault, fault_size);
+    if (is_named(fwd, "memory")) {
+        if (open_memory(fwd) != 0)
+            return -1;
+    } else if (open_lmdb(fwd, fault, fault_size) != 0) {
+        return -1;
+    }
+    /* Mail goes on while the others are away, but without the policies that
+     * were known it would go on unprotected: these stay here. */
+    fwd->store_here = fwd->store;
+    return is_named(fwd, "memory") || is_named(fwd, "lmdb")
+               ? 0
+               : open_redis(fwd, fault, fault_size);
 }
 
 void storage_close(struct forwarder *fwd)
@@ -149,5 +157,5 @@ void storage_close(struct forwarder *fwd)
     redis_store_free(storage->redis);
     free(storage);
     fwd->storage = NULL;
-    fwd->store = NULL;
+    fwd->store = fwd->store_here = NULL;
 }

@@ -88,6 +88,7 @@ struct onward_relay_envelope {
     size_t body;                    /**< enum onward_smtp_body */
     size_t ret;                     /**< enum onward_smtp_ret */
     struct onward_str envid; /**< ENVID, decoded; empty: none */
+    size_t require_tls;      /**< 1: with REQUIRETLS (RFC 8689) */
 };
 
 /**
@@ -370,6 +371,12 @@ struct onward_relay_delivery {
     size_t notify; /**< a set of enum onward_smtp_notify; 0: not stated */
     size_t ret;    /**< enum onward_smtp_ret */
     struct onward_str orcpt, envid; /**< empty: none */
+    /** 1: the message came with REQUIRETLS, and every copy goes with it (RFC
+     * 8689 section 4.1): onward_egress_opts.require_tls. */
+    size_t require_tls;
+    /** 1: it came without, and says "TLS-Required: No": its
+     * onward_egress_opts.tls_optional. Known from deliver on. */
+    size_t tls_optional;
 };
 
 /**

@@ -214,6 +214,21 @@ static bool check_loop(struct onward_relay *r)
     return true;
 }
 
+/* The parameter beats the field, and a field that is there twice, or says
+ * anything else, says nothing (RFC 8689 sections 3 and 4.1). */
+static void read_tls_required(struct onward_relay *r)
+{
+    const struct onward_header *h = onward_verifier_header(r->verifier);
+    const struct onward_str name = ONWARD_STR("TLS-Required");
+    struct onward_str value;
+
+    if (r->requires_tls || onward_header_count_named(h, name) != 1)
+        return;
+    value = onward_core__str_trim_crlf(
+        onward_mime__value(h, onward_header_first(h, name)));
+    r->is_tls_optional = onward_core__str_ieq(value, ONWARD_STR("No"));
+}
+
 /* ---- The sender -------------------------------------------------------- */
 
 static bool check_sender(struct onward_relay *r)
@@ -244,6 +259,7 @@ bool onward_relay__check(struct onward_relay *r)
         !check_loop(r) || !check_sender(r))
         return false;
     onward_relay__set_notice_path(r);
+    read_tls_required(r);
     return true;
 }
 

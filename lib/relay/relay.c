@@ -11,8 +11,8 @@
 _Static_assert(offsetof(struct onward_relay_opts, allow_no_ledger) + sizeof(size_t) ==
                    sizeof(struct onward_relay_opts),
                "no tail padding");
-_Static_assert(offsetof(struct onward_relay_envelope, envid) +
-                       sizeof(struct onward_str) ==
+_Static_assert(offsetof(struct onward_relay_envelope, require_tls) +
+                       sizeof(size_t) ==
                    sizeof(struct onward_relay_envelope),
                "no tail padding");
 
@@ -78,6 +78,7 @@ static int load_envelope(struct onward_relay *r,
     r->is_smtputf8 = e->smtputf8 != 0;
     r->ret = e->ret;
     r->body = e->body;
+    r->requires_tls = e->require_tls != 0;
     r->sender = r->reverse_path;
     if (r->reverse_path.len == 0)
         return 0;
@@ -398,6 +399,8 @@ int onward_relay_delivery_at(const struct onward_relay *relay, size_t index,
     d.source = relay->edited;
     d.smtputf8 = relay->is_smtputf8 || from->is_utf8;
     d.body = relay->body;
+    d.require_tls = relay->requires_tls;
+    d.tls_optional = relay->is_tls_optional;
     d.fate = (size_t)from->fate;
     d.reply_code = from->reply_code;
     d.reply_enhanced = from->reply_enhanced;

@@ -78,6 +78,8 @@ struct onward_relay {
     struct onward_str reverse_path; /* as it came */
     bool is_smtputf8;
     size_t body;
+    bool requires_tls;    /* REQUIRETLS */
+    bool is_tls_optional; /* TLS-Required: No */
     size_t ret;
     struct onward_str envid;
     struct onward_str notice_path; /* empty: nobody may be told */

@@ -61,6 +61,7 @@ def forwards(program):
         equal({**line["deliveries"][0], "ms": 0},
               {"to": "box@one.example", "from": sender, "fate": "delivered",
                "host": "mx.one.example", "ip": "127.0.0.11", "tls": None,
+               "tls_reason": "default",
                "code": 250, "enhanced": "2.0.0", "text": "taken",
                "attempts": 1, "ms": 0})
         assert line["ms"] >= line["deliveries"][0]["ms"] >= 0

@@ -231,7 +231,8 @@ int t_post_mail(struct t_post *x, const char *from)
     const struct onward_relay_envelope envelope = {.size = sizeof(envelope),
                                                    .reverse_path =
                                                        onward_str_of(from),
-                                                   .smtputf8 = x->smtputf8};
+                                                   .smtputf8 = x->smtputf8,
+        .require_tls = x->require_tls};
     const struct onward_relay_host host = {.size = sizeof(host),
                                            .user = x,
                                            .deliver = deliver,

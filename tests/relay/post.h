@@ -28,7 +28,7 @@ struct t_post {
     struct onward_relay_opts opts;
     struct onward_ruleset_facts facts;
     const char *client_ip; /* 192.0.2.9 passes SPF of a.example */
-    size_t smtputf8;
+    size_t smtputf8, require_tls;
     const struct onward_source *source; /* instead of the message in memory */
     const struct onward_dkim_signer_opts *dkim; /* signs with signer, twice */
 

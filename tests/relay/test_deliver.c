@@ -203,6 +203,46 @@ static size_t send_to_both(struct t_post *x, const char *first,
     return x->asked_count;
 }
 
+/* RFC 8689 sections 3 and 4.1: all copies alike, and the parameter beats the
+ * field. */
+static void test_the_wish_for_tls_is_passed_on(void **state)
+{
+    static const struct {
+        const char *field;
+        size_t require_tls, want_require, want_optional;
+    } wishes[] = {
+        {"", 0, 0, 0},
+        {"", 1, 1, 0},
+        {"TLS-Required: No\r\n", 0, 0, 1},
+        {"tls-required:\r\n no \r\n", 0, 0, 1},
+        {"TLS-Required: No\r\n", 1, 1, 0},
+        {"TLS-Required: Yes\r\n", 0, 0, 0},
+        {"TLS-Required:\r\n", 0, 0, 0},
+        {"TLS-Required: No\r\nTLS-Required: No\r\n", 0, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        struct t_post x;
+        char message[2000];
+
+        t_post_open(&x);
+        x.require_tls = wishes[i].require_tls;
+        snprintf(message, sizeof(message), "%s%s", wishes[i].field,
+                 t_post_plain);
+        assert_string_equal(t_post_send(&x, "ann@a.example", TO_THREE, message),
+                            "pending");
+        for (size_t d = 0; d < 3; d++) {
+            struct onward_relay_delivery f = {.size = sizeof(f)};
+
+            assert_int_equal(onward_relay_delivery_at(x.relay, d, &f), 0);
+            assert_int_equal(f.require_tls, wishes[i].want_require);
+            assert_int_equal(f.tls_optional, wishes[i].want_optional);
+        }
+        t_post_close(&x);
+    }
+}
+
 static void test_what_is_the_same_delivery(void **state)
 {
     static const char other[] = "From: Ann <ann@a.example>\r\n"
@@ -642,6 +682,7 @@ int main(void)
         cmocka_unit_test(test_answers_are_checked),
         cmocka_unit_test(test_a_retry_skips_what_went_well),
         cmocka_unit_test(test_a_permanent_failure_is_no_entry),
+        cmocka_unit_test(test_the_wish_for_tls_is_passed_on),
         cmocka_unit_test(test_what_is_the_same_delivery),
         cmocka_unit_test(test_without_a_ledger),
         cmocka_unit_test(test_a_ledger_that_cannot_be_read),
