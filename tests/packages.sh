@@ -32,13 +32,14 @@ onward_packages() {
 # What the library and its examples are built with.
 ONWARD_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config nettle-dev
     libgmp-dev libgnutls28-dev libidn2-dev libunistring-dev libpsl-dev
-    libexpat1-dev libzip-dev zlib1g-dev libunbound-dev dns-root-data liblmdb-dev"
+    libexpat1-dev libzip-dev zlib1g-dev libunbound-dev dns-root-data liblmdb-dev
+    libmicrohttpd-dev"
 # What the tests need on top.
 ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-cffi abigail-tools binutils gnutls-bin openssl gsasl swaks python3-dkim
     python3-nacl python3-authres libmail-dkim-perl libopendkim-dev libssl-dev
     softhsm2 git ca-certificates libsasl2-modules libsasl2-modules-db valgrind libxml2-utils libgmime-3.0-dev msmtp
-    python3-aiosmtpd redis-tools iproute2 util-linux mount"
+    python3-aiosmtpd redis-tools iproute2 util-linux mount curl"
 # What the benchmarks measure us beside, on top of what builds the library.
 ONWARD_BENCH_PACKAGES="libopendkim-dev libspf2-dev libmail-dkim-perl python3
     libgmime-3.0-dev libetpan-dev"

@@ -164,8 +164,6 @@ bool storage_is_on_disk(const struct forwarder *fwd);
 int listen_open(struct forwarder *fwd, char *fault, size_t fault_size);
 /* "ready ADDRESS..." on standard output. */
 void listen_announce(const struct forwarder *fwd);
-/* sd_notify(3). */
-void listen_tell_systemd(const char *state);
 /* Listen again, if it is time to. */
 void listen_time(struct forwarder *fwd, int64_t now_ms);
 void listen_close(struct forwarder *fwd);

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "endpoint.h"
 #include "forwarder.h"
 #include "host.h"
+#include "service.h"
 
 struct listener {
     struct listener *next;
@@ -74,42 +74,23 @@ static void accept_some(struct loop_watch *watch, uint32_t events)
 static int open_one(struct forwarder *fwd, const char *text, char *fault,
                     size_t fault_size)
 {
-    struct sockaddr_storage sa;
-    struct onward_ip ip;
     struct listener *l = calloc(1, sizeof(*l));
-    socklen_t len;
-    size_t port;
-    int on = 1;
 
-    if (l == NULL || !endpoint_parse(text, &ip, &port)) {
-        free(l);
+    if (l == NULL) {
         snprintf(fault, fault_size, "%s: out of memory", text);
         return -1;
     }
     l->next = fwd->listeners;
     l->fwd = fwd;
     fwd->listeners = l;
-    len = endpoint_to(&ip, port, &sa);
     l->watch.ready = accept_some;
-    l->watch.fd =
-        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (l->watch.fd >= 0) {
-        setsockopt(l->watch.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if (ip.family == 6)
-            setsockopt(l->watch.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    }
-    if (l->watch.fd < 0 ||
-        bind(l->watch.fd, (struct sockaddr *)&sa, len) != 0 ||
-        listen(l->watch.fd, 512) != 0 ||
-        getsockname(l->watch.fd, (struct sockaddr *)&sa, &len) != 0 ||
-        loop_add(fwd->loop, &l->watch, EPOLLIN) != 0) {
-        snprintf(fault, fault_size, "%s: %s, expected a free address and port",
-                 text, strerror(errno));
+    l->watch.fd = service_listen(text, l->address, fault, fault_size);
+    if (l->watch.fd < 0)
         return -1;
-    }
-    endpoint_from(&sa, &ip, &port);
-    endpoint_write(&ip, port, l->address, sizeof(l->address));
-    return 0;
+    if (loop_add(fwd->loop, &l->watch, EPOLLIN) == 0)
+        return 0;
+    snprintf(fault, fault_size, "%s: %s", text, strerror(errno));
+    return -1;
 }
 
 int listen_open(struct forwarder *fwd, char *fault, size_t fault_size)
@@ -122,28 +103,6 @@ int listen_open(struct forwarder *fwd, char *fault, size_t fault_size)
             return -1;
     }
     return 0;
-}
-
-/* Which is one datagram. */
-void listen_tell_systemd(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un sun = {.sun_family = AF_UNIX};
-    size_t len = path == NULL ? 0 : strlen(path);
-    int fd;
-
-    if (len == 0 || len >= sizeof(sun.sun_path))
-        return;
-    memcpy(sun.sun_path, path, len);
-    if (path[0] == '@')
-        sun.sun_path[0] = '\0';
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-                 (struct sockaddr *)&sun,
-                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
-    close(fd);
 }
 
 void listen_announce(const struct forwarder *fwd)

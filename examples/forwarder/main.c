@@ -1,8 +1,6 @@
 /* onward-forwarder: start, run, reload, stop. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 
 #include "forwarder.h"
 #include "host.h"
+#include "service.h"
 
 enum { FAULT_MAX = 1100 };
 
@@ -90,9 +89,9 @@ static void reload_and_tell(struct forwarder *fwd)
 
     snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
              (long long)host_now_ms() * 1000);
-    listen_tell_systemd(state);
+    service_tell_systemd(state);
     reload(fwd);
-    listen_tell_systemd("READY=1");
+    service_tell_systemd("READY=1");
 }
 
 static void drain(struct forwarder *fwd)
@@ -100,7 +99,7 @@ static void drain(struct forwarder *fwd)
     if (fwd->is_draining)
         return;
     fwd->is_draining = true;
-    listen_tell_systemd("STOPPING=1");
+    service_tell_systemd("STOPPING=1");
     listen_close(fwd);
     queue_stop(fwd);
     for (struct session *s = fwd->sessions; s != NULL; s = session_next(s))
@@ -211,27 +210,6 @@ static void run(struct forwarder *fwd)
 
 /* ---- Start and end ----------------------------------------------------- */
 
-static int drop_root(const char *name, char *fault, size_t fault_size)
-{
-    const struct passwd *pw = getpwnam(name);
-
-    if (pw == NULL) {
-        snprintf(fault, fault_size,
-                 "user \"%s\", expected a user of this "
-                 "machine",
-                 name);
-        return -1;
-    }
-    if (geteuid() != 0)
-        return 0; /* nothing to drop */
-    if (initgroups(name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
-        setuid(pw->pw_uid) != 0) {
-        snprintf(fault, fault_size, "user \"%s\": %s", name, strerror(errno));
-        return -1;
-    }
-    return 0;
-}
-
 /* A session takes a descriptor, and each of its deliveries one. */
 static void allow_descriptors(void)
 {
@@ -291,7 +269,8 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
      * SIGHUP. */
     if (listen_open(fwd, fault, fault_size) != 0 ||
         storage_prepare(fwd, fault, fault_size) != 0 ||
-        (s->user != NULL && drop_root(s->user, fault, fault_size) != 0) ||
+        (s->user != NULL &&
+         service_drop_root(s->user, fault, fault_size) != 0) ||
         log_open(fwd, fault, fault_size) != 0 ||
         storage_open(fwd, fault, fault_size) != 0 ||
         queue_open(fwd, fault, fault_size) != 0 || watch_open(fwd) != 0)
@@ -303,7 +282,7 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
         return EXIT_UNUSABLE;
     }
     listen_announce(fwd);
-    listen_tell_systemd("READY=1");
+    service_tell_systemd("READY=1");
     run(fwd);
     close(signals.watch.fd);
     return 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""man.py ONWARD FORWARDER: every command, option and key has its entry in the
+"""man.py ONWARD FORWARDER POLICYD: every command, option and key has its entry in the
 man pages, with the default that the program has, and no entry is left over."""
 import pathlib
 import re
@@ -45,26 +45,27 @@ def check_onward(program):
                        set(re.findall(r"^\.It Cm (.+)", page, re.M)))
 
 
-def check_forwarder(program):
-    page = (MAN / "onward-forwarder.8").read_text()
-    yield from compare("onward-forwarder.8",
-                       options(said([program, "--help"])), entries(page))
-    source = (ROOT / "examples/forwarder/settings.c").read_text()
+def check_service(program, name, settings):
+    """A program with a configuration file, its page, and its table of keys."""
+    page = (MAN / name).read_text()
+    yield from compare(name, options(said([program, "--help"])),
+                       entries(page))
+    source = (ROOT / settings).read_text()
     keys = set(re.findall(r'\{\s*\.name = "(\w+)"', source))
     if not keys:
-        yield "settings.c: no keys found"
+        yield f"{settings}: no keys found"
     parts = re.split(r"^\.It Cm (\w+) No =", page, flags=re.M)
     described = dict(zip(parts[1::2], parts[2::2]))
-    yield from compare("onward-forwarder.8", keys, set(described))
+    yield from compare(name, keys, set(described))
     # What fill_keys() sets before the file is read.
     for key, value in re.findall(r"^    s->(\w+) = (\d+|true);", source, re.M):
         want = {"true": "Default: yes."}.get(value, f"Default: {value}.")
         if key in described and key != "out_tls" \
                 and want not in described[key]:
-            yield f"onward-forwarder.8: {key}: expected \"{want}\""
+            yield f"{name}: {key}: expected \"{want}\""
     for key in re.findall(r'\{\s*\.name = "(\w+)"[^}]*?\.is_required', source):
         if key != "listen" and "Required." not in described.get(key, ""):
-            yield f"onward-forwarder.8: {key} is required, and that is not said"
+            yield f"{name}: {key} is required, and that is not said"
 
 
 def check_form():
@@ -80,7 +81,10 @@ def check_form():
 
 
 def main():
-    faults = [*check_onward(sys.argv[1]), *check_forwarder(sys.argv[2]),
+    faults = [*check_onward(sys.argv[1]), *check_service(sys.argv[2], "onward-forwarder.8",
+                             "examples/forwarder/settings.c"),
+              *check_service(sys.argv[3], "onward-policyd.8",
+                             "examples/policyd/setup.c"),
               *check_form()]
     print("\n".join(faults) or "the man pages have all that is there")
     sys.exit(1 if faults else 0)

@@ -1,0 +1,89 @@
+#define _GNU_SOURCE
+#include "service.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int service_listen(const char *text, char address[ENDPOINT_MAX], char *fault,
+                   size_t fault_size)
+{
+    struct sockaddr_storage sa;
+    struct onward_ip ip;
+    socklen_t len;
+    size_t port;
+    int fd, on = 1;
+
+    if (!endpoint_parse(text, &ip, &port)) {
+        snprintf(fault, fault_size, "%s: expected ADDRESS:PORT", text);
+        return -1;
+    }
+    len = endpoint_to(&ip, port, &sa);
+    fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (ip.family == 6)
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, len) != 0 ||
+        listen(fd, 512) != 0 ||
+        getsockname(fd, (struct sockaddr *)&sa, &len) != 0) {
+        snprintf(fault, fault_size, "%s: %s, expected a free address and port",
+                 text, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    endpoint_from(&sa, &ip, &port);
+    endpoint_write(&ip, port, address, ENDPOINT_MAX);
+    return fd;
+}
+
+/* Which is one datagram. */
+void service_tell_systemd(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    size_t len = path == NULL ? 0 : strlen(path);
+    int fd;
+
+    if (len == 0 || len >= sizeof(sun.sun_path))
+        return;
+    memcpy(sun.sun_path, path, len);
+    if (path[0] == '@')
+        sun.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+                 (struct sockaddr *)&sun,
+                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+    close(fd);
+}
+
+int service_drop_root(const char *user, char *fault, size_t fault_size)
+{
+    const struct passwd *pw = getpwnam(user);
+
+    if (pw == NULL) {
+        snprintf(fault, fault_size,
+                 "user \"%s\", expected a user of this machine", user);
+        return -1;
+    }
+    if (geteuid() != 0)
+        return 0; /* nothing to drop */
+    if (initgroups(user, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
+        setuid(pw->pw_uid) != 0) {
+        snprintf(fault, fault_size, "user \"%s\": %s", user, strerror(errno));
+        return -1;
+    }
+    return 0;
+}

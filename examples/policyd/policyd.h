@@ -1,0 +1,63 @@
+/*
+ * Policies of MTA-STS over HTTPS, for all domains that have rules: one process,
+ * one thread. setup.c reads the configuration and what it names; certs.c
+ * chooses a certificate by the name that a client wants; answer.c decides what
+ * a request gets; main.c ties them to libmicrohttpd and the loop.
+ */
+#ifndef POLICYD_H
+#define POLICYD_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <onward.h>
+
+#include "certs.h"
+#include "config.h"
+
+struct settings {
+    struct config_list listen, mx;
+    char *rules, *tls_certificate, *tls_key, *certificates, *user, *log;
+    size_t mode, max_age_s;
+    struct config_key keys[11];
+};
+
+/* What the settings name, loaded: replaced as a whole by SIGHUP. */
+struct setup {
+    struct onward_ctx *ctx; /* borrowed */
+    struct settings settings;
+    struct onward_ruleset *ruleset;
+    struct certs *certs;
+    char policy[ONWARD_MTASTS_POLICY_MAX];
+    size_t policy_len;
+    struct setup *older; /* one that was replaced before, and when */
+    int64_t replaced_ms;
+};
+
+enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
+
+/* ---- setup.c ----------------------------------------------------------- */
+
+/* NULL: fault has one line, *status is EXIT_CONFIG or EXIT_UNUSABLE. */
+struct setup *setup_new(struct onward_ctx *ctx, const char *path, char *fault,
+                        size_t fault_size, int *status);
+void setup_free(struct setup *setup);
+
+/* ---- answer.c ---------------------------------------------------------- */
+
+/* What a request gets. */
+struct answer {
+    unsigned status;
+    struct onward_str body;
+    const char *allow; /* the field, with 405; else NULL */
+};
+
+/*
+ * Host is as the field has it, NULL: there was none; path is decoded. What can
+ * be asked for stands in a table in there.
+ */
+struct answer answer_to(const struct setup *setup,
+                        struct onward_ruleset_router *router,
+                        const char *method, const char *host, const char *path);
+
+#endif
