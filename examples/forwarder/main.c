@@ -273,9 +273,8 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
          service_drop_root(s->user, fault, fault_size) != 0) ||
         log_open(fwd, fault, fault_size) != 0 ||
         storage_open(fwd, fault, fault_size) != 0 ||
-        queue_open(fwd, fault, fault_size) != 0 || watch_open(fwd) != 0)
         open_policies(fwd, fault, fault_size) != 0 ||
-        queue_open(fwd, fault, fault_size) != 0)
+        queue_open(fwd, fault, fault_size) != 0 || watch_open(fwd) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(&signals, fwd) != 0) {
         snprintf(fault, fault_size, "signals: %s", strerror(errno));
