@@ -114,6 +114,208 @@ ONWARD_API void onward_ruleset_free(struct onward_ruleset *rs);
 /** @return how many zones there are. @since 0.1 */
 ONWARD_API size_t onward_ruleset_zone_count(const struct onward_ruleset *rs);
 
+/** @return how many rules there are in all zones, catch-alls included.
+ * @since 0.1 */
+ONWARD_API uint64_t onward_ruleset_rule_count(const struct onward_ruleset *rs);
+
+/** What the rules know about a destination. @since 0.1 */
+enum onward_ruleset_state {
+    ONWARD_RULESET_STATE_UNKNOWN = 0, /**< not in "addresses" */
+    ONWARD_RULESET_STATE_PENDING = 1, /**< listed, not verified yet */
+    ONWARD_RULESET_STATE_VERIFIED = 2,
+    ONWARD_RULESET_STATE_REVOKED = 3
+};
+
+/**
+ * The state of a destination by "addresses": its own entry, else that of
+ * `*@domain`.
+ *
+ * @param address  its domain in lower-case A-labels.
+ * @return enum onward_ruleset_state.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_destination(const struct onward_ruleset *rs,
+                                          struct onward_str address);
+
+/* ---- Snapshots --------------------------------------------------------- */
+
+/**
+ * The same rules, with one zone added or in place of the one of its name.
+ *
+ * Both rulesets are whole and share all other zones, so this takes as long as
+ * the zone is large; rs does not change, and who routes by it never waits.
+ * Changes add up beside the rest until onward_ruleset_compact().
+ *
+ * @param zone   JSON: one item of "zones". Its destinations are verified as
+ *               "addresses" of rs has them.
+ * @param opts   borrowed for this call; NULL: all defaults.
+ * @param fault  as for onward_ruleset_new().
+ * @param made   out: free with onward_ruleset_free(). Untouched on failure.
+ * @return 0, or as onward_ruleset_new(); ONWARD_ELIMIT also: rs is an image
+ *         that is damaged there.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_with_zone(struct onward_ruleset *rs,
+                                        struct onward_str zone,
+                                        const struct onward_ruleset_opts *opts,
+                                        struct onward_ruleset_fault *fault,
+                                        struct onward_ruleset **made);
+
+/**
+ * The same rules without a zone.
+ *
+ * @param name  the zone's, in lower-case A-labels.
+ * @param made  out: free with onward_ruleset_free(). Untouched on failure.
+ * @return 0, or
+ *         ONWARD_ENOENT  no zone has this name
+ *         ONWARD_ENOMEM  out of memory
+ *         ONWARD_ELIMIT  an image that is damaged there
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_without_zone(struct onward_ruleset *rs,
+                                           struct onward_str name,
+                                           struct onward_ruleset **made);
+
+/**
+ * The same rules in one piece of memory. Linear in them.
+ *
+ * @param made  out: free with onward_ruleset_free(). Untouched on failure.
+ * @return 0, ONWARD_ENOMEM, ONWARD_ERANDOM, or ONWARD_ELIMIT: rs is an image
+ *         that is damaged.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_compact(struct onward_ruleset *rs,
+                                      struct onward_ruleset **made);
+
+/* ---- Images ------------------------------------------------------------ */
+
+/** Whose memory an image is. */
+struct onward_ruleset_image_owner {
+    size_t size;
+    void *user;
+    /** Nobody reads it any more. Once, inside onward_ruleset_free() of the last
+     * ruleset that shares the image, on its thread. May be NULL. */
+    void (*release)(void *user);
+};
+
+/**
+ * Use an image where it is: in a file that is mapped, by many processes at
+ * once. Head, size, version, section table and their checksum are looked at,
+ * and nothing else, so this takes the same time for any number of zones. The
+ * rest is checked where it is followed: a damaged zone routes to
+ * ONWARD_ELIMIT. onward_ruleset_check_image() looks at all of it.
+ *
+ * A file must not change while it is mapped; replace it by rename.
+ *
+ * @param file   borrowed until owner->release().
+ * @param owner  copied; NULL: nobody wants to know.
+ * @param fault  out, written when ONWARD_ESYNTAX or ONWARD_EVERSION is
+ *               returned. May be NULL.
+ * @param rs     out: free with onward_ruleset_free(). Untouched on failure,
+ *               and release is not called then.
+ * @return 0, or
+ *         ONWARD_ESYNTAX   no image, or it is cut, or its head is damaged
+ *         ONWARD_EVERSION  an image of another release: compile it anew
+ *         ONWARD_EINVAL, ONWARD_EVERSION  owner or fault that this release
+ *                          cannot read
+ *         ONWARD_ENOMEM    out of memory
+ * @since 0.1
+ */
+ONWARD_API int
+onward_ruleset_open_image(struct onward_ctx *ctx, struct onward_str file,
+                          const struct onward_ruleset_image_owner *owner,
+                          struct onward_ruleset_fault *fault,
+                          struct onward_ruleset **rs);
+
+/**
+ * Look at every octet of an image: its checksums, and whether each zone and
+ * address can be read and is found.
+ *
+ * @param fault  out, written when ONWARD_ESYNTAX or ONWARD_EVERSION is
+ *               returned. May be NULL.
+ * @return 0, ONWARD_ESYNTAX, ONWARD_EVERSION, ONWARD_EINVAL or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_check_image(struct onward_ctx *ctx,
+                                          struct onward_str file,
+                                          struct onward_ruleset_fault *fault);
+
+/** Where an image is written to. */
+struct onward_ruleset_image_sink {
+    size_t size;
+    void *user;
+    /** Take all of data, or return a negative value to give up. */
+    int (*write)(void *user, const void *data, size_t len);
+};
+
+/**
+ * Write rules as an image. Changed rules are compacted first, in memory.
+ *
+ * @param sink  borrowed for this call; called inside.
+ * @return 0, or
+ *         ONWARD_ECALLBACK  the sink gave up
+ *         ONWARD_EINVAL, ONWARD_EVERSION  sink
+ *         and as onward_ruleset_compact()
+ * @since 0.1
+ */
+ONWARD_API int
+onward_ruleset_write_image(struct onward_ruleset *rs,
+                           const struct onward_ruleset_image_sink *sink);
+
+/* ---- Differences ------------------------------------------------------- */
+
+/** What became of something between two rulesets. @since 0.1 */
+enum onward_ruleset_change {
+    ONWARD_RULESET_ADDED = 1,
+    ONWARD_RULESET_UPDATED = 2,
+    ONWARD_RULESET_DELETED = 3,
+    /** Updated or deleted, and the rule was another owner's: "source" with
+     * "owner_worker_tag" of the two rules differ. */
+    ONWARD_RULESET_CONFLICT = 4
+};
+
+/** One difference. Borrowed for the call. */
+struct onward_ruleset_difference {
+    size_t size;
+    size_t change;   /**< enum onward_ruleset_change */
+    size_t old_rule; /**< as in struct onward_ruleset_decision; NO_RULE for what
+                        is no rule, or is not there */
+    size_t new_rule;
+    /** Stable word: "zone", "settings", "rule" or "address". */
+    struct onward_str what;
+    struct onward_str zone; /**< empty for "address" */
+    /** For a rule the address that it takes: `me@example.com`,
+     * `*@example.com`, or empty for one with patterns; for an address itself.
+     */
+    struct onward_str address;
+    struct onward_str rule_name; /**< of the new one, if there is one */
+};
+
+struct onward_ruleset_differences {
+    size_t size;
+    void *user;
+    /** Return a negative value to end the walk. */
+    int (*difference)(void *user, const struct onward_ruleset_difference *d);
+};
+
+/**
+ * What differs between two rulesets. Rules are the same rule when they take the
+ * same addresses by the same conditions; of several such rules the first goes
+ * with the first. What is verified counts under "addresses" alone.
+ *
+ * @param to  borrowed for this call; called inside.
+ * @return 0, or
+ *         ONWARD_ECALLBACK  to gave up
+ *         ONWARD_EINVAL, ONWARD_EVERSION  to
+ *         ONWARD_ELIMIT     an image that is damaged
+ *         ONWARD_ENOMEM     out of memory
+ * @since 0.1
+ */
+ONWARD_API int
+onward_ruleset_diff(const struct onward_ruleset *before,
+                    const struct onward_ruleset *after,
+                    const struct onward_ruleset_differences *to);
+
 /* ---- Routing ----------------------------------------------------------- */
 
 /** What to do with mail for an address. @since 0.1 */

@@ -8,10 +8,13 @@
 #define ONWARD_USE_RESULT __attribute__((warn_unused_result))
 #define ONWARD_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ONWARD_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Soon read. */
+#define ONWARD_PREFETCH(ptr) __builtin_prefetch(ptr)
 #else
 #define ONWARD_USE_RESULT
 #define ONWARD_LIKELY(x) (x)
 #define ONWARD_UNLIKELY(x) (x)
+#define ONWARD_PREFETCH(ptr) ((void)(ptr))
 #endif
 
 /* What was stored at ptr is looked at here, as far as the compiler knows: it

@@ -266,6 +266,11 @@ uint64_t onward_core__hash(const struct onward_ctx *ctx, const void *data,
 /* The same over the lower-cased octets. */
 uint64_t onward_core__hash_lower(const struct onward_ctx *ctx, const void *data,
                                  size_t len);
+/* SipHash-2-4 with a key of the caller's: for what outlasts the context. */
+uint64_t onward_core__siphash(const uint64_t key[2], const void *data,
+                              size_t len);
+uint64_t onward_core__siphash_lower(const uint64_t key[2], const void *data,
+                                    size_t len);
 
 /* Put one in each item; the table finds by hash, the caller compares. */
 struct onward_core__node {

@@ -24,6 +24,12 @@ struct reader {
     struct onward_json *last;       /* its newest item */
     struct onward_core__table keys; /* of objects with many members */
     bool has_table;
+    const struct onward_json_taker *taker; /* or NULL */
+    struct onward_json *taking;            /* the array whose items go */
+    struct onward_json taken;              /* stands for the item before */
+    struct onward_arena *kept;             /* arena outside of items */
+    struct onward_core__table kept_keys;
+    bool has_kept_table;
     struct onward_json_fault *fault;
 };
 
@@ -383,8 +389,49 @@ static void append(struct reader *r, struct onward_json *v)
     else
         r->last->next = v;
     if (r->open != NULL)
-        r->open->count++;
+        v->index = r->open->count++;
     r->last = v;
+}
+
+/* ---- Handing items over ------------------------------------------------- */
+
+static void begin_taking(struct reader *r, struct onward_json *v)
+{
+    if (r->taker == NULL || r->taking != NULL || v->type != ONWARD_JSON_ARRAY ||
+        !r->taker->wants(r->taker->user, v))
+        return;
+    r->taking = v;
+    r->kept = r->arena;
+    r->arena = r->taker->items;
+    r->kept_keys = r->keys;
+    r->has_kept_table = r->has_table;
+    r->has_table = false;
+}
+
+static void forget_item(struct reader *r)
+{
+    if (r->has_table)
+        onward_core__table_clear(&r->keys);
+    r->has_table = false;
+    r->taking->first = NULL;
+    r->last = &r->taken;
+    onward_core__arena_reset(r->arena);
+}
+
+static int take_item(struct reader *r)
+{
+    int ret = r->taker->take(r->taker->user, r->last);
+
+    forget_item(r);
+    return ret;
+}
+
+static void end_taking(struct reader *r)
+{
+    r->taking = NULL;
+    r->arena = r->kept;
+    r->keys = r->kept_keys;
+    r->has_table = r->has_kept_table;
 }
 
 /* One value; of a container only its opening bracket. */
@@ -412,6 +459,7 @@ static int read_value(struct reader *r)
         r->at++;
         r->open = v;
         r->last = NULL;
+        begin_taking(r, v);
         return 0;
     case '"':
         v->type = ONWARD_JSON_STRING;
@@ -437,10 +485,19 @@ static int read_between(struct reader *r, bool *more)
 {
     *more = false;
     for (;;) {
+        if (r->taking != NULL && r->open == r->taking && r->last != NULL &&
+            r->last != &r->taken) {
+            int ret = take_item(r);
+
+            if (ret != 0)
+                return ret;
+        }
         skip_space(r);
         if (r->open == NULL)
             return 0;
         if (at_close(r)) {
+            if (r->open == r->taking)
+                end_taking(r);
             r->at++;
             r->depth--;
             r->last = r->open;
@@ -480,17 +537,29 @@ int onward_json__parse(struct onward_arena *arena, struct onward_str text,
                        size_t max_depth, struct onward_json **root,
                        struct onward_json_fault *fault)
 {
+    return onward_json__parse_taking(arena, text, max_depth, NULL, root, fault);
+}
+
+int onward_json__parse_taking(struct onward_arena *arena,
+                              struct onward_str text, size_t max_depth,
+                              const struct onward_json_taker *taker,
+                              struct onward_json **root,
+                              struct onward_json_fault *fault)
+{
     struct onward_json_fault unused;
     struct reader r = {.arena = arena,
                        .text = (const unsigned char *)text.data,
                        .len = text.len,
                        .line = 1,
                        .max_depth = max_depth,
+                       .taker = taker,
                        .fault = fault == NULL ? &unused : fault};
     int ret = read_text(&r);
 
     if (r.has_table)
         onward_core__table_clear(&r.keys);
+    if (r.taking != NULL && r.has_kept_table) /* ended inside an item */
+        onward_core__table_clear(&r.kept_keys);
     if (ret == 0)
         *root = r.root;
     return ret;
@@ -508,16 +577,6 @@ struct onward_json *onward_json__get(const struct onward_json *v,
             return item;
     }
     return NULL;
-}
-
-static size_t index_in_parent(const struct onward_json *v)
-{
-    const struct onward_json *item = v->parent->first;
-    size_t index = 0;
-
-    for (; item != v; item = item->next)
-        index++;
-    return index;
 }
 
 /* The ancestor of v that has `up` generations below it down to v. */
@@ -540,7 +599,7 @@ int onward_json__path(struct onward_buf *out, const struct onward_json *v)
 
         if (step->parent->type == ONWARD_JSON_ARRAY) {
             onward_core__buf_add_byte(out, '[');
-            onward_core__buf_add_u64(out, index_in_parent(step));
+            onward_core__buf_add_u64(out, step->index);
             onward_core__buf_add_byte(out, ']');
         } else {
             if (out->len > start)

@@ -27,6 +27,7 @@ struct onward_json {
     struct onward_json *next;  /* the next sibling */
     struct onward_json *parent;
     size_t count; /* of array or object */
+    size_t index; /* among its parent's items, from 0 */
 };
 
 struct onward_json_fault {
@@ -48,6 +49,26 @@ ONWARD_USE_RESULT int onward_json__parse(struct onward_arena *arena,
                                          size_t max_depth,
                                          struct onward_json **root,
                                          struct onward_json_fault *fault);
+/*
+ * The same for a text with one array of many items: they are handed over one
+ * after the other, as each is whole, and its memory is used for the next.
+ */
+struct onward_json_taker {
+    void *user;
+    /* For the items; the caller's, as a fault may point into it. */
+    struct onward_arena *items;
+    /* Is this the array? Asked for each one that opens outside of it. */
+    bool (*wants)(void *user, const struct onward_json *array);
+    /* item lives until this returns. 0, or an error that ends the reading. The
+     * array keeps its count, but no items. */
+    int (*take)(void *user, const struct onward_json *item);
+};
+ONWARD_USE_RESULT int
+onward_json__parse_taking(struct onward_arena *arena, struct onward_str text,
+                          size_t max_depth,
+                          const struct onward_json_taker *taker,
+                          struct onward_json **root,
+                          struct onward_json_fault *fault);
 /* The member of that name; NULL when there is none or v is no object. */
 struct onward_json *onward_json__get(const struct onward_json *v,
                                      const char *name);

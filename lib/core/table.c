@@ -78,6 +78,18 @@ static uint64_t sip(const uint64_t key[2], const unsigned char *data,
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+uint64_t onward_core__siphash(const uint64_t key[2], const void *data,
+                              size_t len)
+{
+    return sip(key, data, len, false);
+}
+
+uint64_t onward_core__siphash_lower(const uint64_t key[2], const void *data,
+                                    size_t len)
+{
+    return sip(key, data, len, true);
+}
+
 uint64_t onward_core__hash(const struct onward_ctx *ctx, const void *data,
                            size_t len)
 {

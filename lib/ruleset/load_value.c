@@ -7,12 +7,12 @@
 /* ---- Faults ------------------------------------------------------------ */
 
 /* Copy as printable ASCII with a NUL; a cut text ends in "...". */
-static void put_text(struct onward_ruleset *rs, char *out, size_t cap,
+static void put_text(struct onward_ctx *ctx, char *out, size_t cap,
                      struct onward_str s)
 {
     struct onward_buf escaped;
 
-    onward_core__buf_init(&escaped, rs->ctx, cap);
+    onward_core__buf_init(&escaped, ctx, cap);
     if (onward_core__escape(&escaped, s, cap - 1) == 0) {
         memcpy(out, escaped.data, escaped.len);
         out[escaped.len] = '\0';
@@ -20,14 +20,14 @@ static void put_text(struct onward_ruleset *rs, char *out, size_t cap,
     onward_core__buf_clear(&escaped);
 }
 
-static void put_path(struct onward_ruleset *rs,
+static void put_path(struct onward_ctx *ctx,
                      struct onward_ruleset_fault *fault,
                      const struct onward_json *at)
 {
     struct onward_buf path;
     size_t len;
 
-    onward_core__buf_init(&path, rs->ctx, 8192);
+    onward_core__buf_init(&path, ctx, 8192);
     if (onward_json__path(&path, at) == 0) {
         /* It is printable already; only its length is in question. */
         len =
@@ -47,19 +47,29 @@ int onward_ruleset__fail(struct loader *l, const struct onward_json *at,
     struct onward_buf text;
     int err;
 
+    l->has_fault = true;
     l->fault->line = at->line;
-    put_path(l->rs, l->fault, at);
-    onward_core__buf_init(&text, l->rs->ctx, 4096);
+    put_path(l->ctx, l->fault, at);
+    onward_core__buf_init(&text, l->ctx, 4096);
     err = onward_core__buf_add_text(&text, found);
     if (expected != NULL) {
         onward_core__buf_add_text(&text, ", expected ");
         err = onward_core__buf_add_text(&text, expected);
     }
     if (err == 0)
-        put_text(l->rs, l->fault->text, sizeof(l->fault->text),
+        put_text(l->ctx, l->fault->text, sizeof(l->fault->text),
                  onward_core__buf_str(&text));
     onward_core__buf_clear(&text);
     return err == ONWARD_ENOMEM ? err : ONWARD_ESYNTAX;
+}
+
+int onward_ruleset__fail_text(struct loader *l, size_t line, const char *text)
+{
+    l->has_fault = true;
+    l->fault->line = line;
+    put_text(l->ctx, l->fault->text, sizeof(l->fault->text),
+             onward_str_of(text));
+    return ONWARD_ESYNTAX;
 }
 
 /* ---- Types ------------------------------------------------------------- */
@@ -110,7 +120,7 @@ static int refuse_key(struct loader *l, const struct onward_json *member,
     struct onward_buf list;
     int err;
 
-    onward_core__buf_init(&list, l->rs->ctx, 1024);
+    onward_core__buf_init(&list, l->ctx, 1024);
     for (size_t i = 0; known[i] != NULL; i++) {
         if (i > 0)
             onward_core__buf_add_text(&list,
@@ -162,9 +172,9 @@ int onward_ruleset__get_string(struct loader *l, const struct onward_json *v,
     if (m == NULL)
         return 0;
     err = onward_ruleset__want(l, m, ONWARD_JSON_STRING);
-    if (err != 0)
-        return err;
-    return onward_core__arena_dup(&l->rs->arena, m->text, out);
+    if (err == 0)
+        *out = m->text;
+    return err;
 }
 
 int onward_ruleset__require(struct loader *l, const struct onward_json *v,
@@ -179,7 +189,7 @@ int onward_ruleset__require(struct loader *l, const struct onward_json *v,
         *out = m;
         return onward_ruleset__want(l, m, type);
     }
-    onward_core__buf_init(&found, l->rs->ctx, 128);
+    onward_core__buf_init(&found, l->ctx, 128);
     onward_core__buf_add_text(&found, "no key \"");
     onward_core__buf_add_text(&found, key);
     onward_core__buf_add_byte(&found, '"');
@@ -223,7 +233,7 @@ int onward_ruleset__mailbox(struct loader *l, const struct onward_json *v,
     if (err != 0)
         return err;
     err = onward_address__parse_mailbox(
-        &l->json, v->text, ONWARD_ADDRESS_ALLOW_UTF8, mailbox, &fault);
+        &l->draft.arena, v->text, ONWARD_ADDRESS_ALLOW_UTF8, mailbox, &fault);
     if (err == 0 || err == ONWARD_ENOMEM)
         return err;
     /* The parser says what it missed, or what it found. */
@@ -235,7 +245,7 @@ int onward_ruleset__mailbox(struct loader *l, const struct onward_json *v,
 
 int onward_ruleset__read_destination(struct loader *l,
                                      const struct onward_json *v,
-                                     struct destination **out)
+                                     struct onward_str *out)
 {
     struct onward_address__mailbox mailbox;
     struct onward_buf text;
@@ -246,12 +256,31 @@ int onward_ruleset__read_destination(struct loader *l,
     if (mailbox.domain_ascii.len == 0)
         return onward_ruleset__fail(l, v, "an address literal",
                                     "an address with a domain");
-    onward_core__buf_init(&text, l->rs->ctx, 1024);
+    onward_core__buf_init(&text, l->ctx, 1024);
     err = onward_address__write(&text, &mailbox, ONWARD_ADDRESS_ASCII);
-    if (err == 0) {
-        *out = onward_ruleset__destination(l->rs, onward_core__buf_str(&text));
-        err = *out == NULL ? ONWARD_ENOMEM : 0;
-    }
+    if (err == 0)
+        err = onward_core__arena_dup(&l->draft.arena,
+                                     onward_core__buf_str(&text), out);
     onward_core__buf_clear(&text);
     return err;
+}
+
+int onward_ruleset__read_domain(struct loader *l, const struct onward_json *v,
+                                struct onward_str text, struct onward_str *out)
+{
+    int err = onward_core__domain_to_ascii(&l->draft.arena, text, out);
+
+    if (err == ONWARD_ESYNTAX ||
+        (err == 0 && (out->len == 0 || out->len > ONWARD_DOMAIN_MAX)))
+        return onward_ruleset__fail(l, v, "not a domain", "a domain name");
+    return err;
+}
+
+bool onward_ruleset__is_line(struct onward_str s, size_t max)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] < ' ' || s.data[i] > '~')
+            return false;
+    }
+    return s.len > 0 && s.len <= max;
 }

@@ -1,199 +1,320 @@
 /*
- * From an address to a decision: the zone, the rule, and whether its action can
- * be done.
+ * From an address to its rules: the zone, and what of it is tried in which
+ * order.
  */
-#include "ruleset/ruleset_priv.h"
+#include "ruleset/route_priv.h"
 
-/* One look-up, while it runs. */
-struct route {
-    const struct onward_ruleset *rs;
-    struct onward_ruleset_router *router;
-    struct onward_ruleset_facts facts;
-    struct onward_ruleset_trace trace;
-    const struct domain *domain;
-    const struct rule *rule;
-    struct onward_ruleset_decision out;
-};
-
-static void tell(struct route *r, const struct rule *rule, const char *what)
+void onward_ruleset__tell(struct onward_ruleset__route *r,
+                          const struct onward_ruleset__rule *rule,
+                          const char *what, struct onward_str detail)
 {
     struct onward_ruleset_step step = {.size = sizeof(step),
                                        .rule = ONWARD_RULESET_NO_RULE,
-                                       .zone = r->out.zone,
-                                       .what = onward_str_of(what)};
+                                       .zone = r->out->zone,
+                                       .detail = detail};
 
-    if (r->trace.step == NULL)
+    if (r->trace == NULL)
         return;
+    step.what = onward_str_of(what);
     if (rule != NULL) {
         step.rule = rule->index;
         step.rule_name = rule->name;
     }
-    r->trace.step(r->trace.user, &step);
+    r->trace->step(r->trace->user, &step);
 }
 
-/* ---- The rule ---------------------------------------------------------- */
-
-static bool try_list(struct route *r, const struct rule_list *list,
-                     enum onward_ruleset_match match, const char *what)
+static void tell(struct onward_ruleset__route *r,
+                 const struct onward_ruleset__rule *rule, const char *what)
 {
-    for (const struct rule *rule = list->first; rule != NULL;
-         rule = rule->next) {
-        if (rule->is_enabled) {
-            tell(r, rule, what);
-            r->rule = rule;
-            r->out.match = (int32_t)match;
-            return true;
-        }
-        tell(r, rule, "rule-disabled");
-    }
-    return false;
+    onward_ruleset__tell(r, rule, what, (struct onward_str){0});
 }
 
-static bool try_address(struct route *r, struct onward_str local_part,
-                        enum onward_ruleset_match match, const char *what)
-{
-    const struct address *a =
-        onward_ruleset__find_address(r->rs, r->domain, local_part);
+/* ---- One rule ---------------------------------------------------------- */
 
-    return a != NULL && try_list(r, &a->rules, match, what);
+struct telling {
+    struct onward_ruleset__route *r;
+    const struct onward_ruleset__rule *rule;
+};
+
+static void tell_test(void *user, struct onward_str detail)
+{
+    const struct telling *t = user;
+
+    onward_ruleset__tell(t->r, t->rule, "condition", detail);
 }
 
-static bool find_rule(struct route *r, struct onward_str local_part)
+/* The address as SMTP writes it, so that "@" in a quoted local part is not
+ * taken for the other one. */
+static int write_address(struct onward_ruleset__route *r,
+                         struct onward_str local_part, struct onward_str *out)
 {
-    const struct zone *zone = r->domain->zone;
-    size_t plus = onward_core__str_find(local_part, '+');
+    struct onward_address__mailbox mailbox = {
+        .local_part = local_part,
+        .domain = r->to->domain_ascii,
+        .domain_ascii = r->to->domain_ascii};
+    struct onward_buf text;
+    int err;
 
-    if (try_address(r, local_part, ONWARD_RULESET_MATCH_EXACT, "match-exact"))
-        return true;
-    if (zone->support_subaddress && plus > 0 && plus < local_part.len &&
-        try_address(r, onward_core__sub(local_part, 0, plus),
-                    ONWARD_RULESET_MATCH_BASE, "match-base"))
-        return true;
-    return r->domain->is_own &&
-           try_list(r, &zone->catch_alls, ONWARD_RULESET_MATCH_CATCH_ALL,
-                    "match-catch-all");
-}
-
-/* ---- The decision ------------------------------------------------------ */
-
-static void reject(struct route *r, enum onward_ruleset_reason reason, int code,
-                   struct onward_str enhanced, struct onward_str text)
-{
-    r->out.kind = ONWARD_RULESET_REJECT;
-    r->out.reason = (int32_t)reason;
-    r->out.reply_code = code;
-    r->out.reply_enhanced = enhanced;
-    r->out.reply_text = text;
-}
-
-/* 1 verified, 0 not, negative: cannot be told now. */
-static int ask_verified(struct route *r, const struct destination *d)
-{
-    int word = 0;
-
-    if (r->facts.destination != NULL)
-        word = r->facts.destination(r->facts.user, d->text.data, d->text.len);
-    if (word == 0)
-        return d->is_verified;
-    return word < 0 ? word : word == 1;
-}
-
-/* Can the rule's forward be done? All destinations or none: a part of them
- * would look delivered while a copy is missing. */
-static bool may_forward(struct route *r, const struct action *action)
-{
-    bool is_verified = true;
-
-    for (size_t i = 0; i < action->count; i++) {
-        int word = ask_verified(r, action->destinations[i]);
-
-        if (word < 0) {
-            tell(r, r->rule, "not-now");
-            reject(r, ONWARD_RULESET_NOT_NOW, 451, ONWARD_STR("4.3.0"),
-                   ONWARD_STR("Destination cannot be checked now"));
-            return false;
-        }
-        is_verified = is_verified && word > 0;
-    }
-    if (is_verified)
-        return true;
-    tell(r, r->rule, "not-verified");
-    reject(r, ONWARD_RULESET_NOT_VERIFIED, 550, ONWARD_STR("5.2.1"),
-           ONWARD_STR("Destination of this address is not verified"));
-    return false;
-}
-
-static void decide(struct route *r)
-{
-    const struct action *action = &r->rule->action;
-
-    r->out.rule = r->rule->index;
-    r->out.rule_name = r->rule->name;
-    if (action->kind == ONWARD_RULESET_FORWARD && !may_forward(r, action))
-        return;
-    r->out.reason = ONWARD_RULESET_RULE;
-    r->out.kind = (int32_t)action->kind;
-    r->out.destination_count = action->count;
-    r->out.destinations = action->texts;
-    r->out.handler = action->handler;
-    r->out.group = action->group;
-    r->out.reply_code = action->reply_code;
-    r->out.reply_enhanced = action->reply_enhanced;
-    r->out.reply_text = action->reply_text;
-}
-
-static void run(struct route *r, const struct onward_address__mailbox *to)
-{
-    r->domain = onward_ruleset__find_domain(r->rs, to->domain_ascii);
-    if (r->domain == NULL) {
-        tell(r, NULL, "no-zone");
-        reject(r, ONWARD_RULESET_NO_ZONE, 550, ONWARD_STR("5.7.1"),
-               ONWARD_STR("Relaying denied"));
-        return;
-    }
-    r->out.zone = r->domain->zone->name;
-    if (!r->domain->zone->is_enabled) {
-        tell(r, NULL, "zone-disabled");
-        reject(r, ONWARD_RULESET_ZONE_DISABLED, 550, ONWARD_STR("5.7.1"),
-               ONWARD_STR("Relaying denied"));
-        return;
-    }
-    tell(r, NULL, "zone");
-    if (find_rule(r, to->local_part)) {
-        decide(r);
-        return;
-    }
-    tell(r, NULL, "no-address");
-    reject(r, ONWARD_RULESET_NO_ADDRESS, 550, ONWARD_STR("5.1.1"),
-           ONWARD_STR("No such address"));
-}
-
-/* ---- Actions ----------------------------------------------------------- */
-
-/* A rule has one action so far. */
-static int list_actions(struct route *r)
-{
-    struct onward_ruleset_action *a;
-
-    if (r->out.reason != ONWARD_RULESET_RULE)
+    if (out->len > 0)
         return 0;
-    a = onward_core__arena_alloc(&r->router->arena, sizeof(*a));
-    if (a == NULL)
-        return ONWARD_ENOMEM;
-    a->size = sizeof(*a);
-    a->rule = r->out.rule;
-    a->destination_count = r->out.destination_count;
-    a->destinations = r->out.destinations;
-    a->rule_name = r->out.rule_name;
-    a->name = r->out.handler;
-    a->reply_enhanced = r->out.reply_enhanced;
-    a->reply_text = r->out.reply_text;
-    a->kind = r->out.kind;
-    a->reply_code = r->out.reply_code;
-    r->out.actions = a;
-    r->out.action_count = 1;
+    onward_core__buf_init(&text, r->router->ctx, 1024);
+    err = onward_address__write(&text, &mailbox, ONWARD_ADDRESS_ASCII);
+    if (err == 0)
+        err = onward_core__arena_dup(&r->router->arena,
+                                     onward_core__buf_str(&text), out);
+    onward_core__buf_clear(&text);
+    return err;
+}
+
+/* As onward_ruleset__condition_holds(). */
+static int holds(struct onward_ruleset__route *r,
+                 const struct onward_ruleset__rule *rule, bool is_base,
+                 bool is_silent)
+{
+    struct telling telling = {r, rule};
+    struct onward_ruleset__question q = {.router = r->router,
+                                         .facts = r->facts,
+                                         .domain = r->to->domain_ascii,
+                                         .captures = r->captures,
+                                         .user = &telling};
+    int ret = 0;
+
+    r->capture_count = 0;
+    if (rule->condition.len == 0)
+        return 1;
+    if (r->trace != NULL && !is_silent)
+        q.tell = tell_test;
+    if ((rule->flags & ONWARD_RULESET__RULE_USES_TO) != 0)
+        ret = is_base ? write_address(r, r->base, &r->base_address)
+                      : write_address(r, r->to->local_part, &r->address);
+    if (ret != 0)
+        return ret;
+    q.address = is_base ? r->base_address : r->address;
+    ret = onward_ruleset__condition_holds(&q, rule->condition);
+    r->capture_count = ret == 1 ? q.capture_count : 0;
+    return ret;
+}
+
+static const char *const match_words[] = {"", "match-exact", "match-base",
+                                          "match-catch-all", "match-pattern"};
+
+static int consider(struct onward_ruleset__route *r,
+                    const struct onward_ruleset__rule *rule,
+                    enum onward_ruleset_match match, bool is_base)
+{
+    int ret;
+
+    if ((rule->flags & ONWARD_RULESET__RULE_ENABLED) == 0) {
+        tell(r, rule, "rule-disabled");
+        return 0;
+    }
+    ret = holds(r, rule, is_base, false);
+    switch (ret) {
+    case 0:
+        tell(r, rule, "no-match");
+        return 0;
+    case 1:
+        tell(r, rule, match_words[match]);
+        return onward_ruleset__take(r, rule, match);
+    case ONWARD_AGAIN:
+        tell(r, rule, "not-known");
+        return onward_ruleset__take_unknown(r, rule);
+    case ONWARD_ECALLBACK:
+        tell(r, rule, "not-now");
+        onward_ruleset__refuse(r, ONWARD_RULESET_NOT_NOW, 451,
+                               ONWARD_STR("4.3.0"),
+                               ONWARD_STR("This cannot be decided now"));
+        return 0;
+    default:
+        return ret;
+    }
+}
+
+/* ---- The passes -------------------------------------------------------- */
+
+/* The filters that are left for a pass. */
+struct filters {
+    struct onward_ruleset__rule rule; /* the next one */
+    uint32_t at;
+    bool is_there;
+};
+
+/* With the base alone those count that look at the address, and that did not
+ * match with the whole of it. */
+static int is_for_base(struct onward_ruleset__route *r,
+                       const struct onward_ruleset__rule *rule)
+{
+    int ret;
+
+    if ((rule->flags & ONWARD_RULESET__RULE_USES_TO) == 0 ||
+        (rule->flags & ONWARD_RULESET__RULE_ENABLED) == 0)
+        return 0;
+    ret = holds(r, rule, false, true);
+    if (ret == ONWARD_ELIMIT || ret == ONWARD_ENOMEM)
+        return ret;
+    return ret == 0;
+}
+
+static int next_filter(struct onward_ruleset__route *r, struct filters *f,
+                       bool is_base)
+{
+    f->is_there = false;
+    while (f->at < r->zone.filter_count) {
+        int ret = onward_ruleset__record_at(&r->zone, r->zone.filters, f->at++,
+                                            &f->rule);
+
+        if (ret == 0)
+            ret = is_base ? is_for_base(r, &f->rule) : 1;
+        if (ret < 0)
+            return ret;
+        if (ret == 1) {
+            f->is_there = true;
+            return 0;
+        }
+    }
     return 0;
 }
+
+/* Literal rules of the address and filters, by priority and place. */
+static int try_address(struct onward_ruleset__route *r, bool is_base)
+{
+    struct onward_str local_part = is_base ? r->base : r->to->local_part;
+    struct onward_ruleset__literals it;
+    struct onward_ruleset__rule rule;
+    struct filters f = {.at = 0};
+    int has_literal, ret = 0;
+
+    onward_ruleset__literals_find(&it, &r->zone, r->rs->image->key, local_part,
+                                  r->domain);
+    has_literal = onward_ruleset__literals_next(&it, &rule);
+    if (has_literal >= 0 && r->zone.filter_count > 0)
+        ret = next_filter(r, &f, is_base);
+    while (has_literal >= 0 && ret == 0 && !r->is_over &&
+           (has_literal == 1 || f.is_there)) {
+        if (has_literal == 1 &&
+            (!f.is_there || onward_ruleset__is_before(&rule, &f.rule))) {
+            ret = consider(r, &rule,
+                           is_base ? ONWARD_RULESET_MATCH_BASE
+                                   : ONWARD_RULESET_MATCH_EXACT,
+                           is_base);
+            if (ret == 0 && !r->is_over)
+                has_literal = onward_ruleset__literals_next(&it, &rule);
+        } else {
+            ret = consider(r, &f.rule, ONWARD_RULESET_MATCH_PATTERN, is_base);
+            if (ret == 0 && !r->is_over)
+                ret = next_filter(r, &f, is_base);
+        }
+    }
+    return has_literal < 0 ? has_literal : ret;
+}
+
+static bool catches(const struct onward_ruleset__route *r, uint64_t domain)
+{
+    return domain == ONWARD_RULESET__BELOW ? r->is_below
+                                           : domain == r->domain;
+}
+
+static int try_catch_alls(struct onward_ruleset__route *r)
+{
+    for (uint32_t i = 0; i < r->zone.catch_count && !r->is_over; i++) {
+        struct onward_ruleset__rule rule;
+        int err = onward_ruleset__record_at(&r->zone, r->zone.catches, i,
+                                            &rule);
+
+        if (err == 0 && catches(r, rule.domain))
+            err = consider(r, &rule, ONWARD_RULESET_MATCH_CATCH_ALL, false);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+/* What stands before the first separator, which is not the first octet. */
+static struct onward_str base_of(const struct onward_ruleset__route *r)
+{
+    struct onward_str separators = r->zone.separators.len > 0
+                                       ? r->zone.separators
+                                       : ONWARD_STR("+");
+    struct onward_str local_part = r->to->local_part;
+
+    if ((r->zone.flags & ONWARD_RULESET__ZONE_SUBADDRESS) == 0)
+        return (struct onward_str){0};
+    for (size_t i = 1; i < local_part.len; i++) {
+        if (onward_core__str_find(separators,
+                                  (unsigned char)local_part.data[i]) <
+            separators.len)
+            return onward_core__sub(local_part, 0, i);
+    }
+    return (struct onward_str){0};
+}
+
+static int try_rules(struct onward_ruleset__route *r)
+{
+    int err = try_address(r, false);
+
+    if (err == 0 && !r->is_over) {
+        r->base = base_of(r);
+        if (r->base.len > 0)
+            err = try_address(r, true);
+    }
+    if (err == 0 && !r->is_over)
+        err = try_catch_alls(r);
+    return err;
+}
+
+/* ---- The zone ---------------------------------------------------------- */
+
+/* By name, else the nearest one above that takes all below it. 1, 0, or
+ * ONWARD_ELIMIT. */
+static int find_zone(struct onward_ruleset__route *r)
+{
+    struct onward_str name = r->to->domain_ascii;
+    int ret = name.len == 0
+                  ? 0
+                  : onward_ruleset__zone_of(r->rs, name, &r->zone, &r->domain);
+
+    r->is_below = ret == 1 && r->domain != ONWARD_RULESET__OWN;
+    if (ret != 0 || !r->rs->has_wildcard)
+        return ret;
+    while (ret == 0) {
+        name = onward_core__domain_parent(name);
+        if (name.len == 0)
+            return 0;
+        ret = onward_ruleset__zone_of(r->rs, name, &r->zone, &r->domain);
+    }
+    if (ret != 1 || (r->zone.flags & ONWARD_RULESET__ZONE_WILDCARD) == 0)
+        return ret < 0 ? ret : 0;
+    r->domain = ONWARD_RULESET__BELOW;
+    r->is_below = true;
+    return 1;
+}
+
+static int run(struct onward_ruleset__route *r)
+{
+    static const struct onward_str denied = {"Relaying denied", 15};
+    int ret = find_zone(r);
+
+    if (ret < 0)
+        return ret;
+    if (ret == 0) {
+        tell(r, NULL, "no-zone");
+        onward_ruleset__refuse(r, ONWARD_RULESET_NO_ZONE, 550,
+                               ONWARD_STR("5.7.1"), denied);
+        return 0;
+    }
+    r->out->zone = r->zone.name;
+    if ((r->zone.flags & ONWARD_RULESET__ZONE_ENABLED) == 0) {
+        tell(r, NULL, "zone-disabled");
+        onward_ruleset__refuse(r, ONWARD_RULESET_ZONE_DISABLED, 550,
+                               ONWARD_STR("5.7.1"), denied);
+        return 0;
+    }
+    tell(r, NULL, "zone");
+    ret = try_rules(r);
+    return ret != 0 ? ret : onward_ruleset__conclude(r);
+}
+
+/* ---- Calls ------------------------------------------------------------- */
 
 int onward_ruleset__route(const struct onward_ruleset *rs,
                           struct onward_ruleset_router *router,
@@ -202,26 +323,32 @@ int onward_ruleset__route(const struct onward_ruleset *rs,
                           const struct onward_ruleset_trace *trace,
                           struct onward_ruleset_decision *decision)
 {
-    struct route r = {.rs = rs, .router = router};
-    size_t size = decision->size;
-    int err = size < sizeof(size) ? ONWARD_EINVAL : 0;
+    struct onward_ruleset_decision out = {.size = sizeof(out),
+                                          .rule = ONWARD_RULESET_NO_RULE};
+    struct onward_ruleset_facts f = {0};
+    struct onward_ruleset_trace t = {0};
+    struct onward_ruleset__route r;
+    int err = decision->size < sizeof(decision->size) ? ONWARD_EINVAL : 0;
 
     if (err == 0 && facts != NULL)
-        err = onward_core__opts_load(&r.facts, sizeof(r.facts), facts);
+        err = onward_core__opts_load(&f, sizeof(f), facts);
     if (err == 0 && trace != NULL)
-        err = onward_core__opts_load(&r.trace, sizeof(r.trace), trace);
+        err = onward_core__opts_load(&t, sizeof(t), trace);
     if (err != 0)
         return err;
-    r.out.size = size;
-    r.out.rule = ONWARD_RULESET_NO_RULE;
-    run(&r, to);
-    err = list_actions(&r);
-    if (err != 0)
-        return err;
-    if (size > sizeof(r.out))
-        memset((char *)decision + sizeof(r.out), 0, size - sizeof(r.out));
-    memcpy(decision, &r.out, size < sizeof(r.out) ? size : sizeof(r.out));
-    return 0;
+    /* Not all of it: the captures are large, and seldom used. */
+    memset(&r, 0, offsetof(struct onward_ruleset__route, captures));
+    memset(&r.capture_count, 0,
+           sizeof(r) - offsetof(struct onward_ruleset__route, capture_count));
+    r.rs = rs;
+    r.router = router;
+    r.facts = &f;
+    r.trace = t.step == NULL ? NULL : &t;
+    r.to = to;
+    r.out = &out;
+    err = run(&r);
+    return err != 0 ? err
+                    : onward_core__out_store(decision, &out, sizeof(out));
 }
 
 int onward_ruleset_route(const struct onward_ruleset *rs,
@@ -234,4 +361,3 @@ int onward_ruleset_route(const struct onward_ruleset *rs,
     return onward_ruleset__route(rs, router, onward_address__value(to), facts,
                                  trace, decision);
 }
-

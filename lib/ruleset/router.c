@@ -28,6 +28,7 @@ void onward_ruleset_router_free(struct onward_ruleset_router *router)
         return;
     ctx = router->ctx;
     onward_core__arena_clear(&router->arena);
+    onward_core__free(ctx, router->scratch);
     onward_core__free(ctx, router);
     onward_ctx_free(ctx);
 }

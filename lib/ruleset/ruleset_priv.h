@@ -1,132 +1,86 @@
 /*
  * A ruleset inside, and what its loader's files share.
+ *
+ *     load*.c       a text becomes drafts of zones
+ *     draft.c       a draft becomes a record: record_priv.h
+ *     build.c       records become an image: image_priv.h
+ *     changes.c     records that came later: changes_priv.h
+ *     snapshot.c    the zone of a domain in both; zones set and removed
+ *     route.c       from an address to a decision
  */
 #ifndef ONWARD_RULESET_PRIV_H
 #define ONWARD_RULESET_PRIV_H
 
-#include <stdatomic.h>
-
 #include "core/domain_shared.h"
 #include "core/json_shared.h"
 #include "core/text_shared.h"
+#include "ruleset/changes_priv.h"
+#include "ruleset/draft_priv.h"
+#include "ruleset/image_priv.h"
 #include "ruleset/ruleset_shared.h"
-
-/* ---- What a ruleset holds (all in its arena) --------------------------- */
-
-/* An address that rules forward to, or that "addresses" lists: once each. */
-struct destination {
-    struct onward_core__node node;
-    struct onward_str text; /* its domain in lower-case A-labels: the key */
-    bool is_listed;         /* in "addresses" */
-    bool is_verified;
-};
-
-struct action {
-    enum onward_ruleset_kind kind;
-    size_t count; /* of destinations and texts */
-    struct destination **destinations;
-    struct onward_str *texts; /* the same, as decisions lend them */
-    struct onward_str handler;
-    int reply_code;
-    struct onward_str reply_enhanced;
-    struct onward_str reply_text;
-    uint64_t group; /* 0 for reject */
-};
-
-struct rule {
-    struct rule *next; /* in the same list, tried after this one */
-    size_t index;      /* as a decision has it */
-    int64_t priority;
-    bool is_enabled;
-    struct onward_str name;
-    struct action action;
-};
-
-/* By ascending priority, equal ones in the order they were added. */
-struct rule_list {
-    struct rule *first, *last;
-};
-
-struct zone {
-    struct onward_str name; /* lower-case A-labels */
-    bool is_enabled;
-    bool support_subaddress;
-    bool fold_local;
-    struct rule_list catch_alls;
-};
-
-/* A domain that we take mail for: a zone's own, or one that it covers. */
-struct domain {
-    struct onward_core__node node;
-    struct onward_str name;
-    struct zone *zone;
-    bool is_own;
-};
-
-struct address {
-    struct onward_core__node node;
-    const struct domain *domain;
-    struct onward_str local_part;
-    struct rule_list rules;
-};
-
-/* Zone and action that recipients may share a transaction for. */
-struct group {
-    struct onward_core__node node;
-    const struct zone *zone;
-    const struct action *action;
-};
 
 struct onward_ruleset {
     struct onward_ctx *ctx;
     atomic_size_t owners;
-    struct onward_arena arena;
-    struct onward_core__table domains, addresses, destinations, groups;
+    struct onward_ruleset__image *image;
+    struct onward_ruleset__twig *changes; /* wins over the image */
     size_t zone_count;
+    uint64_t rule_count;
+    bool has_wildcard; /* some zone had one; never goes back */
 };
 
 struct onward_ruleset_router {
     struct onward_ctx *ctx;
     struct onward_arena arena; /* of the decisions since the last reset */
+    void *scratch;             /* of patterns */
+    size_t scratch_bytes;
 };
 
-/* NULL when there is none. name in lower case. */
-struct domain *onward_ruleset__find_domain(const struct onward_ruleset *rs,
-                                           struct onward_str name);
-struct address *onward_ruleset__find_address(const struct onward_ruleset *rs,
-                                             const struct domain *domain,
-                                             struct onward_str local_part);
+/* ---- Rulesets (ruleset.c, snapshot.c) ---------------------------------- */
 
-/* ---- Building (ruleset.c) ---------------------------------------------- */
+/* A ruleset over the image, which it takes over on success. 0 or
+ * ONWARD_ENOMEM. */
+ONWARD_USE_RESULT int
+onward_ruleset__wrap(struct onward_ruleset__image *image,
+                     struct onward_ruleset **rs);
+/* The zone that takes this domain by name; as onward_ruleset__image_zone(). */
+ONWARD_USE_RESULT int
+onward_ruleset__zone_of(const struct onward_ruleset *rs, struct onward_str name,
+                        struct onward_ruleset__record *rec, uint64_t *number);
+/* Every zone once; ends with what each returned, if not 0; or
+ * ONWARD_ELIMIT. */
+ONWARD_USE_RESULT int onward_ruleset__each_zone(
+    const struct onward_ruleset *rs,
+    int (*each)(void *user, const struct onward_ruleset__record *rec),
+    void *user);
 
-/* All: the item, or NULL without memory. */
-struct domain *onward_ruleset__add_domain(struct onward_ruleset *rs,
-                                          struct onward_str name,
-                                          struct zone *zone, bool is_own);
-/* The one of that key, made when there is none. */
-struct address *onward_ruleset__address(struct onward_ruleset *rs,
-                                        const struct domain *domain,
-                                        struct onward_str local_part);
-struct destination *onward_ruleset__destination(struct onward_ruleset *rs,
-                                                struct onward_str text);
-void onward_ruleset__add_rule(struct rule_list *list, struct rule *rule);
-/* Gives the action its group. 0 or ONWARD_ENOMEM. */
-ONWARD_USE_RESULT int onward_ruleset__set_group(struct onward_ruleset *rs,
-                                                const struct zone *zone,
-                                                struct action *action);
+/* rs with that record in place of the zone of its name. 0, ONWARD_ENOMEM,
+ * ONWARD_ESYNTAX (a domain of it is another zone's; fault says so) or
+ * ONWARD_ELIMIT. */
+ONWARD_USE_RESULT int
+onward_ruleset__set_zone(struct onward_ruleset *rs, struct onward_str record,
+                         struct onward_ruleset_fault *fault,
+                         struct onward_ruleset **made);
 
 /* ---- Loading (load*.c) ------------------------------------------------- */
 
 struct loader {
-    struct onward_ruleset *rs;
-    struct onward_arena json; /* the parsed text, and scratch */
+    struct onward_ctx *ctx;
+    struct onward_arena json;  /* the parsed text, and scratch */
+    struct onward_arena items; /* of one zone */
+    struct onward_ruleset__draft draft;
+    struct onward_ruleset__build *build;
     struct onward_ruleset_fault *fault;
+    bool has_fault; /* and it says all */
+    bool does_fold; /* of the zone that is read */
 };
 
 /* Says "found, expected expected" at a value; expected may be NULL. Returns
  * ONWARD_ESYNTAX, or ONWARD_ENOMEM. */
 int onward_ruleset__fail(struct loader *l, const struct onward_json *at,
                          const char *found, const char *expected);
+/* The same where no value is at hand. */
+int onward_ruleset__fail_text(struct loader *l, size_t line, const char *text);
 /* Refuses members that are in neither list (both end in NULL). */
 ONWARD_USE_RESULT int onward_ruleset__check_keys(struct loader *l,
                                                  const struct onward_json *v,
@@ -136,7 +90,7 @@ ONWARD_USE_RESULT int onward_ruleset__check_keys(struct loader *l,
 ONWARD_USE_RESULT int onward_ruleset__want(struct loader *l,
                                            const struct onward_json *v,
                                            enum onward_json_type type);
-/* A member that may be absent: *out stays then. Strings are copied. */
+/* A member that may be absent: *out stays then. Strings live as long as v. */
 ONWARD_USE_RESULT int onward_ruleset__get_bool(struct loader *l,
                                                const struct onward_json *v,
                                                const char *key, bool *out);
@@ -153,23 +107,50 @@ onward_ruleset__require(struct loader *l, const struct onward_json *v,
 ONWARD_USE_RESULT int onward_ruleset__unwrap(struct loader *l,
                                              const struct onward_json *v,
                                              const struct onward_json **out);
-/* The address in a string. */
+/* The address in a string; its texts are in the draft's arena. */
 ONWARD_USE_RESULT int
 onward_ruleset__mailbox(struct loader *l, const struct onward_json *v,
                         struct onward_address__mailbox *mailbox);
-/* The same as an interned destination. */
+/* The same with its domain in lower-case A-labels, as one text. */
 ONWARD_USE_RESULT int
 onward_ruleset__read_destination(struct loader *l, const struct onward_json *v,
-                                 struct destination **out);
+                                 struct onward_str *out);
+/* A domain in lower-case A-labels. */
+ONWARD_USE_RESULT int onward_ruleset__read_domain(struct loader *l,
+                                                  const struct onward_json *v,
+                                                  struct onward_str text,
+                                                  struct onward_str *out);
+/* Printable ASCII, 1 to max characters, for a line of a reply or a field. */
+bool onward_ruleset__is_line(struct onward_str s, size_t max);
 
-/* One of a zone's "rules", or (index ONWARD_RULESET_CATCH_ALL) its
- * "catch_all". */
+/* One of a zone's "rules", or (index ONWARD_RULESET_CATCH_ALL) its "catch_all",
+ * into the draft. */
 ONWARD_USE_RESULT int onward_ruleset__read_rule(struct loader *l,
-                                                struct zone *zone,
                                                 const struct onward_json *v,
                                                 size_t index);
-/* The whole text. */
+
+/* What the matchers of a rule come to. */
+struct onward_ruleset__matchers {
+    struct onward_ruleset__draft_rule *rule; /* class, address, condition */
+    size_t capture_count; /* of its first pattern on the address, or 0 */
+};
+ONWARD_USE_RESULT int
+onward_ruleset__read_matchers(struct loader *l, const struct onward_json *v,
+                              struct onward_ruleset__matchers *m);
+/* The array "actions": sets body and GOES_ON of the rule. */
+ONWARD_USE_RESULT int
+onward_ruleset__read_actions(struct loader *l, const struct onward_json *v,
+                             const struct onward_ruleset__matchers *m);
+
+/* The whole text, into l->build. */
 ONWARD_USE_RESULT int onward_ruleset__read(struct loader *l,
-                                           const struct onward_json *root);
+                                           struct onward_str text,
+                                           size_t max_depth);
+/* One zone, as a record behind what is in out. *name is its name, in the
+ * draft. */
+ONWARD_USE_RESULT int onward_ruleset__read_zone(struct loader *l,
+                                                const struct onward_json *v,
+                                                const uint64_t key[2],
+                                                struct onward_buf *out);
 
 #endif
