@@ -346,7 +346,7 @@ enum onward_ruleset_reason {
     ONWARD_RULESET_NOT_VERIFIED = 5,  /**< 550 5.2.1: a destination is not */
     ONWARD_RULESET_NOT_NOW = 6,       /**< 451 4.3.0: the host's facts failed */
     ONWARD_RULESET_UNKNOWN = 7,       /**< for NEED_MESSAGE */
-    /** 451 4.3.5: a template made no address of what it was given. */
+    /** 550 5.1.1: a template makes no address of this one. */
     ONWARD_RULESET_NO_DESTINATION = 8
 };
 

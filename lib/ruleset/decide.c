@@ -3,6 +3,7 @@
  * be done, and what is said while it is not known which rules match.
  */
 #include "ruleset/route_priv.h"
+#include "ruleset/template_priv.h"
 
 /* ---- Refusals ---------------------------------------------------------- */
 
@@ -67,6 +68,68 @@ static void mix(struct onward_ruleset__route *r, uint64_t value)
     r->group ^= r->group >> 29;
 }
 
+/* What the domain has in front of the zone's name, without the dot. */
+static struct onward_str sub_of(const struct onward_ruleset__route *r)
+{
+    size_t more = r->to->domain_ascii.len - r->zone.name.len;
+
+    return onward_core__sub(r->to->domain_ascii, 0, more > 0 ? more - 1 : 0);
+}
+
+/* Its domain in lower-case A-labels, as destinations are compared. */
+static int normalize(struct onward_ruleset__route *r, struct onward_str *text)
+{
+    struct onward_address__mailbox mailbox;
+    struct onward_buf out;
+    int err = onward_address__parse_mailbox(
+        &r->router->arena, *text, ONWARD_ADDRESS_ALLOW_UTF8, &mailbox, NULL);
+
+    if (err != 0 || mailbox.domain_ascii.len == 0)
+        return err != 0 ? err : ONWARD_ESYNTAX;
+    onward_core__buf_init(&out, r->router->ctx, 1024);
+    err = onward_address__write(&out, &mailbox, ONWARD_ADDRESS_ASCII);
+    if (err == 0)
+        err = onward_core__arena_dup(&r->router->arena,
+                                     onward_core__buf_str(&out), text);
+    onward_core__buf_clear(&out);
+    return err;
+}
+
+/* *text becomes what the template makes of this recipient. 1, or 0: refused. */
+static int expand(struct onward_ruleset__route *r,
+                  const struct onward_ruleset__rule *rule,
+                  struct onward_str *text)
+{
+    struct onward_str values[ONWARD_RULESET__VALUE_COUNT] = {0};
+    struct onward_str local_part = r->to->local_part;
+    int err;
+
+    values[ONWARD_RULESET__LOCAL] = local_part;
+    values[ONWARD_RULESET__USER] = r->base.len > 0 ? r->base : local_part;
+    if (r->base.len > 0)
+        values[ONWARD_RULESET__TAG] =
+            onward_core__sub(local_part, r->base.len + 1, local_part.len);
+    values[ONWARD_RULESET__DOMAIN] = r->to->domain_ascii;
+    values[ONWARD_RULESET__SUB] = sub_of(r);
+    for (size_t i = 0; i < r->capture_count; i++)
+        values[ONWARD_RULESET__CAPTURE + i] = r->captures[i];
+    err = onward_ruleset__template_expand(*text, values, &r->router->arena,
+                                          text);
+    if (err == 0)
+        err = normalize(r, text);
+    if (err == ONWARD_ENOMEM)
+        return err;
+    if (err == 0) {
+        mix(r, onward_core__siphash(r->rs->image->key, text->data, text->len));
+        return 1;
+    }
+    onward_ruleset__tell(r, rule, "no-destination", (struct onward_str){0});
+    onward_ruleset__refuse(
+        r, ONWARD_RULESET_NO_DESTINATION, 550, ONWARD_STR("5.1.1"),
+        ONWARD_STR("No destination can be made of this address"));
+    return 0;
+}
+
 /* The texts of a forward. 1: all are there and verified; 0: refused. */
 static int read_destinations(struct onward_ruleset__route *r,
                              const struct onward_ruleset__rule *rule,
@@ -83,6 +146,11 @@ static int read_destinations(struct onward_ruleset__route *r,
         int word;
 
         list[i] = onward_ruleset__read_str(&deed->destinations);
+        if ((flags & ONWARD_RULESET__DESTINATION_TEMPLATE) != 0) {
+            word = expand(r, rule, &list[i]);
+            if (word != 1)
+                return word;
+        }
         word = ask_verified(r, flags, list[i]);
         /* All destinations or none: a part of them would look delivered while
          * a copy is missing. */

@@ -2,6 +2,7 @@
  * The actions of a rule, as the body that all rules with the same ones share.
  */
 #include "ruleset/ruleset_priv.h"
+#include "ruleset/template_priv.h"
 
 enum { DESTINATIONS_MAX = 100, LINE_MAX_LEN = 400, FIELD_NAME_MAX = 100 };
 
@@ -71,8 +72,30 @@ static int get_name(struct reading *r, const struct onward_json *v,
 static int read_target(struct reading *r, const struct onward_json *v,
                        unsigned *flags, struct onward_str *out)
 {
+    struct onward_ruleset__template_fault fault = {0};
+    struct onward_buf made;
+    int err = onward_ruleset__want(r->l, v, ONWARD_JSON_STRING);
+
     *flags = 0;
-    return onward_ruleset__read_destination(r->l, v, out);
+    if (err != 0 || !onward_ruleset__is_template(v->text))
+        return err != 0 ? err : onward_ruleset__read_destination(r->l, v, out);
+    *flags = ONWARD_RULESET__DESTINATION_TEMPLATE;
+    onward_core__buf_init(&made, r->l->ctx,
+                          ONWARD_RULESET__TEMPLATE_BYTES_MAX);
+    err = onward_ruleset__template_compile(&made, v->text, &fault);
+    if (err == ONWARD_ESYNTAX || err == ONWARD_ELIMIT)
+        err = onward_ruleset__fail(r->l, v, fault.what, NULL);
+    else if (err == 0 && onward_ruleset__template_captures(
+                             onward_core__buf_str(&made)) >
+                             r->m->capture_count)
+        err = onward_ruleset__fail(r->l, v, "a capture that is not there",
+                                   "those of the rule's first glob or regex on "
+                                   "to");
+    if (err == 0)
+        err = onward_core__arena_dup(&r->l->draft.arena,
+                                     onward_core__buf_str(&made), out);
+    onward_core__buf_clear(&made);
+    return err;
 }
 
 static int read_targets(struct reading *r, const struct onward_json *values)

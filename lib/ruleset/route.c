@@ -43,22 +43,24 @@ static void tell_test(void *user, struct onward_str detail)
     onward_ruleset__tell(t->r, t->rule, "condition", detail);
 }
 
-/* The address as SMTP writes it, so that "@" in a quoted local part is not
+/* The address that patterns see: without quotes, so that what they capture can
+ * be put elsewhere; but a local part with an "@" keeps them, so that it is not
  * taken for the other one. */
 static int write_address(struct onward_ruleset__route *r,
                          struct onward_str local_part, struct onward_str *out)
 {
-    struct onward_address__mailbox mailbox = {
-        .local_part = local_part,
-        .domain = r->to->domain_ascii,
-        .domain_ascii = r->to->domain_ascii};
     struct onward_buf text;
     int err;
 
     if (out->len > 0)
         return 0;
     onward_core__buf_init(&text, r->router->ctx, 1024);
-    err = onward_address__write(&text, &mailbox, ONWARD_ADDRESS_ASCII);
+    if (onward_core__str_find(local_part, '@') < local_part.len)
+        (void)onward_address__write_local_part(&text, local_part);
+    else
+        onward_core__buf_add_str(&text, local_part);
+    onward_core__buf_add_byte(&text, '@');
+    err = onward_core__buf_add_str(&text, r->to->domain_ascii);
     if (err == 0)
         err = onward_core__arena_dup(&r->router->arena,
                                      onward_core__buf_str(&text), out);
@@ -250,13 +252,12 @@ static struct onward_str base_of(const struct onward_ruleset__route *r)
 
 static int try_rules(struct onward_ruleset__route *r)
 {
-    int err = try_address(r, false);
+    int err;
 
-    if (err == 0 && !r->is_over) {
-        r->base = base_of(r);
-        if (r->base.len > 0)
-            err = try_address(r, true);
-    }
+    r->base = base_of(r);
+    err = try_address(r, false);
+    if (err == 0 && !r->is_over && r->base.len > 0)
+        err = try_address(r, true);
     if (err == 0 && !r->is_over)
         err = try_catch_alls(r);
     return err;
