@@ -43,7 +43,7 @@ struct settings {
     char *limit_client, *limit_sender, *limit_recipient;
     char *dmarc_reject; /* NULL: "service" */
     char *spool;        /* NULL: below state, if that is used */
-    bool require_tls, smtputf8, allow_private_addresses;
+    bool log_subject, require_tls, smtputf8, allow_private_addresses;
     bool allow_unauthenticated, enforce_dmarc;
     bool mta_sts, dane; /* of those that we deliver to */
     size_t policy_port;
@@ -312,7 +312,8 @@ bool queue_is_busy(const struct forwarder *fwd);
 
 /* What a line about a message is made of. */
 struct message_log {
-    const char *id, *client;
+    const struct setup *setup;
+    const char *id, *session_id, *client;
     const struct onward_smtp_server *server; /* envelope and TLS */
     const struct onward_verifier *verifier;  /* may be NULL */
     const struct onward_relay *relay;        /* may be NULL */
@@ -320,6 +321,13 @@ struct message_log {
     int64_t ms;
     const struct onward_smtp_reply *reply; /* code 0: the client heard none */
 };
+
+/* The product's words for what became of a message, and its fields. summary.c
+ * has them. */
+struct json;
+void log_summary(struct json *j, const struct forwarder *fwd,
+                 const struct message_log *m);
+void log_summary_refused(struct json *j, const struct message_log *m);
 
 /* Open, or open anew, the file of the settings; 0 or -1 with a line. */
 int log_open(struct forwarder *fwd, char *fault, size_t fault_size);

@@ -150,6 +150,7 @@ void log_message(struct forwarder *fwd, const struct message_log *m)
 
     begin(&j, fwd, "message");
     json_text(&j, "id", m->id);
+    json_text(&j, "sessionId", m->session_id);
     json_text(&j, "client", m->client);
     json_str(&j, "helo", onward_smtp_server_helo(m->server));
     json_str_or_null(&j, "tls", tls == NULL ? onward_str_of("") : tls->version);
@@ -164,6 +165,7 @@ void log_message(struct forwarder *fwd, const struct message_log *m)
         put_deliveries(&j, m);
     }
     put_reply(&j, m->reply);
+    log_summary(&j, fwd, m);
     json_number(&j, "ms", (uint64_t)m->ms);
     end(&j);
 }
@@ -173,6 +175,7 @@ void log_message(struct forwarder *fwd, const struct message_log *m)
 static void put_refused(struct json *j, const struct message_log *m)
 {
     json_text(j, "id", m->id);
+    json_text(j, "sessionId", m->session_id);
     json_text(j, "client", m->client);
     json_str(j, "helo", onward_smtp_server_helo(m->server));
     json_str(j, "from", onward_smtp_server_mail_address(m->server));
@@ -187,6 +190,7 @@ void log_refused(struct forwarder *fwd, const struct message_log *m,
     put_refused(&j, m);
     json_str(&j, "to", to);
     put_reply(&j, m->reply);
+    log_summary_refused(&j, m);
     end(&j);
 }
 
@@ -242,6 +246,10 @@ void log_queue(struct forwarder *fwd, const char *event,
     json_text(&j, "enhanced", tried->enhanced);
     json_text(&j, "text", tried->text);
     json_number(&j, "attempts", s->attempts);
+    if (strcmp(event, "queue-delivered") == 0)
+        json_text(&j, "status", "Forwarded");
+    if (strcmp(event, "queue-failed") == 0)
+        json_text(&j, "status", "Delivery failed");
     if (s->fate == SPOOL_WAITING && s->next_s > 0)
         json_number(&j, "next", (uint64_t)s->next_s);
     json_number(&j, "ms", (uint64_t)tried->ms);
@@ -255,6 +263,7 @@ void log_refused_sender(struct forwarder *fwd, const struct message_log *m)
     begin(&j, fwd, "sender-refused");
     put_refused(&j, m);
     put_reply(&j, m->reply);
+    log_summary_refused(&j, m);
     end(&j);
 }
 

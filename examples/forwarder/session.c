@@ -19,6 +19,7 @@ struct session {
     struct onward_smtp_server *server;
     struct onward_ip ip;
     char peer[ONWARD_IP_TEXT_MAX];
+    char session_id[24];
     bool is_refused; /* too many at a time */
     bool is_cut;
     struct admit *admit;
@@ -75,7 +76,9 @@ static int read_message(void *user, uint64_t offset, void *buf, size_t cap,
 struct message_log session_facts(const struct session *s,
                                  const struct onward_smtp_reply *reply)
 {
-    return (struct message_log){.id = s->id,
+    return (struct message_log){.setup = s->setup,
+                                .id = s->id,
+                                .session_id = s->session_id,
                                 .client = s->peer,
                                 .server = s->server,
                                 .verifier = s->verifier,
@@ -475,6 +478,8 @@ void session_open(struct forwarder *fwd, int fd, const struct onward_ip *ip,
     s->ip = *ip;
     s->is_refused = fwd->session_count >= fwd->setup->settings.max_sessions;
     onward_ip_format(ip, s->peer, sizeof(s->peer));
+    snprintf(s->session_id, sizeof(s->session_id), "%llx",
+             (unsigned long long)fwd->next_id++);
     s->next = fwd->sessions;
     s->prev = &fwd->sessions;
     if (s->next != NULL)

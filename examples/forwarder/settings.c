@@ -275,6 +275,9 @@ void settings_begin(struct settings *s)
          .value = &s->user,
          .judge = judge_user},
         {.name = "log", .type = CONFIG_FILE, .value = &s->log},
+        {.name = "log_subject",
+         .type = CONFIG_YES_NO,
+         .value = &s->log_subject},
         {.name = "spool", .type = CONFIG_FILE, .value = &s->spool},
         {.name = "relay",
          .type = CONFIG_CHOICE,
@@ -301,6 +304,7 @@ void settings_begin(struct settings *s)
     _Static_assert(sizeof(keys) <= sizeof(s->keys), "room for all keys");
     memcpy(s->keys, keys, sizeof(keys));
     s->smtputf8 = true;
+    s->log_subject = true;
     s->enforce_dmarc = true;
     s->mta_sts = true;
     s->dane = true;
