@@ -168,6 +168,12 @@ void listen_announce(const struct forwarder *fwd);
 void listen_time(struct forwarder *fwd, int64_t now_ms);
 void listen_close(struct forwarder *fwd);
 
+/* ---- audit.c ----------------------------------------------------------- */
+
+/* Log what changed between two loads of the rules. */
+void audit_rules(struct forwarder *fwd, const struct onward_ruleset *before,
+                 const struct onward_ruleset *after);
+
 /* ---- watch.c ----------------------------------------------------------- */
 
 /* Look out for changes of the rules' file. 0 or -1. */
@@ -344,6 +350,9 @@ void log_queue(struct forwarder *fwd, const char *event,
                const struct delivery_log *tried);
 /* The same at MAIL. */
 void log_refused_sender(struct forwarder *fwd, const struct message_log *m);
+/* A line of another kind: its time and event, what the caller puts, its end. */
+void log_begin(struct json *j, struct forwarder *fwd, const char *event);
+void log_end(struct json *j);
 /* {"event":EVENT,"detail":DETAIL}. */
 void log_event(struct forwarder *fwd, const char *event, const char *detail);
 

@@ -31,7 +31,7 @@ void log_close(struct forwarder *fwd)
 
 /* ---- A line ------------------------------------------------------------ */
 
-static void begin(struct json *j, struct forwarder *fwd, const char *event)
+void log_begin(struct json *j, struct forwarder *fwd, const char *event)
 {
     char text[32];
     time_t now = time(NULL);
@@ -45,7 +45,7 @@ static void begin(struct json *j, struct forwarder *fwd, const char *event)
     json_text(j, "event", event);
 }
 
-static void end(struct json *j)
+void log_end(struct json *j)
 {
     json_close(j, '}');
     json_end(j);
@@ -148,7 +148,7 @@ void log_message(struct forwarder *fwd, const struct message_log *m)
     const struct onward_tls_facts *tls = onward_smtp_server_tls(m->server);
     struct json j;
 
-    begin(&j, fwd, "message");
+    log_begin(&j, fwd, "message");
     json_text(&j, "id", m->id);
     json_text(&j, "sessionId", m->session_id);
     json_text(&j, "client", m->client);
@@ -167,7 +167,7 @@ void log_message(struct forwarder *fwd, const struct message_log *m)
     put_reply(&j, m->reply);
     log_summary(&j, fwd, m);
     json_number(&j, "ms", (uint64_t)m->ms);
-    end(&j);
+    log_end(&j);
 }
 
 /* ---- The rest ---------------------------------------------------------- */
@@ -186,12 +186,12 @@ void log_refused(struct forwarder *fwd, const struct message_log *m,
 {
     struct json j;
 
-    begin(&j, fwd, "recipient-refused");
+    log_begin(&j, fwd, "recipient-refused");
     put_refused(&j, m);
     json_str(&j, "to", to);
     put_reply(&j, m->reply);
     log_summary_refused(&j, m);
-    end(&j);
+    log_end(&j);
 }
 
 static const char *origin_name(enum spool_origin origin)
@@ -214,7 +214,7 @@ void log_queued(struct forwarder *fwd, const char *id,
 {
     struct json j;
 
-    begin(&j, fwd, "queued");
+    log_begin(&j, fwd, "queued");
     json_text(&j, "id", id);
     json_text(&j, "origin", origin_name(envelope->origin));
     json_str_or_null(&j, "of", envelope->log_id);
@@ -224,7 +224,7 @@ void log_queued(struct forwarder *fwd, const char *id,
         json_str(&j, NULL, envelope->rcpts[i].address);
     json_close(&j, ']');
     json_number(&j, "size", size);
-    end(&j);
+    log_end(&j);
 }
 
 void log_queue(struct forwarder *fwd, const char *event,
@@ -234,7 +234,7 @@ void log_queue(struct forwarder *fwd, const char *event,
     const struct spool_state *s = &m->states[rcpt];
     struct json j;
 
-    begin(&j, fwd, event);
+    log_begin(&j, fwd, event);
     json_text(&j, "id", m->id);
     json_text(&j, "origin", origin_name(m->envelope.origin));
     json_str(&j, "from", m->envelope.reverse_path);
@@ -253,25 +253,25 @@ void log_queue(struct forwarder *fwd, const char *event,
     if (s->fate == SPOOL_WAITING && s->next_s > 0)
         json_number(&j, "next", (uint64_t)s->next_s);
     json_number(&j, "ms", (uint64_t)tried->ms);
-    end(&j);
+    log_end(&j);
 }
 
 void log_refused_sender(struct forwarder *fwd, const struct message_log *m)
 {
     struct json j;
 
-    begin(&j, fwd, "sender-refused");
+    log_begin(&j, fwd, "sender-refused");
     put_refused(&j, m);
     put_reply(&j, m->reply);
     log_summary_refused(&j, m);
-    end(&j);
+    log_end(&j);
 }
 
 void log_event(struct forwarder *fwd, const char *event, const char *detail)
 {
     struct json j;
 
-    begin(&j, fwd, event);
+    log_begin(&j, fwd, event);
     json_text(&j, "detail", detail);
-    end(&j);
+    log_end(&j);
 }

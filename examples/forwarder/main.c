@@ -76,10 +76,11 @@ static void reload(struct forwarder *fwd)
         log_event(fwd, "reload-failed", fault);
         return;
     }
+    log_event(fwd, "reloaded", fwd->config_path);
+    audit_rules(fwd, old->ruleset, fresh->ruleset);
     /* Sessions under way hold the old one. */
     setup_free(old);
     watch_follow(fwd);
-    log_event(fwd, "reloaded", fwd->config_path);
 }
 
 /* systemd's Type=notify-reload wants both words. */

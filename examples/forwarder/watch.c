@@ -194,7 +194,8 @@ void watch_time(struct forwarder *fwd, int64_t now_ms)
         log_event(fwd, "rules-failed", fault.text);
         return;
     }
+    log_event(fwd, "rules-reloaded", path);
+    audit_rules(fwd, fwd->setup->ruleset, fresh);
     onward_ruleset_free(fwd->setup->ruleset);
     fwd->setup->ruleset = fresh;
-    log_event(fwd, "rules-reloaded", path);
 }

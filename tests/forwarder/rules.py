@@ -160,4 +160,102 @@ def sighup_and_a_change_are_read_once(program):
         equal(changed(f)["detail"], "other.json")
 
 
+# ---- What changed ---------------------------------------------------------
+
+def audit(f, count):
+    assert until(lambda: len(f.events("audit")) >= count), f.events("audit")
+    lines = f.events("audit")
+    for line in lines:
+        assert line.pop("time")
+        equal(line.pop("event"), "audit")
+    equal(len(lines), count)
+    return lines
+
+
+@case
+def row_80_rules_that_were_added_changed_and_taken_away(program):
+    with Forwarder(program) as f:
+        f.start()
+        rules = json.loads(NEW)
+        del rules["zones"][0]["rules"][0]
+        rules["zones"][0]["rules"][2]["actions"] = [
+            {"type": "reject", "text": "gone"}]
+        rules["zones"][0]["catch_all"] = {
+            "name": "rest", "matchers": [{"type": "all"}],
+            "actions": [{"type": "drop"}]}
+        replace(f, json.dumps(rules))
+        lines = audit(f, 4)
+        for line in lines:
+            equal((line.pop("what"), line.pop("zone")),
+                  ("rule", "zone.example"))
+        equal(sorted(lines, key=lambda line: line["address"]), [
+            {"change": "added", "address": "*@zone.example", "name": "rest",
+             "after": "catch_all"},
+            {"change": "added", "address": "new@zone.example", "after": 4},
+            {"change": "deleted", "address": "one@zone.example", "before": 0},
+            {"change": "updated", "address": "void@zone.example", "before": 3,
+             "after": 2}])
+
+
+@case
+def row_80_addresses_and_their_states(program):
+    with Forwarder(program) as f:
+        f.start()
+        rules = json.loads(json.dumps(RULES))
+        rules["addresses"][1]["verified"] = None
+        rules["addresses"].append({"email": "new@one.example",
+                                   "verified": "2026-11-22T10:00:00Z"})
+        f.write("rules.json", json.dumps(rules))
+        equal(f.reload()["event"], "reloaded")
+        lines = audit(f, 2)
+        equal(sorted(lines, key=lambda line: line["address"]), [
+            {"change": "updated", "what": "address", "zone": None,
+             "address": "box@two.example", "was": "verified",
+             "is": "unverified"},
+            {"change": "added", "what": "address", "zone": None,
+             "address": "new@one.example", "is": "verified"}])
+        replace(f, json.dumps(RULES))
+        (deleted,) = [e for e in audit(f, 4) if e["change"] == "deleted"]
+        equal((deleted["address"], deleted["was"]),
+              ("new@one.example", "verified"))
+
+
+@case
+def row_80_zones_that_come_and_go(program):
+    with Forwarder(program) as f:
+        f.start()
+        rules = json.loads(json.dumps(RULES))
+        rules["zones"].append({"name": "more.example"})
+        rules["zones"][0]["enabled"] = False
+        replace(f, json.dumps(rules))
+        lines = audit(f, 2)
+        for change, zone in (("added", "more.example"),
+                             ("disabled", "zone.example")):
+            assert {"change": change, "what": "zone", "zone": zone} in lines
+        rules["zones"][0]["enabled"] = True
+        rules["zones"][0]["settings"] = {"support_subaddress": True}
+        del rules["zones"][1]
+        replace(f, json.dumps(rules))
+        lines = audit(f, 4)[2:]
+        for change, zone in (("deleted", "more.example"),
+                             ("enabled", "zone.example")):
+            assert {"change": change, "what": "zone", "zone": zone} in lines
+        rules["zones"][0]["settings"] = {}
+        replace(f, json.dumps(rules))
+        equal(audit(f, 5)[4:], [{"change": "updated", "what": "zone",
+                                 "zone": "zone.example"}])
+
+
+@case
+def what_did_not_change_is_no_line(program):
+    with Forwarder(program) as f:
+        f.start()
+        replace(f, json.dumps(RULES))
+        changed(f)
+        replace(f, "{")
+        changed(f, "rules-failed", 2)
+        equal(f.reload()["event"], "reload-failed")
+        equal(f.events("audit"), [])
+
+
 case.main()
