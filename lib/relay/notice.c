@@ -9,26 +9,24 @@
 /* ---- Whom to tell ------------------------------------------------------ */
 
 /* A sender of ours that comes back is turned back: else the notice would run
- * through us again. Empty: it is forged, or too old. */
-static struct onward_str turn_back(struct onward_relay *r,
-                                   struct onward_str domain)
+ * through us again. One that is forged, or too old, stays nobody. */
+static int turn_back(struct onward_relay *r, struct onward_str domain)
 {
-    struct onward_str path = r->reverse_path;
     char out[ONWARD_SRS_TEXT_MAX];
     int verdict = ONWARD_SRS_NONE;
-    int len;
+    int len = 0;
 
-    if (r->opts.srs == NULL ||
-        !onward_core__str_ieq(domain, r->opts.srs_domain))
-        return path;
-    len = onward_srs_reverse(r->opts.srs, path, out, sizeof(out), &verdict);
-    if (len >= 0 && verdict == ONWARD_SRS_NONE)
-        return path;
-    if (len <= 0 ||
-        onward_core__arena_dup(&r->arena, onward_core__str(out, (size_t)len),
-                               &path) != 0)
-        return onward_core__str(NULL, 0);
-    return path;
+    if (r->opts.srs != NULL && onward_core__str_ieq(domain, r->opts.srs_domain))
+        len = onward_srs_reverse(r->opts.srs, r->reverse_path, out, sizeof(out),
+                                 &verdict);
+    if (len < 0)
+        return 0;
+    if (verdict == ONWARD_SRS_NONE)
+        r->notice_path = r->reverse_path;
+    else if (verdict == ONWARD_SRS_OK)
+        return onward_core__arena_dup(
+            &r->arena, onward_core__str(out, (size_t)len), &r->notice_path);
+    return 0;
 }
 
 /*
@@ -52,21 +50,20 @@ static bool is_proven(const struct onward_verifier *v, struct onward_str domain)
     return false;
 }
 
-void onward_relay__set_notice_path(struct onward_relay *r)
+int onward_relay__set_notice_path(struct onward_relay *r)
 {
-    size_t at = onward_core__str_rfind(r->reverse_path, '@');
     struct onward_address__mailbox mailbox;
+    int err;
 
-    if (r->reverse_path.len == 0 || at >= r->reverse_path.len ||
-        onward_address__parse_mailbox(&r->scratch, r->reverse_path,
-                                      ONWARD_ADDRESS_ALLOW_UTF8, &mailbox,
-                                      NULL) != 0) {
-        onward_core__arena_reset(&r->scratch);
-        return;
-    }
-    if (is_proven(r->verifier, mailbox.domain_ascii))
-        r->notice_path = turn_back(r, mailbox.domain_ascii);
+    if (r->reverse_path.len == 0)
+        return 0;
+    err = onward_address__parse_mailbox(&r->scratch, r->reverse_path,
+                                        ONWARD_ADDRESS_ALLOW_UTF8, &mailbox,
+                                        NULL);
+    if (err == 0 && is_proven(r->verifier, mailbox.domain_ascii))
+        err = turn_back(r, mailbox.domain_ascii);
     onward_core__arena_reset(&r->scratch);
+    return err == ONWARD_ENOMEM ? err : 0;
 }
 
 /* ---- What to pass on --------------------------------------------------- */

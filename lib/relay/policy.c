@@ -258,9 +258,11 @@ bool onward_relay__check(struct onward_relay *r)
     if (!check_header(r) || !check_dmarc(r) || !check_authentication(r) ||
         !check_loop(r) || !check_sender(r))
         return false;
-    onward_relay__set_notice_path(r);
     read_tls_required(r);
-    return true;
+    if (onward_relay__set_notice_path(r) == 0)
+        return true;
+    onward_relay__fail(r, ONWARD_RELAY_REASON_MEMORY);
+    return false;
 }
 
 /* ---- Alignment of the copy --------------------------------------------- */

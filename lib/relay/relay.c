@@ -8,7 +8,8 @@
 #include "dns/dns_shared.h"
 #include "key/key_shared.h"
 
-_Static_assert(offsetof(struct onward_relay_opts, allow_no_ledger) + sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_relay_opts, allow_no_ledger) +
+                       sizeof(size_t) ==
                    sizeof(struct onward_relay_opts),
                "no tail padding");
 _Static_assert(offsetof(struct onward_relay_envelope, require_tls) +
@@ -39,8 +40,8 @@ static int check_opts(const struct onward_relay_opts *o,
         (!onward_core__domain_is_dns_name(o->seal_domain, 2) ||
          !onward_core__domain_is_dns_name(o->seal_selector, 1)))
         return ONWARD_EINVAL;
-    if (o->seal_listing > ONWARD_DKIM_LISTING_SERVICE || o->allow_no_ledger > 1 ||
-        o->seal_expire_s > SEAL_EXPIRE_MAX_S)
+    if (o->seal_listing > ONWARD_DKIM_LISTING_SERVICE ||
+        o->allow_no_ledger > 1 || o->seal_expire_s > SEAL_EXPIRE_MAX_S)
         return ONWARD_EINVAL;
     if (onward_dns__desk(o->resolver) != desk ||
         (o->store != NULL && onward_store__desk(o->store) != desk) ||

@@ -153,8 +153,9 @@ bool onward_relay__deliver(struct onward_relay *r);
 /* All destinations are settled. */
 void onward_relay__conclude(struct onward_relay *r);
 
-/* Who may be told of a failure later; known once the message is verified. */
-void onward_relay__set_notice_path(struct onward_relay *r);
+/* Who may be told of a failure later; known once the message is verified. 0 or
+ * ONWARD_ENOMEM. */
+ONWARD_USE_RESULT int onward_relay__set_notice_path(struct onward_relay *r);
 /* The fields of a delivery that are about notices. */
 void onward_relay__tell_notices(const struct onward_relay *r,
                                 struct onward_relay_delivery *d);
