@@ -406,6 +406,135 @@ def success_is_passed_on_or_told(program):
 
 
 @case
+def what_a_server_says_cannot_break_a_notice(program):
+    """A114: whatever it says, and whatever the sender called the recipient."""
+    said = "550 5.1.1 no\x07 \x1b[2J " + "long " * 200 + "\t\x7f\u00e4"
+    big = MESSAGE + (b"z" * 70 + b"\r\n") * 3000
+    with Spooling(program) as f, Hop(f, rcpt=said), Hop(f, 3) as home:
+        f.start()
+        with f.client() as c:
+            c.say("EHLO [not.a.name!]")
+            c.say("MAIL FROM:<ann@sender.example>")
+            begins(c.say("RCPT TO:<one@zone.example> ORCPT=rfc822;"
+                         "+22a+20b+5C+22c+22@zone.example"), "250")
+            c.say("DATA")
+            c.write(big + b".\r\n")
+            begins(c.reply(), "250")
+        assert until(lambda: home.messages), f.log()
+        octets = home.messages[0][2]
+        assert all(32 <= b <= 126 or b in b"\r\n\t" for b in octets)
+        assert all(len(line) <= 998 for line in octets.split(b"\r\n"))
+        assert len(octets) < 20000, len(octets)
+        _, status, rest = parts(octets)
+        equal(len(status), 2)
+        equal(status[1]["Original-Recipient"],
+              'rfc822; "a b\\"c"@zone.example')
+        begins(status[1]["Diagnostic-Code"], "smtp; 550 5.1.1 no")
+        assert len(status[1]["Diagnostic-Code"]) < 700
+        equal(rest[0].get_content_type(), "text/rfc822-headers")
+
+
+@case
+def a_sender_in_utf_8_is_told_in_utf_8(program):
+    with Spooling(program) as f, Hop(f, rcpt="550 5.1.1 no",
+                                     ehlo="250-hop\r\n250-8BITMIME\r\n"
+                                     "250 SMTPUTF8"), \
+            Hop(f, 3, ehlo="250-hop\r\n250-8BITMIME\r\n250 SMTPUTF8") as home:
+        f.start()
+        begins(send(f, sender="j\u00f6@sender.example", more=" SMTPUTF8"),
+               "250")
+        assert until(lambda: home.messages), f.log()
+        equal(home.messages[0][1], ["j\u00f6@sender.example"])
+        holds(home.heard("MAIL")[0], " SMTPUTF8")
+        holds(home.messages[0][2], b"message/global-delivery-status")
+
+
+@case
+def automatic_mail_is_told_of_failures_alone(program):
+    """Lists strike dead members by them; and nothing but a notice is ever
+    sent: no reply (A111), no receipt (RFC 8098 section 2.1)."""
+    message = (b"Auto-Submitted: auto-generated\r\nList-Id: <a.example>\r\n"
+               b"Precedence: bulk\r\n"
+               b"Disposition-Notification-To: ann@sender.example\r\n"
+               b"Return-Receipt-To: ann@sender.example\r\n" + MESSAGE)
+    with Spooling(program) as f, Hop(f) as hop, Hop(f, 3) as home, \
+            Hop(f, 2, rcpt="550 5.1.1 no"):
+        f.start()
+        begins(send(f, message=message), "250")
+        assert until(lambda: hop.messages)
+        assert f.quiet()
+        equal(home.messages, [])
+        begins(send(f, to="two@zone.example", message=message), "250")
+        assert until(lambda: home.messages)
+        assert f.quiet()
+        equal(len(home.messages), 1)
+        equal(parts(home.messages[0][2])[1][1]["Action"], "failed")
+
+
+@case
+def bounces_go_back_through_the_spool(program):
+    """To a rewritten sender, with the null path; one that fails in turn is
+    told to nobody."""
+    bounce = MESSAGE.replace(b"ann@sender.example>", b"MAILER-DAEMON@one."
+                             b"example>", 1)
+    with Spooling(program) as f, Hop(f) as hop, Hop(f, 3) as home:
+        f.start()
+        begins(send(f), "250")
+        assert until(lambda: hop.messages)
+        back = hop.messages[0][0]
+        begins(send(f, to=back, sender="", message=bounce), "250")
+        assert until(lambda: home.messages)
+        equal(home.messages[0][:2], ("", ["ann@sender.example"]))
+        home.says["RCPT"] = "550 5.1.1 gone"
+        begins(send(f, to=back, sender="", message=b"X: y\r\n" + bounce),
+               "250")
+        assert until(lambda: f.events("queue-failed"))
+        assert f.quiet()
+        equal([e["origin"] for e in f.events("queued")], ["relayed"] * 3)
+
+
+@case
+def sigterm_leaves_what_is_under_way_in_the_spool(program):
+    with Spooling(program) as f, \
+            Hop(f, data=lambda _: time.sleep(3) or "354 go") as hop:
+        f.start(drain_s=1)
+        begins(send(f), "250")
+        assert until(lambda: hop.heard("DATA"))
+        began = time.monotonic()
+        equal(f.stop(), 0)
+        assert time.monotonic() - began < 2.5
+        equal(len(f.files()), 1)
+        until(lambda: hop.ends, 5)
+        equal(hop.messages, [])
+        hop.says["DATA"] = "354 go"
+        f.start()
+        f.queue("retry", f.files()[0])
+        assert until(lambda: hop.messages)
+        assert f.quiet()
+        equal(len(hop.messages), 1)
+
+
+@case
+def more_than_go_at_a_time_wait_for_their_turn(program):
+    most = []
+    with Spooling(program) as f, Hop(f) as hop:
+        def counted(_):
+            most.append(sum(1 for line in list(hop.lines)
+                            if line.startswith("DATA")) - len(hop.messages))
+            time.sleep(0.02)
+            return "250 2.0.0 taken"
+        hop.says["."] = counted
+        f.start(queue_deliveries=3)
+        with f.client() as c:
+            for i in range(30):
+                begins(c.send(message=b"X: %d\r\n" % i + MESSAGE.replace(
+                    b"<1@", b"<%d@" % i)), "250")
+        assert until(lambda: len(hop.messages) == 30), len(hop.messages)
+        assert f.quiet()
+        assert max(most) <= 3, most
+
+
+@case
 def an_alias_of_several_is_told_of_as_expanded(program):
     with Spooling(program) as f, Hop(f, ehlo=DSN_EHLO) as one, \
             Hop(f, 2, ehlo=DSN_EHLO) as two, Hop(f, 3) as home:

@@ -5,8 +5,8 @@ import re
 
 from house import ROOT, finish
 
-NAME = re.compile(r"\b(?:([a-z]+/test_[a-z_0-9]+\.c):([a-z_0-9]+)|"
-                  r"inet/scenarios\.txt)")
+NAME = re.compile(r"\b(?:([a-z]+/(?:test_[a-z_0-9]+\.c|[a-z_0-9]+\.py)):"
+                  r"([a-z_0-9]+)|inet/scenarios\.txt)")
 
 
 def joined(text):
@@ -28,9 +28,10 @@ def main():
             faults.append(f"{readme.name}: no file {path}")
             continue
         code = joined(path.read_text())
+        begin = r"def " if path.suffix == ".py" else r"static [\w ]+ \*?"
         if m[2] is None:
             code = re.sub(r"(?m)^([a-z0-9-]+)\.", r'"\1" ', code)
-        elif not re.search(rf"^static \w+ \*?{m[2]}\(", code, re.M):
+        elif not re.search(rf"^{begin}{m[2]}[(\[]", code, re.M):
             faults.append(f"{readme.name}: no {m[2]}() in {path}")
         rest = text[m.end():after.start() if after else None]
         # Rows stand on the same line or the next, before any other text.
