@@ -508,7 +508,6 @@ def sigterm_leaves_what_is_under_way_in_the_spool(program):
         equal(hop.messages, [])
         hop.says["DATA"] = "354 go"
         f.start()
-        f.queue("retry", f.files()[0])
         assert until(lambda: hop.messages)
         assert f.quiet()
         equal(len(hop.messages), 1)
