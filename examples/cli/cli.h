@@ -33,6 +33,7 @@ extern const struct command command_sign;
 extern const struct command command_seal;
 extern const struct command command_spf_check;
 extern const struct command command_dane_check;
+extern const struct command command_egress;
 extern const struct command command_dane_record;
 extern const struct command command_dsn_parse;
 extern const struct command command_dmarc_check;
@@ -60,6 +61,8 @@ extern const struct command command_route;
 extern const struct command command_srs_forward;
 extern const struct command command_srs_reverse;
 
+/* The value of --port; NULL: *port stays. false: none. */
+bool cli_port(const char *text, size_t *port);
 /* As options_read(), for `onward NAME`. */
 int cli_options(const struct command *command, struct option *options,
                 struct args *args);

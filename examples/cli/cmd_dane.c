@@ -21,21 +21,6 @@ enum {
     NAME_MAX_LEN = 255
 };
 
-static bool read_port(const char *text, size_t *port)
-{
-    size_t value = 0;
-
-    if (text == NULL)
-        return true;
-    if (*text == '\0' || strlen(text) > 5 ||
-        text[strspn(text, "0123456789")] != '\0')
-        return false;
-    for (; *text != '\0'; text++)
-        value = value * 10 + (size_t)(*text - '0');
-    *port = value;
-    return value > 0 && value <= 65535;
-}
-
 /* In A-labels; it goes into a question, or a zone file. */
 static bool is_host(const char *name)
 {
@@ -353,7 +338,7 @@ static int run_check(const struct command *command, struct args args)
     if (!is_host(args.items[0]))
         return cli_usage(command, "\"%s\", expected a domain name in A-labels",
                          args.items[0]);
-    if (!read_port(port, &c.port))
+    if (!cli_port(port, &c.port))
         return cli_usage(command, "--port \"%s\", expected 1 to 65535", port);
     c.domain = onward_str_of(args.items[0]);
     status = world_new(command, &choice, &c.world);
@@ -451,7 +436,7 @@ static int run_record(const struct command *command, struct args args)
     if (!is_host(args.items[0]))
         return cli_usage(command, "\"%s\", expected a host name in A-labels",
                          args.items[0]);
-    if (!read_port(port_text, &port))
+    if (!cli_port(port_text, &port))
         return cli_usage(command, "--port \"%s\", expected 1 to 65535",
                          port_text);
     return write_record(command, cert, usage.picked + 2, selector.picked,

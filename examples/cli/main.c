@@ -19,10 +19,10 @@ static const struct command *const commands[] = {
     &command_mta_sts_check, &command_mta_sts_parse, &command_mta_sts_publish,
     &command_route,         &command_srs_forward,   &command_srs_reverse,
     &command_mime_parse,    &command_mime_build,    &command_mime_edit,
-    &command_dane_check,    &command_dane_record,   &command_dsn_parse,
-    &command_lint_tlsrpt,   &command_tlsrpt_report, &command_queue_list,
-    &command_queue_show,    &command_queue_retry,   &command_queue_hold,
-    &command_queue_release, &command_queue_delete,
+    &command_egress,        &command_dane_check,    &command_dane_record,
+    &command_dsn_parse,     &command_lint_tlsrpt,   &command_tlsrpt_report,
+    &command_queue_list,    &command_queue_show,    &command_queue_retry,
+    &command_queue_hold,    &command_queue_release, &command_queue_delete,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -90,6 +90,21 @@ int cli_options(const struct command *command, struct option *options,
 
     snprintf(name, sizeof(name), "onward %s", command->name);
     return options_read(&program, options, args);
+}
+
+bool cli_port(const char *text, size_t *port)
+{
+    size_t value = 0;
+
+    if (text == NULL)
+        return true;
+    if (*text == '\0' || strlen(text) > 5 ||
+        text[strspn(text, "0123456789")] != '\0')
+        return false;
+    for (; *text != '\0'; text++)
+        value = value * 10 + (size_t)(*text - '0');
+    *port = value;
+    return value > 0 && value <= 65535;
 }
 
 static void print_help(FILE *out)

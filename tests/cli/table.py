@@ -456,6 +456,90 @@ row("dane check, null MX", [*DANE, "null.example"], 3, b"",
 row("dane check, MX fails", [*DANE, "fail.example"], 3, b"",
     "onward dane check: MX: no answer\n")
 
+# ---- egress ---------------------------------------------------------------
+
+(folder.path / "egress.txt").write_text(
+    "example.com MX 10 mx1.example.com\nexample.com MX 20 mx2.example.net\n"
+    "example.com MX 30 mx3.example.net\n"
+    "mx1.example.com A 9.9.9.1\nmx1.example.com A 10.0.0.1\n"
+    "mx1.example.com ANY !SECURE\n"
+    f"_25._tcp.mx1.example.com TLSA {MADE[10]}\n"
+    "_25._tcp.mx1.example.com ANY !SECURE\n"
+    "mx2.example.net A 9.9.9.2\n"
+    "mx3.example.net A 9.9.9.3\nmx3.example.net ANY !SECURE\n"
+    "_25._tcp.mx3.example.net TLSA !SERVFAIL\n"
+    '_mta-sts.example.com TXT "v=STSv1; id=1;"\n'
+    "mta-sts.example.com A 9.9.9.9\nnull.example MX 0 .\n")
+(folder.path / "egress-policy.txt").write_text(
+    "version: STSv1\nmode: enforce\nmx: mx1.example.com\n"
+    "mx: mx3.example.net\nmax_age: 604800\n")
+EGRESS = ["egress", "--dns", "egress.txt", "--policy", "egress-policy.txt"]
+row("egress", [*EGRESS, "example.com"], 0, b"""\
+server: mx1.example.com port 25, preference 10, not validated
+  demand: TLS, a certificate that a TLSA record and a trusted authority vouch \
+for
+  because: Its TLSA records (DANE) and the domain's policy (MTA-STS), as DNS \
+does not vouch for its name
+  MTA-STS: enforce, id 1, it is in the policy
+  DANE: The server publishes TLSA records (1 at mx1.example.com)
+  address: 9.9.9.1
+  address: 10.0.0.1 (refused)
+server: mx2.example.net port 25, preference 20, not validated
+  left out: The domain's policy (MTA-STS) does not have it
+  MTA-STS: enforce, id 1, it is not in the policy
+  DANE: The server's address is not secured by DNSSEC
+server: mx3.example.net port 25, preference 30, not validated
+  left out: What it must prove (DANE) cannot be looked up now
+  MTA-STS: enforce, id 1, it is in the policy
+  DANE: The TLSA records cannot be looked up now
+""")
+PLANNED = {"port": 25, "protocol": "smtp", "mx": True, "mx_secure": False}
+STS = {"mode": "enforce", "id": "1", "matches": True, "reason": None}
+NO_TLSA = {"result": "none", "reason": "insecure-host", "records": 0,
+           "base_domain": None}
+row("egress --json --no-dane --require-tls",
+    [*EGRESS, "--json", "--no-dane", "--require-tls", "example.com"], 0,
+    [{"v": 1, "domain": "example.com", "result": None, "servers": [
+        {**PLANNED, "host": "mx1.example.com", "preference": 10, "use": "yes",
+         "tls": "verified", "reason": "mtasts", "require_tls": True,
+         "mta_sts": STS, "dane": None, "addresses": [
+             {"ip": "9.9.9.1", "use": "yes", "secure": False},
+             {"ip": "10.0.0.1", "use": "refused", "secure": False}]},
+        {**PLANNED, "host": "mx2.example.net", "preference": 20,
+         "use": "not-in-policy", "tls": None, "reason": None,
+         "require_tls": False, "mta_sts": {**STS, "matches": False},
+         "dane": None, "addresses": []},
+        {**PLANNED, "host": "mx3.example.net", "preference": 30, "use": "yes",
+         "tls": "verified", "reason": "mtasts", "require_tls": True,
+         "mta_sts": STS, "dane": None, "addresses": [
+             {"ip": "9.9.9.3", "use": "yes", "secure": False}]}]}])
+row("egress --json --tls-optional --port", [
+    "egress", "--json", "--dns", "egress.txt", "--no-mta-sts",
+    "--tls-optional", "--port", "587", "[9.9.9.9]"], 0,
+    [{"v": 1, "domain": "[9.9.9.9]", "result": None, "servers": [
+        {"host": "[9.9.9.9]", "preference": 0, "port": 587,
+         "protocol": "smtp", "mx": False, "mx_secure": False, "use": "yes",
+         "tls": "opportunistic", "reason": "optional", "require_tls": False,
+         "mta_sts": {"mode": None, "id": None, "matches": None,
+                     "reason": None},
+         "dane": None,
+         "addresses": [{"ip": "9.9.9.9", "use": "yes", "secure": False}]}]}])
+row("egress --json --check, null MX", [*EGRESS, "--json", "--check",
+                                       "null.example"], 1,
+    [{"v": 1, "domain": "null.example", "servers": [], "result":
+      {"code": 556, "enhanced": "5.1.10",
+       "text": "the domain does not accept mail (null MX)"}}])
+row("egress, null MX", [*EGRESS, "null.example"], 0,
+    b"result: 556 5.1.10 the domain does not accept mail (null MX)\n")
+row("egress --tls dane, and none has it", [
+    "egress", "--dns", "egress.txt", "--no-mta-sts", "--tls", "dane",
+    "--check", "mx2.example.net"], 1, holds=[
+        b"  left out: Our own rule demands DANE there\n", b"result: 451 4.7.5"])
+row("egress --require-tls --tls-optional",
+    [*EGRESS, "--require-tls", "--tls-optional", "example.com"], 2, b"",
+    "onward egress: --require-tls and --tls-optional, expected one of the "
+    "two\nTry: onward egress --help\n")
+
 # ---- route ----------------------------------------------------------------
 
 ROUTE = ["route", "--rules", "rules.json"]
