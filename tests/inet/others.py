@@ -200,13 +200,15 @@ def read_differences(path):
 
 
 def why_not(cache):
-    """Why neither can run here, or None."""
-    if net.is_mapped():
-        return "Postfix needs a real root"
-    if peers.why_not():
-        return peers.why_not()
+    """Why none of both can run here, or None."""
     try:
         unpack(cache)
     except debs.Unavailable as e:
         return str(e)
     return None
+
+
+def why_not_postfix():
+    """Why Postfix cannot, or None."""
+    return ("Postfix needs a real root" if net.is_mapped() else
+            peers.why_not())

@@ -9,6 +9,7 @@ run.py --forwarder PROGRAM --onward PROGRAM --sink PROGRAM --cache DIR
 Ends with 77, skipped, where no namespaces or packages can be had."""
 import argparse
 import os
+import shutil
 import sys
 import threading
 import time
@@ -119,7 +120,11 @@ def others_run(world, count):
         return
     differences = comparing.Differences()
     comparing.policies(world, count, differences)
-    comparing.postfix(world, count, differences)
+    why = others.why_not_postfix()
+    if why:
+        count.skip("Postfix", why)
+    else:
+        comparing.postfix(world, count, differences)
 
 
 def attacks_run(world, count):
@@ -160,6 +165,9 @@ def inside(args):
 
 def prepare(args):
     """Outside, where packages can be had: why not, or None."""
+    for tool in ("openssl", "certtool"):
+        if not shutil.which(tool):
+            return f"no {tool}"
     try:
         for name in NEEDED:
             debs.unpack(name, args.cache)
