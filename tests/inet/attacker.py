@@ -27,7 +27,7 @@ class OnTheWire:
     def context(self, host, own):
         if self.certificate is None:
             return own
-        return context_of(*self.certificate(host), "tls10" in self.words)
+        return context_of(*self.certificate, "tls10" in self.words)
 
 
 class InTheDns:
@@ -61,11 +61,9 @@ class Attacks:
                          if h.label == "evil")
         make = world.certificates.make
         self.own = make("evil-ca", "ca", [self.evil.name])
-        self.self_signed = {}
-        for host in world.hosts.values():
-            if host.issuer != "none":
-                self.self_signed[host.key] = make(
-                    "evil-" + host.key, "self", [host.name])
+        self.self_signed = make("evil-self", "self", [
+            h.name for h in world.hosts.values()] + [
+            f"mta-sts.{s.domain}" for s in world.scenarios])
         dnsfault.Faulty(net.LIAR, net.PLAIN, self._judge)
 
     def _judge(self, name, kind):
@@ -84,11 +82,11 @@ class Attacks:
             ("hangs up after STARTTLS", OnTheWire("close"), None, False),
             ("speaks into the handshake", OnTheWire("inject"), None, False),
             ("offers TLS 1.0", OnTheWire(
-                "tls10", lambda h: self.self_signed[h.key]), None, False),
+                "tls10", self.self_signed), None, False),
             ("has a certificate of its own making", OnTheWire(
-                "", lambda h: self.self_signed[h.key]), None, False),
+                "", self.self_signed), None, False),
             ("has a good certificate of its own name", OnTheWire(
-                "", lambda h: self.own), None, False),
+                "", self.own), None, False),
             ("answers TLSA with SERVFAIL, strips", strip,
              InTheDns(("TLSA", "", "servfail")), False),
             ("denies TLSA with AD, strips", strip,
@@ -97,7 +95,7 @@ class Attacks:
              InTheDns(("TLSA", "", "denied")), False),
             ("takes the signatures off TLSA, strips", strip,
              InTheDns(("TLSA", "", "unsigned")), False),
-            ("forges MX with AD", OnTheWire("", lambda h: self.own),
+            ("forges MX with AD", OnTheWire("", self.own),
              InTheDns(("MX", "", forged(MX, evil_mx))), False),
             ("forges addresses with AD, strips", strip,
              InTheDns(("A", "", forged(A, evil_ip))), False),
@@ -148,7 +146,7 @@ class Attacks:
         farm.attack, self.lie = wire, dns
         if takes_policy:
             self.world.policies.take_over(
-                self.self_signed["evil.sec"],
+                self.self_signed,
                 "version: STSv1\r\nmode: none\r\nmax_age: 86400\r\n")
         try:
             # The forwarder knows a message again by its Message-ID.

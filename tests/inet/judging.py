@@ -44,6 +44,22 @@ def host_of(scenario, hosts):
     return host
 
 
+# What the forwarder's log says of why a server was proven so.
+REASONS = {"pkix": {"mtasts", "dane-and-mtasts", "requiretls"},
+           "dane": {"dane", "dane-and-mtasts", "requiretls"},
+           "tls": {"default", "dane-unusable", "mtasts-testing", "optional"},
+           "plain": {"default", "mtasts-testing", "optional", "clear"}}
+
+
+def reasons(outcome, logged):
+    """What is wrong with the log's reason of a delivery."""
+    allowed = set().union(*(REASONS[k] for k in outcome.kinds if k in REASONS))
+    if logged.get("tls_reason") in allowed:
+        return []
+    return [f"logged {logged.get('tls_reason')} as the reason, expected one of "
+            f"{sorted(allowed)}"]
+
+
 def judge(farm, hosts, scenario, answer, since=0):
     """What is wrong, [] if nothing is."""
     outcome, wrong = scenario.outcome, []

@@ -95,21 +95,35 @@ class Count:
         return 1 if self.bad else 0
 
 
-def scenarios_run(world, count):
-    """All of the table through the forwarder."""
+def send_scenarios(world, count, name, is_wanted):
+    """Those of the table through a forwarder."""
     only = world.args.only
-    scenarios = [s for s in world.scenarios
-                 if not only or any(w in s.key for w in only)]
-    f = sending.start(world.args, world.folder + "/forwarder", scenarios,
+    scenarios = [s for s in world.scenarios if is_wanted(s) and (
+        not only or any(w in s.key for w in only))]
+    f = sending.start(world.args, f"{world.folder}/{name}", scenarios,
                       world.certificates, world.dns.anchor, net.PLAIN)
     try:
         answers = sending.send_all(f.port, scenarios, "first")
-        for s in scenarios:
-            count.row(s.key, judging.judge(world.farm, world.hosts, s,
-                                           answers[s.key]))
     finally:
         status = f.stop()
-    count.row("the forwarder's end", [] if status == 0 else [f.said()])
+    logged = sending.deliveries(f)
+    for s in scenarios:
+        faults = judging.judge(world.farm, world.hosts, s, answers[s.key])
+        if answers[s.key].code == 250:
+            faults += judging.reasons(s.outcome, logged[s.rcpt][-1])
+        count.row(s.key, faults)
+    count.row(f"the end of the forwarder for {name}",
+              [] if status == 0 else [f.said()])
+
+
+def scenarios_run(world, count):
+    send_scenarios(world, count, "scenarios",
+                   lambda s: not s.policy.has("http-slow"))
+
+
+def slow_run(world, count):
+    """A policy host that takes its time gets a minute of it."""
+    send_scenarios(world, count, "slow", lambda s: s.policy.has("http-slow"))
 
 
 def others_run(world, count):
@@ -131,9 +145,10 @@ def attacks_run(world, count):
     attacker.Attacks(world).run(count)
 
 
-# Those of a group run side by side; an attacker takes over all servers.
+# Those of a group run side by side, "slow" beside all; the attacker takes over
+# all servers, but for the one that "slow" is about.
 GROUPS = (("scenarios", "others"), ("attacks",))
-STAGES = {"scenarios": scenarios_run, "others": others_run,
+STAGES = {"scenarios": scenarios_run, "slow": slow_run, "others": others_run,
           "attacks": attacks_run}
 
 
@@ -146,18 +161,25 @@ def stage(name, world, count):
     print(f"{name}: {time.monotonic() - began:.1f} s")
 
 
+def side_by_side(names, world, count):
+    threads = [threading.Thread(target=stage, args=(n, world, count))
+               for n in names if n in (world.args.stage or STAGES)]
+    for t in threads:
+        t.start()
+    return threads
+
+
 def inside(args):
     count, began = Count(), time.monotonic()
     with Folder("inet") as folder, Internet(args, folder) as world:
         print(f"{len(world.scenarios)} scenarios, {len(world.hosts)} hosts, "
               f"up in {time.monotonic() - began:.1f} s")
+        slow = side_by_side(["slow"], world, count)
         for group in GROUPS:
-            threads = [threading.Thread(target=stage, args=(n, world, count))
-                       for n in group if not args.stage or n in args.stage]
-            for t in threads:
-                t.start()
-            for t in threads:
+            for t in side_by_side(group, world, count):
                 t.join()
+        for t in slow:
+            t.join()
         count.row("the sinks' end", world.farm.stop())
     print(f"all: {time.monotonic() - began:.1f} s")
     return count.end()
