@@ -44,8 +44,9 @@ struct onward_relay_opts {
     const struct onward_ruleset_facts *facts;
     /** Counted. NULL: senders are not rewritten, and no bounces come back. */
     struct onward_srs *srs;
-    /** Where the ledger of deliveries is; kept alive. NULL: none, and a retry
-     * doubles what was delivered. */
+    /** Where the ledger of deliveries is, and senders that do not fit into a
+     * rewritten address; kept alive. NULL: none, and a retry doubles what was
+     * delivered, and such senders are refused. */
     struct onward_store *store;
     /** Seals; kept alive. NULL: no ARC set is added. */
     struct onward_signer *signer;
@@ -162,7 +163,8 @@ ONWARD_API void onward_relay_free(struct onward_relay *relay);
  * goes elsewhere is told 452 4.5.3, so that the sender brings it in a
  * transaction of its own: one reply can then be true for all. A rewritten
  * sender of ours (opts.srs_domain) is taken with the null path only, and leads
- * back to the original sender. `Postmaster` without a domain (RFC 5321 section
+ * back to the original sender. One whose sender the store keeps is taken, and
+ * the sender is looked up after onward_relay_start(). `Postmaster` without a domain (RFC 5321 section
  * 4.5.1) is the postmaster of opts.hostname; it is for the rules to have one.
  *
  *     250 2.1.5  accepted, now or before
@@ -253,7 +255,9 @@ ONWARD_API int onward_relay_rcpt_at(const struct onward_relay *relay,
  *                 written to)
  *     554 5.4.6   too many Received fields, or a Delivered-To field of ours for
  *                 one of the recipients: a loop
- *     550 5.1.7   the sender cannot be rewritten
+ *     550 5.1.7   the sender cannot be rewritten: too long or quoted, and there
+ *                 is no store to keep it
+ *     550 5.1.1   the address is ours, but the store has its sender no more
  *     550 5.7.1   it did not pass DMARC, and the copy would, by our name or the
  *                 rewritten sender's; 451 4.7.1 when that is not known
  *     250 2.0.0   the rule says drop
@@ -437,7 +441,8 @@ enum onward_relay_reason {
     ONWARD_RELAY_REASON_LEDGER = 14,
     ONWARD_RELAY_REASON_SEAL = 15,  /**< the key does not sign */
     ONWARD_RELAY_REASON_CHAIN = 16, /**< ARC, for lack of an answer */
-    ONWARD_RELAY_REASON_MEMORY = 17
+    ONWARD_RELAY_REASON_MEMORY = 17,
+    ONWARD_RELAY_REASON_STORE = 18 /**< a sender cannot be kept, or found */
 };
 
 /**

@@ -231,6 +231,22 @@ static void read_tls_required(struct onward_relay *r)
 
 /* ---- The sender -------------------------------------------------------- */
 
+/* What does not fit is kept by the store. The length, or an error. */
+static int keep_sender(struct onward_relay *r, char *out, size_t cap)
+{
+    int len;
+
+    r->kept = onward_core__arena_alloc(&r->arena, sizeof(*r->kept));
+    if (r->kept == NULL)
+        return ONWARD_ENOMEM;
+    r->kept->size = sizeof(*r->kept);
+    len = onward_srs_keep(r->opts.srs, r->reverse_path, r->opts.srs_domain, out,
+                          cap, r->kept);
+    if (len < 0)
+        r->kept = NULL;
+    return len;
+}
+
 static bool check_sender(struct onward_relay *r)
 {
     char out[ONWARD_SRS_TEXT_MAX];
@@ -240,6 +256,13 @@ static bool check_sender(struct onward_relay *r)
         return true;
     len = onward_srs_forward(r->opts.srs, r->reverse_path, r->opts.srs_domain,
                              out, sizeof(out));
+    if ((len == ONWARD_ELIMIT || len == ONWARD_ESYNTAX) &&
+        r->opts.store != NULL)
+        len = keep_sender(r, out, sizeof(out));
+    if (len == ONWARD_ENOMEM) {
+        onward_relay__fail(r, ONWARD_RELAY_REASON_MEMORY);
+        return false;
+    }
     if (len < 0)
         return refuse(r, ONWARD_RELAY_REASON_SENDER, 550, ONWARD_STR("5.1.7"),
                       len == ONWARD_ELIMIT

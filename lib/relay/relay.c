@@ -218,6 +218,7 @@ static void detach(struct onward_relay *r)
         onward_relay__cancel(r, &r->destinations[i]);
     for (size_t i = 0; i < r->destination_count; i++)
         onward_store__query_clear(&r->destinations[i].query);
+    onward_store__query_clear(&r->kept_query);
     onward_core__task_clear(&r->task);
     onward_dmarc_check_free(r->check);
     r->check = NULL;
@@ -310,6 +311,9 @@ static bool step(struct onward_relay *r)
         break;
     case ONWARD_RELAY__ALIGN:
         is_through = onward_relay__align(r);
+        break;
+    case ONWARD_RELAY__KEEP:
+        is_through = onward_relay__keep(r);
         break;
     case ONWARD_RELAY__LOOK_UP:
         is_through = onward_relay__look_up(r);

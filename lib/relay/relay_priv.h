@@ -1,6 +1,7 @@
 /*
  * One transaction, and what its files do with it: route.c answers RCPT,
- * policy.c decides about the message, edit.c puts fields on top, seal.c has
+ * policy.c decides about the message, kept.c has senders that are too long,
+ * edit.c puts fields on top, seal.c has
  * them sealed and signed, ledger.c remembers what was delivered, deliver.c asks
  * the host, reply.c makes the answer, notice.c what may be told later. relay.c
  * owns the object and calls them in order.
@@ -26,6 +27,7 @@ enum onward_relay__stage {
     ONWARD_RELAY__ROUTE,   /* takes recipients */
     ONWARD_RELAY__CHECK,   /* policy that is known at once */
     ONWARD_RELAY__ALIGN,   /* would a copy pass DMARC? */
+    ONWARD_RELAY__KEEP,    /* a sender that does not fit, or its address */
     ONWARD_RELAY__LOOK_UP, /* which destinations have it already? */
     ONWARD_RELAY__SEAL,
     ONWARD_RELAY__SIGN,
@@ -94,7 +96,10 @@ struct onward_relay {
     size_t destination_count;
 
     const struct onward_verifier *verifier;
-    struct onward_str sender; /* reverse path of the copies */
+    struct onward_str sender;     /* reverse path of the copies */
+    struct onward_srs_kept *kept; /* to be put into the store; or NULL */
+    struct onward_str kept_key;   /* where a BOUNCE goes; or empty */
+    struct onward_store__query kept_query;
     struct onward_dmarc_check *check;
     struct onward_edit *edit;
     const struct onward_source *edited; /* once sealed */
@@ -139,6 +144,10 @@ onward_relay__write(struct onward_relay *r, struct onward_arena *arena,
                     const struct onward_address__mailbox *mailbox,
                     struct onward_str *text);
 
+/* The one destination of a BOUNCE. 0, ONWARD_ESYNTAX or ONWARD_ENOMEM. */
+ONWARD_USE_RESULT int onward_relay__set_destination(struct onward_relay *r,
+                                                    struct onward_str address);
+
 /*
  * The stages. Each does what it can, calls onward_relay__end() when it decides,
  * and returns true when the next stage may begin. Callbacks of the host run
@@ -146,6 +155,7 @@ onward_relay__write(struct onward_relay *r, struct onward_arena *arena,
  */
 bool onward_relay__check(struct onward_relay *r);
 bool onward_relay__align(struct onward_relay *r);
+bool onward_relay__keep(struct onward_relay *r);
 bool onward_relay__look_up(struct onward_relay *r);
 bool onward_relay__seal(struct onward_relay *r);
 bool onward_relay__sign(struct onward_relay *r);

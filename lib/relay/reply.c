@@ -116,6 +116,8 @@ const char *onward_relay_reason_name(int reason)
         return "chain";
     case ONWARD_RELAY_REASON_MEMORY:
         return "memory";
+    case ONWARD_RELAY_REASON_STORE:
+        return "store";
     }
     return "unknown";
 }

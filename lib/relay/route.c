@@ -165,6 +165,14 @@ static int set_destinations(struct onward_relay *r, const struct target *t)
     return 0;
 }
 
+int onward_relay__set_destination(struct onward_relay *r,
+                                  struct onward_str address)
+{
+    const struct target t = {.addresses = &address, .count = 1};
+
+    return set_destinations(r, &t);
+}
+
 static int add_rcpt(struct question *q)
 {
     struct onward_relay *r = q->relay;
@@ -249,6 +257,27 @@ static bool is_srs_domain(const struct question *q)
            onward_core__str_ieq(q->mailbox.domain_ascii, o->srs_domain);
 }
 
+/* The address is ours; who the sender was is looked up when the message is
+ * there, so that RCPT does not wait. */
+static int take_kept(struct question *q, struct onward_str key)
+{
+    const struct target t = {.way = ONWARD_RELAY__BOUNCE};
+    struct onward_relay *r = q->relay;
+    struct onward_str kept = r->kept_key;
+    int ret = 0;
+
+    if (r->opts.store == NULL)
+        return answer(q, 550, ONWARD_STR("5.7.1"),
+                      ONWARD_STR("This address is not one of ours"));
+    if (r->way == ONWARD_RELAY__NOWHERE)
+        ret = onward_core__arena_dup(&r->arena, key, &kept);
+    if (ret == 0)
+        ret = take(q, &t);
+    if (ret == 1)
+        r->kept_key = kept;
+    return ret;
+}
+
 /* ONWARD_AGAIN: no rewritten sender, the rules know. */
 static int take_bounce(struct question *q)
 {
@@ -273,6 +302,8 @@ static int take_bounce(struct question *q)
     case ONWARD_SRS_FORGED:
         return answer(q, 550, ONWARD_STR("5.7.1"),
                       ONWARD_STR("This address is not one of ours"));
+    case ONWARD_SRS_KEPT:
+        return take_kept(q, onward_core__str(out, (size_t)len));
     case ONWARD_SRS_OK:
         break;
     }

@@ -7,7 +7,8 @@ enum {
     ANY_HEADER = 4,
     NO_SRS = 8,
     FEW_HOPS = 16, /* max_received 2 */
-    STRANGER = 32  /* comes from 192.0.2.10 */
+    STRANGER = 32, /* comes from 192.0.2.10 */
+    NO_STORE = 64
 };
 
 #define BODY "\r\nHello.\r\n"
@@ -92,10 +93,10 @@ static const struct row {
      "554 5.4.6 Too many hops", "hops"},
 
     /* The sender. */
-    {"a sender that needs quotes", 0, "\"a b\"@a.example",
+    {"a sender that needs quotes", NO_STORE, "\"a b\"@a.example",
      "From: ann@a.example\r\n" BODY,
      "550 5.1.7 Sender of this form cannot be forwarded", "sender"},
-    {"a long sender", 0,
+    {"a long sender", NO_STORE,
      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@a.example",
      "From: ann@a.example\r\n" BODY,
      "550 5.1.7 Sender is too long to be forwarded", "sender"},
@@ -130,6 +131,8 @@ static void set_flags(struct t_post *x, unsigned flags)
     x->opts.max_received = (flags & FEW_HOPS) != 0 ? 2 : 0;
     if ((flags & NO_SRS) != 0)
         x->opts.srs = NULL;
+    if ((flags & NO_STORE) != 0)
+        x->opts.store = NULL;
     if ((flags & STRANGER) != 0)
         x->client_ip = "192.0.2.10";
 }

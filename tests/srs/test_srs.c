@@ -39,6 +39,7 @@ static void run_case(struct t_world *w, const struct onward_json *t)
         .always_rewrite =
             onward_json__get(t, "always_rewrite")->type == ONWARD_JSON_TRUE,
         .allow_folded_hash = 1,
+        .hash = ONWARD_SRS_SHA1,
     };
     struct onward_str secrets[4], input = member(t, "input");
     struct onward_str want = member(t, "expect");
@@ -196,6 +197,17 @@ static const struct reverse_row {
      ONWARD_SRS_EXPIRED},
     {"from tomorrow", S("SRS0=OrZx=G5=example.com=user@fwd.example.net"),
      ONWARD_SRS_EXPIRED},
+    /* Python's hmac: SHA-256 over the fields with a NUL behind each. */
+    {"ours, SHA-256", S("SRS0=lR42=G3=example.com=user@fwd.example.net"),
+     ONWARD_SRS_OK},
+    {"a domain that took from the local part",
+     S("SRS0=lR42=G3=example.co=muser@fwd.example.net"), ONWARD_SRS_FORGED},
+    {"kept, but another stamp", S("SRS0=J8ok=G4=FTARK5XJ63DS2Z7M@f.net"),
+     ONWARD_SRS_FORGED},
+    {"kept, another id", S("SRS0=J8ok=G3=FTARK5XJ63DS2Z7N@f.net"),
+     ONWARD_SRS_FORGED},
+    {"kept, a short id", S("SRS0=J8ok=G3=FTARK5XJ63DS2Z7@f.net"),
+     ONWARD_SRS_MALFORMED},
     {"SRS1 to another host",
      S("SRS1=hKbV=evil.example.org==AeES=G3=example.com=user@f.net"),
      ONWARD_SRS_FORGED},
@@ -224,6 +236,232 @@ static void test_reverse_row(void **state)
         assert_int_equal(ret, 0);
         assert_string_equal(out, "untouched");
     }
+    onward_srs_free(srs);
+    t_world_clear(&w);
+}
+
+/* ---- SHA-256, and senders that the host keeps -------------------------- */
+
+#define KEPT "SRS0=J8ok=G3=FTARK5XJ63DS2Z7M@fwd.example.net"
+#define LONG                                                                   \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@example.com"
+
+static void test_sha256(void **state)
+{
+    struct onward_srs_opts opts = {.size = sizeof(opts)};
+    char out[ONWARD_SRS_TEXT_MAX];
+    struct t_world w = {0};
+    struct onward_srs *srs;
+    int verdict;
+
+    (void)state;
+    t_world_init(&w);
+    srs = new_srs(&w, NULL);
+    assert_true(onward_srs_forward(srs, ONWARD_STR("user@example.com"), alias,
+                                   out, sizeof(out)) > 0);
+    assert_string_equal(out, "SRS0=lR42=G3=example.com=user@fwd.example.net");
+    assert_true(onward_srs_forward(
+                    srs,
+                    ONWARD_STR("SRS0=AeES=G3=example.com=user@first.example."
+                               "org"),
+                    alias, out, sizeof(out)) > 0);
+    assert_string_equal(out, "SRS1=xASf=first.example.org==AeES=G3=example.com="
+                             "user@fwd.example.net");
+    onward_srs_free(srs);
+    opts.hash_len = 27;
+    srs = new_srs(&w, &opts);
+    assert_true(onward_srs_forward(srs, ONWARD_STR("user@example.com"), alias,
+                                   out, sizeof(out)) > 0);
+    assert_string_equal(out, "SRS0=lR42d0ZoSSA8baO1HiCtHA0IFGh=G3=example.com="
+                             "user@fwd.example.net");
+    onward_srs_free(srs);
+    /* What SHA-1 signed is read until somebody says no. */
+    opts = (struct onward_srs_opts){.size = sizeof(opts), .refuse_sha1 = 1};
+    srs = new_srs(&w, &opts);
+    onward_srs_reverse(srs, ONWARD_STR("SRS0=TonQ=G3=example.com=user@fwd.net"),
+                       out, sizeof(out), &verdict);
+    assert_int_equal(verdict, ONWARD_SRS_FORGED);
+    onward_srs_reverse(srs, ONWARD_STR("SRS0=lR42=G3=example.com=user@fwd.net"),
+                       out, sizeof(out), &verdict);
+    assert_int_equal(verdict, ONWARD_SRS_OK);
+    onward_srs_free(srs);
+    /* Then there is nothing to refuse. */
+    opts.hash = ONWARD_SRS_SHA1;
+    srs = new_srs(&w, &opts);
+    onward_srs_reverse(srs, ONWARD_STR("SRS0=TonQ=G3=example.com=user@fwd.net"),
+                       out, sizeof(out), &verdict);
+    assert_int_equal(verdict, ONWARD_SRS_OK);
+    onward_srs_free(srs);
+    t_world_clear(&w);
+}
+
+static void test_kept(void **state)
+{
+    struct onward_srs_kept kept = {.size = sizeof(kept)};
+    char out[ONWARD_SRS_TEXT_MAX];
+    struct t_world w = {0};
+    struct onward_srs *srs;
+    int verdict;
+
+    (void)state;
+    t_world_init(&w);
+    srs = new_srs(&w, NULL);
+    assert_int_equal(
+        onward_srs_forward(srs, ONWARD_STR(LONG), alias, out, sizeof(out)),
+        ONWARD_ELIMIT);
+    assert_int_equal(
+        onward_srs_keep(srs, ONWARD_STR(LONG), alias, out, sizeof(out), &kept),
+        sizeof(KEPT) - 1);
+    assert_string_equal(out, KEPT);
+    t_assert_str((struct onward_str){kept.key, kept.key_len},
+                 "onward/srs/1/kept/FTARK5XJ63DS2Z7M");
+    t_assert_str_n((struct onward_str){kept.value, kept.value_len},
+                   "srsk\1\0\0\0" LONG, 8 + sizeof(LONG) - 1);
+    assert_int_equal(kept.expires_s, NOW + 22 * 86400);
+    assert_int_equal(
+        onward_srs_reverse(srs, ONWARD_STR(KEPT), out, sizeof(out), &verdict),
+        kept.key_len);
+    assert_int_equal(verdict, ONWARD_SRS_KEPT);
+    assert_memory_equal(out, kept.key, kept.key_len);
+    assert_int_equal(onward_srs_kept_sender(
+                         srs, (struct onward_str){kept.value, kept.value_len},
+                         out, sizeof(out)),
+                     sizeof(LONG) - 1);
+    assert_string_equal(out, LONG);
+    /* The next forwarder wraps it as it wraps any SRS0, and it fits there. */
+    assert_true(onward_srs_forward(srs, ONWARD_STR(KEPT),
+                                   ONWARD_STR("second.example"), out,
+                                   sizeof(out)) > 0);
+    assert_memory_equal(out, "SRS1=", 5);
+    assert_string_equal(out + 9, "=fwd.example.net==J8ok=G3=FTARK5XJ63DS2Z7M"
+                                 "@second.example");
+    onward_srs_free(srs);
+    t_world_clear(&w);
+}
+
+static void test_kept_folded(void **state)
+{
+    const struct onward_srs_opts opts = {.size = sizeof(opts),
+                                         .allow_folded_hash = 1};
+    char out[ONWARD_SRS_TEXT_MAX];
+    struct t_world w = {0};
+    struct onward_srs *srs;
+    int verdict;
+
+    (void)state;
+    t_world_init(&w);
+    srs = new_srs(&w, &opts);
+    onward_srs_reverse(srs, ONWARD_STR("srs0=j8ok=g3=ftark5xj63ds2z7m@fwd.net"),
+                       out, sizeof(out), &verdict);
+    assert_int_equal(verdict, ONWARD_SRS_KEPT);
+    assert_string_equal(out, "onward/srs/1/kept/FTARK5XJ63DS2Z7M");
+    w.now_s += 22 * 86400;
+    onward_srs_reverse(srs, ONWARD_STR(KEPT), out, sizeof(out), &verdict);
+    assert_int_equal(verdict, ONWARD_SRS_EXPIRED);
+    onward_srs_free(srs);
+    t_world_clear(&w);
+}
+
+static const struct keep_row {
+    const char *name;
+    struct onward_str sender;
+    int want; /* 0: any length */
+} keep_rows[] = {
+    {"keep: quoted", S("\"a b\"@example.com"), 0},
+    {"keep: an address literal", S("user@[192.0.2.1]"), 0},
+    {"keep: the null path", S(""), ONWARD_ESYNTAX},
+    {"keep: two addresses", S("a@example.com> <b@example.com"), ONWARD_ESYNTAX},
+    {"keep: a line end", S("a@example.com\r\n"), ONWARD_ESYNTAX},
+    {"keep: 65 octets before the @",
+     S("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+       "@example.com"),
+     ONWARD_ESYNTAX},
+};
+
+static void test_keep_row(void **state)
+{
+    const struct keep_row *row = *state;
+    struct onward_srs_kept kept = {.size = sizeof(kept), .key_len = 4711};
+    char out[ONWARD_SRS_TEXT_MAX] = "untouched";
+    struct t_world w = {0};
+    struct onward_srs *srs;
+    int ret;
+
+    t_world_init(&w);
+    srs = new_srs(&w, NULL);
+    ret = onward_srs_keep(srs, row->sender, alias, out, sizeof(out), &kept);
+    if (row->want == 0) {
+        assert_true(ret > 0 && ret - (int)alias.len - 1 <= 64);
+        assert_int_equal(kept.value_len, 8 + row->sender.len);
+    } else {
+        assert_int_equal(ret, row->want);
+        assert_string_equal(out, "untouched");
+        assert_int_equal(kept.key_len, 4711);
+    }
+    kept.size = 1;
+    assert_int_equal(
+        onward_srs_keep(srs, row->sender, alias, out, sizeof(out), &kept),
+        ONWARD_EINVAL);
+    onward_srs_free(srs);
+    t_world_clear(&w);
+}
+
+static const struct value_row {
+    const char *name;
+    struct onward_str value;
+    int want;
+} value_rows[] = {
+    {"value: whole", S("srsk\1\0\0\0a@b.example"), 11},
+    {"value: empty", S(""), ONWARD_ESYNTAX},
+    {"value: its head alone", S("srsk\1\0\0\0"), ONWARD_ESYNTAX},
+    {"value: another kind", S("rlgd\1\0\0\0a@b.example"), ONWARD_ESYNTAX},
+    {"value: a later version", S("srsk\2\0\0\0a@b.example"), ONWARD_EVERSION},
+    {"value: no address", S("srsk\1\0\0\0a"), ONWARD_ESYNTAX},
+    {"value: NUL", S("srsk\1\0\0\0a\0@b.example"), ONWARD_ESYNTAX},
+};
+
+static void test_value_row(void **state)
+{
+    const struct value_row *row = *state;
+    char out[ONWARD_SRS_TEXT_MAX];
+    struct t_world w = {0};
+    struct onward_srs *srs;
+
+    t_world_init(&w);
+    srs = new_srs(&w, NULL);
+    assert_int_equal(onward_srs_kept_sender(srs, row->value, out, sizeof(out)),
+                     row->want);
+    assert_int_equal(
+        onward_srs_kept_sender(srs, row->value, out, sizeof(out) - 1),
+        ONWARD_EINVAL);
+    onward_srs_free(srs);
+    t_world_clear(&w);
+}
+
+/* Rows 63 and 65: BATV senders go through unchanged inside, the alias may be
+ * the recipient's domain, and the early form is nothing of ours. */
+static void test_rows_63_and_65(void **state)
+{
+    const struct onward_str batv =
+        ONWARD_STR("prvs=1234567890=user@example.com");
+    char out[ONWARD_SRS_TEXT_MAX], back[ONWARD_SRS_TEXT_MAX];
+    struct t_world w = {0};
+    struct onward_srs *srs;
+    int verdict;
+
+    (void)state;
+    t_world_init(&w);
+    srs = new_srs(&w, NULL);
+    assert_true(onward_srs_forward(srs, batv, ONWARD_STR("me@rcpt.example"),
+                                   out, sizeof(out)) > 0);
+    assert_string_equal(out + 9,
+                        "=G3=example.com=prvs=1234567890=user@rcpt.example");
+    assert_true(onward_srs_reverse(srs, onward_str_of(out), back, sizeof(back),
+                                   &verdict) > 0);
+    t_assert_str_n(batv, back, strlen(back));
+    onward_srs_reverse(srs, ONWARD_STR("user=example.com@rcpt.example"), back,
+                       sizeof(back), &verdict);
+    assert_int_equal(verdict, ONWARD_SRS_NONE);
     onward_srs_free(srs);
     t_world_clear(&w);
 }
@@ -265,6 +503,8 @@ static void test_broken_contract(void **state)
         {.size = sizeof(bad[0]), .max_age_days = 1001},
         {.size = sizeof(bad[0]), .separator = '/'},
         {.size = sizeof(bad[0]), .always_rewrite = 2},
+        {.size = sizeof(bad[0]), .hash = 2},
+        {.size = sizeof(bad[0]), .refuse_sha1 = 2},
     };
     char big[ONWARD_SRS_SECRET_MAX + 1] = {0}, out[ONWARD_SRS_TEXT_MAX];
     struct onward_str none = {NULL, 0};
@@ -324,11 +564,16 @@ static void test_names(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[64] = {
-        cmocka_unit_test(test_conformance), cmocka_unit_test(test_no_growth),
-        cmocka_unit_test(test_broken_contract), cmocka_unit_test(test_oom),
-        cmocka_unit_test(test_names)};
-    size_t n = 5;
+    struct CMUnitTest tests[80] = {cmocka_unit_test(test_conformance),
+                                   cmocka_unit_test(test_no_growth),
+                                   cmocka_unit_test(test_broken_contract),
+                                   cmocka_unit_test(test_oom),
+                                   cmocka_unit_test(test_names),
+                                   cmocka_unit_test(test_sha256),
+                                   cmocka_unit_test(test_kept),
+                                   cmocka_unit_test(test_kept_folded),
+                                   cmocka_unit_test(test_rows_63_and_65)};
+    size_t n = 9;
 
     for (size_t i = 0; i < COUNT(forward_rows); i++)
         tests[n++] =
@@ -340,5 +585,15 @@ int main(void)
             (struct CMUnitTest){.name = reverse_rows[i].name,
                                 .test_func = test_reverse_row,
                                 .initial_state = (void *)&reverse_rows[i]};
+    for (size_t i = 0; i < COUNT(keep_rows); i++)
+        tests[n++] =
+            (struct CMUnitTest){.name = keep_rows[i].name,
+                                .test_func = test_keep_row,
+                                .initial_state = (void *)&keep_rows[i]};
+    for (size_t i = 0; i < COUNT(value_rows); i++)
+        tests[n++] =
+            (struct CMUnitTest){.name = value_rows[i].name,
+                                .test_func = test_value_row,
+                                .initial_state = (void *)&value_rows[i]};
     return _cmocka_run_group_tests("srs", tests, n, NULL, NULL);
 }
