@@ -14,6 +14,7 @@ struct rewriting {
     struct world world;
     const char *secret_file;
     const char *domain;
+    bool is_sha1;
     struct onward_srs *srs;
 };
 
@@ -27,8 +28,13 @@ static int begin(const struct command *command, struct rewriting *r,
         {"domain", OPTION_TEXT, &r->domain, "DOMAIN", "the forwarder's domain",
          true, false},
         WORLD_OPTION_TIME(&r->choice),
+        {"sha1", OPTION_FLAG, &r->is_sha1, NULL,
+         "sign with SHA-1, for those who share the secrets (postsrsd); it is "
+         "read in any case",
+         false, false},
         OPTIONS_END,
     };
+    struct onward_srs_opts opts = {.size = sizeof(opts)};
     struct load_fault fault;
     int status = cli_options(command, options, args);
 
@@ -39,7 +45,9 @@ static int begin(const struct command *command, struct rewriting *r,
     status = world_new_ctx(command, &r->choice, &r->world);
     if (status >= 0)
         return status;
-    r->srs = load_srs(r->world.ctx, r->secret_file, NULL, &fault);
+    if (r->is_sha1)
+        opts.hash = ONWARD_SRS_SHA1;
+    r->srs = load_srs(r->world.ctx, r->secret_file, &opts, &fault);
     if (r->srs == NULL)
         return cli_broken(command, "%s", fault.text);
     return -1;
@@ -114,6 +122,11 @@ static int reverse(const struct command *command, const struct rewriting *r,
                              &verdict);
     if (len < 0)
         return cli_broken(command, "\"%s\": %s", address, onward_strerror(len));
+    if (verdict == ONWARD_SRS_KEPT)
+        return cli_broken(command,
+                          "\"%s\": its sender is in the forwarder's store, at "
+                          "%s",
+                          address, out);
     if (verdict != ONWARD_SRS_OK)
         return cli_broken(command, "\"%s\" is %s, expected %s", address,
                           verdict == ONWARD_SRS_NONE

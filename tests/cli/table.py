@@ -603,8 +603,20 @@ SRS = ["--secret-file", "tops3cr3t.txt", "--domain", "fwd.example.net",
        "--time", "1700000000"]
 (folder.path / "tops3cr3t.txt").write_text("tops3cr3t\n")
 (folder.path / "renewed.txt").write_text("newer\r\ntops3cr3t\r\n")
-row("srs forward", ["srs", "forward", *SRS, "user@example.com"], 0,
+row("srs forward, SHA-1", ["srs", "forward", "--sha1", *SRS,
+                           "user@example.com"], 0,
     b"SRS0=TonQ=G3=example.com=user@fwd.example.net\n")
+# HMAC-SHA256 by Python, over "g3", "example.com" and "user", a NUL behind each.
+row("srs forward", ["srs", "forward", *SRS, "user@example.com"], 0,
+    b"SRS0=lR42=G3=example.com=user@fwd.example.net\n")
+row("srs reverse, SHA-256", ["srs", "reverse", *SRS,
+                             "SRS0=lR42=G3=example.com=user@fwd.example.net"],
+    0, b"user@example.com\n")
+row("srs reverse, in the store", [
+    "srs", "reverse", *SRS, "SRS0=J8ok=G3=FTARK5XJ63DS2Z7M@fwd.example.net"], 3,
+    err='onward srs reverse: "SRS0=J8ok=G3=FTARK5XJ63DS2Z7M@fwd.example.net": '
+        "its sender is in the forwarder's store, at "
+        "onward/srs/1/kept/FTARK5XJ63DS2Z7M\n")
 row("srs forward, the null path stays", ["srs", "forward", *SRS, ""], 0,
     b"\n")
 row("srs reverse", ["srs", "reverse", *SRS,
