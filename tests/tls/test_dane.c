@@ -140,6 +140,7 @@ static const struct row {
     /* A server on GnuTLS does not send what is not on the chain, so the anchor
      * is missing there; see test_direct(). */
     bool is_cut;
+    const char *pkix; /* a name that an authority has to vouch for, too */
 } rows[] = {
     /* DANE-EE: the leaf, and nothing else. */
     {"3 0 0", {&self}, {REC(EE, 0, 0, self)}, MX, ONWARD_TLS_OK, 0, false},
@@ -467,6 +468,59 @@ static struct onward_str chain_pem(char *room, size_t cap,
     return (struct onward_str){room, len};
 }
 
+/* A record, and an authority that the client trusts: each alone is too little.
+ */
+static const struct row both_rows[] = {
+    {"both hold",
+     {&by_public, &ca_public},
+     {REC(EE, 1, 1, by_public)},
+     "mx.other.example",
+     ONWARD_TLS_OK,
+     0,
+     false,
+     MX},
+    {"both hold by the same authority",
+     {&by_public, &ca_public},
+     {REC(TA, 0, 1, ca_public)},
+     MX,
+     ONWARD_TLS_OK,
+     0,
+     false,
+     MX},
+    {"a record alone",
+     {&good, &ca},
+     {REC(EE, 1, 1, good)},
+     MX,
+     ONWARD_TLS_UNTRUSTED,
+     0,
+     false,
+     MX},
+    {"a record of a certificate of its own making alone",
+     {&self},
+     {REC(EE, 1, 1, self)},
+     "elsewhere.example",
+     ONWARD_TLS_UNTRUSTED,
+     0,
+     false,
+     "elsewhere.example"},
+    {"an authority alone",
+     {&by_public, &ca_public},
+     {OFF(EE, 1, 1, by_public)},
+     MX,
+     ONWARD_TLS_TLSA_MISMATCH,
+     0,
+     false,
+     MX},
+    {"both, but of another name",
+     {&by_public, &ca_public},
+     {REC(EE, 1, 1, by_public)},
+     MX,
+     ONWARD_TLS_NAME_MISMATCH,
+     0,
+     false,
+     "mx.other.example"},
+};
+
 static struct onward_tls_config *make_server(struct t_world *w,
                                              struct t_cert **const *chain,
                                              const char *priority)
@@ -505,8 +559,10 @@ static void check_facts(const struct onward_tls_facts *facts,
     assert_int_equal(facts->cert_failure, ONWARD_TLS_OK);
     t_assert_str_n(facts->verified_tlsa, records[row->by].data,
                    records[row->by].len);
-    t_assert_str(facts->verified_name,
-                 row->records[row->by].usage == TA ? row->reference : "");
+    t_assert_str(facts->verified_name, row->pkix != NULL ? row->pkix
+                                       : row->records[row->by].usage == TA
+                                           ? row->reference
+                                           : "");
 }
 
 static void check_row(const struct row *row, const char *priority)
@@ -519,12 +575,16 @@ static void check_row(const struct row *row, const char *priority)
                                        .names = &reference,
                                        .name_count = row->reference != NULL,
                                        .tlsa = records};
+    const struct onward_str pkix =
+        onward_str_of(row->pkix == NULL ? "" : row->pkix);
     struct onward_tls_config *server, *client;
     struct t_pair p = {.chunk = 0};
     struct t_world w = {0};
 
     for (size_t i = 0; i < 3 && row->records[i].of != NULL; i++)
         records[demand.tlsa_count++] = rdata_of(&row->records[i]);
+    demand.pkix_names = &pkix;
+    demand.pkix_name_count = row->pkix != NULL;
     t_world_init(&w);
     w.now_s = NOW;
     server = make_server(&w, row->chain, priority);
@@ -673,6 +733,7 @@ static void test_refused_demands(void **state)
          "no key",
          9},
     };
+    const struct onward_str name = ONWARD_STR(MX);
     struct onward_str records[33];
     struct onward_tls_demand demand = {
         .size = sizeof(demand), .level = ONWARD_TLS_DANE, .tlsa = records};
@@ -698,6 +759,15 @@ static void test_refused_demands(void **state)
     demand.level = ONWARD_TLS_DANE + 1;
     assert_int_equal(plug_with(&demand), ONWARD_EINVAL);
     demand.level = ONWARD_TLS_DANE;
+    demand.pkix_name_count = 1;
+    assert_int_equal(plug_with(&demand), ONWARD_EINVAL);
+    demand.pkix_names = &name;
+    assert_int_equal(plug_with(&demand), 0);
+    demand.level = ONWARD_TLS_VERIFIED;
+    demand.tlsa_count = 0;
+    assert_int_equal(plug_with(&demand), ONWARD_EINVAL);
+    demand.level = ONWARD_TLS_DANE;
+    demand.tlsa_count = 32;
     demand.tlsa = NULL;
     assert_int_equal(plug_with(&demand), ONWARD_EINVAL);
 }
@@ -758,7 +828,8 @@ enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 int main(void)
 {
-    struct CMUnitTest tests[3 * ROWS + 2] = {
+    enum { BOTH_ROWS = sizeof(both_rows) / sizeof(both_rows[0]) };
+    struct CMUnitTest tests[3 * ROWS + 2 + 2 * BOTH_ROWS] = {
         cmocka_unit_test(test_refused_demands), cmocka_unit_test(test_memory)};
 
     for (size_t i = 0; i < 3 * ROWS; i++) {
@@ -768,6 +839,13 @@ int main(void)
         tests[i + 2].name = rows[i / 3].name;
         tests[i + 2].test_func = run[i % 3];
         tests[i + 2].initial_state = (void *)(uintptr_t)&rows[i / 3];
+    }
+    for (size_t i = 0; i < 2 * BOTH_ROWS; i++) {
+        struct CMUnitTest *test = &tests[3 * ROWS + 2 + i];
+
+        test->name = both_rows[i / 2].name;
+        test->test_func = i % 2 == 0 ? test_tls13 : test_tls12;
+        test->initial_state = (void *)(uintptr_t)&both_rows[i / 2];
     }
     return cmocka_run_group_tests(tests, set_up, clear);
 }
