@@ -38,5 +38,6 @@
 #include <onward/egress.h>
 #include <onward/handler.h>
 #include <onward/relay.h>
+#include <onward/relay_event.h>
 
 #endif

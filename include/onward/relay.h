@@ -3,12 +3,14 @@
 
 #include <onward/dkim.h>
 #include <onward/dns.h>
+#include <onward/handler.h>
 #include <onward/key.h>
 #include <onward/mime.h>
 #include <onward/ruleset.h>
 #include <onward/smtp_common.h>
 #include <onward/srs.h>
 #include <onward/store.h>
+#include <onward/token.h>
 #include <onward/verify.h>
 
 #ifdef __cplusplus
@@ -79,6 +81,30 @@ struct onward_relay_opts {
      * there all the same, and may come there twice if its sender did not hear
      * an earlier answer; one for several gets 451. */
     size_t allow_no_ledger;
+    /** How long a handler may take; default 30000. See
+     * <onward/relay_event.h>. */
+    size_t handler_timeout_ms;
+    size_t max_forwards; /**< of one event; default 32 */
+    size_t max_sends;    /**< of one event; default 16 */
+    /** 1: recipients of the same handler share a transaction, with an event
+     * each; the worst outcome is then the reply for all of them. Else each has
+     * a transaction of its own. */
+    size_t share_events;
+    /** 1: `X-Forwarded-To: destination` and `X-Forwarded-For: recipient
+     * destination` on top of each copy; no signature covers them. */
+    size_t add_forwarded;
+    /** A Feedback-ID field on each copy, below the signatures; empty: none. */
+    struct onward_str feedback_id;
+    /** For onward_event_send(); copied, its user must outlive the relay. */
+    const struct onward_send_facts *send_facts;
+    /** 1: onward_event_send() to destinations that are not verified. */
+    size_t allow_unverified_sends;
+    /** Signs tickets, see onward_event_ticket(); counted. NULL: there are none.
+     */
+    struct onward_token_minter *minter;
+    size_t ticket_life_s; /**< default 2592000, 30 days */
+    size_t reply_life_s;  /**< how long a message counts as answered; default
+                               2592000. Tickets should not outlive it. */
 };
 
 /** What MAIL said. */
@@ -91,6 +117,9 @@ struct onward_relay_envelope {
     struct onward_str envid; /**< ENVID, decoded; empty: none */
     size_t require_tls;      /**< 1: with REQUIRETLS (RFC 8689) */
 };
+
+/** One recipient whose rule names a handler: <onward/relay_event.h>. */
+struct onward_event;
 
 /**
  * What a relay asks and tells its host. All may free the relay, and call all of
@@ -109,7 +138,8 @@ struct onward_relay_host {
     int (*deliver)(void *user, uint64_t token, struct onward_relay *relay,
                    size_t index);
     /**
-     * Nobody waits for that delivery any more; an answer is stale. Runs inside
+     * Nobody waits for that delivery, event or submission any more; an answer
+     * is stale. Runs inside
      * onward_desk_run() (time-out) and inside onward_relay_free(); not once the
      * desk was freed. After onward_relay_free() the message cannot be read any
      * more, so whatever reads it must be stopped in here or before. May be
@@ -119,6 +149,39 @@ struct onward_relay_host {
     /** All is settled: onward_relay_reply() has the answer. Once, inside
      * onward_desk_run(). Required. */
     void (*done)(void *user, struct onward_relay *relay);
+    /**
+     * Let a handler act on the message, for one recipient: see
+     * <onward/relay_event.h>. Inside onward_desk_run(); answer the token by
+     * onward_event_done() or onward_event_fail(), now or later. Return 0;
+     * ONWARD_ENOENT when there is no handler of that name, which is answered as
+     * 451 4.3.5; another negative number: 451 4.3.0. NULL: a recipient that
+     * goes to a handler is told 451 at RCPT.
+     */
+    int (*handle)(void *user, uint64_t token, struct onward_event *event);
+    /** An action of an event has come to its end. Inside onward_desk_run();
+     * may be NULL. */
+    void (*acted)(void *user, struct onward_event *event, size_t action);
+    /**
+     * Keep a message that is to leave on its own, or that is put apart:
+     * onward_relay_submission_at(). Answer by
+     * onward_relay_submission_answer() once it is where a crash cannot take it,
+     * as the message's own 250 waits for that. Return 0, or a negative number:
+     * not now. NULL: handlers neither reply nor send, and mail for a quarantine
+     * is told 451 at RCPT.
+     */
+    int (*submit)(void *user, uint64_t token, struct onward_relay *relay,
+                  size_t index);
+    /**
+     * May the handler of this event write to that address now? kind is enum
+     * onward_relay_submission_kind. Limits for each sender and each recipient
+     * belong here.
+     *
+     * @return 0 yes, 1 too often (E_RATE_LIMIT_EXCEEDED), 2 enough for today
+     *         (E_DAILY_LIMIT_EXCEEDED), or a negative number: cannot be told.
+     *         NULL: always.
+     */
+    int (*may_send)(void *user, struct onward_event *event, size_t kind,
+                    const char *to, size_t len);
 };
 
 /**
@@ -337,7 +400,8 @@ enum onward_relay_fate {
     ONWARD_RELAY_FATE_DELIVERED = 1, /**< the next hop has taken it */
     ONWARD_RELAY_FATE_BEFORE = 2, /**< it had, when the sender tried before */
     ONWARD_RELAY_FATE_TEMPORARY = 3,
-    ONWARD_RELAY_FATE_PERMANENT = 4
+    ONWARD_RELAY_FATE_PERMANENT = 4,
+    ONWARD_RELAY_FATE_SPARE = 5 /**< of a failover list: it was not needed */
 };
 
 /** One delivery. The caller sets size. Texts are borrowed until
@@ -420,6 +484,59 @@ ONWARD_API int
 onward_relay_delivery_answer(struct onward_desk *desk, uint64_t token,
                              const struct onward_smtp_reply *reply);
 
+/* ---- What leaves on its own, and what is put apart ---------------------- */
+
+/** Kinds of struct onward_relay_submission. */
+enum onward_relay_submission_kind {
+    ONWARD_RELAY_SUBMISSION_REPLY = 1,     /**< of a handler */
+    ONWARD_RELAY_SUBMISSION_SEND = 2,      /**< of a handler */
+    ONWARD_RELAY_SUBMISSION_QUARANTINE = 3 /**< the message itself */
+};
+
+/** One; the caller sets size. Texts are borrowed until onward_relay_free(). */
+struct onward_relay_submission {
+    size_t size;
+    size_t kind; /**< enum onward_relay_submission_kind */
+    struct onward_str reverse_path;  /**< no brackets */
+    size_t rcpt_count;               /**< see onward_relay_submission_rcpt() */
+    const struct onward_source *source; /**< until onward_relay_free() */
+    struct onward_str message_id;    /**< without brackets; may be empty */
+    struct onward_str place;         /**< of a quarantine, as the rule has it */
+    struct onward_event *event;      /**< NULL for a quarantine */
+};
+
+/** @return how many there are so far. @since 0.1 */
+ONWARD_API size_t
+onward_relay_submission_count(const struct onward_relay *relay);
+
+/**
+ * One of them.
+ *
+ * @param out  size set by the caller.
+ * @return 0, ONWARD_ENOENT or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int
+onward_relay_submission_at(const struct onward_relay *relay, size_t index,
+                           struct onward_relay_submission *out);
+
+/** @return recipient i of a submission: who a message is for; of a quarantine
+ *  the recipients that it came to; empty past the last. @since 0.1 */
+ONWARD_API struct onward_str
+onward_relay_submission_rcpt(const struct onward_relay *relay, size_t index,
+                             size_t i);
+
+/**
+ * It is safe, or it could not be kept.
+ *
+ * @param status  0, or negative: the sender is told 451.
+ * @return 0, or ONWARD_ESTALE: nobody waits for that answer.
+ * @note Calls no callback; allowed inside submit.
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_submission_answer(struct onward_desk *desk,
+                                              uint64_t token, int status);
+
 /* ---- The end ----------------------------------------------------------- */
 
 /** What decided. @since 0.1 */
@@ -442,7 +559,13 @@ enum onward_relay_reason {
     ONWARD_RELAY_REASON_SEAL = 15,  /**< the key does not sign */
     ONWARD_RELAY_REASON_CHAIN = 16, /**< ARC, for lack of an answer */
     ONWARD_RELAY_REASON_MEMORY = 17,
-    ONWARD_RELAY_REASON_STORE = 18 /**< a sender cannot be kept, or found */
+    ONWARD_RELAY_REASON_STORE = 18, /**< a sender cannot be kept, or found */
+    ONWARD_RELAY_REASON_RULES = 19, /**< they cannot decide now */
+    ONWARD_RELAY_REASON_REJECT = 20, /**< a rule or a handler says so */
+    ONWARD_RELAY_REASON_HANDLED = 21, /**< handlers have done what they wanted */
+    ONWARD_RELAY_REASON_HANDLER = 22, /**< one failed, or took too long */
+    ONWARD_RELAY_REASON_SUBMIT = 23, /**< the host could not keep a message */
+    ONWARD_RELAY_REASON_QUARANTINED = 24
 };
 
 /**

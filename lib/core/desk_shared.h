@@ -18,7 +18,8 @@ enum onward_core__ask_kind {
     ONWARD_ASK_HANDLER,
     ONWARD_ASK_CONNECT,
     ONWARD_ASK_SOURCE,
-    ONWARD_ASK_DELIVERY
+    ONWARD_ASK_DELIVERY,
+    ONWARD_ASK_SUBMISSION
 };
 
 /* An open question, inside the object that asks. Zero-filled is closed. */

@@ -373,3 +373,9 @@ struct onward_str onward_field_list_text(const struct onward_field_list *list)
 {
     return onward_core__buf_str(&list->text);
 }
+
+enum onward_field_policy
+onward_handler__policy(const struct onward_field_list *list)
+{
+    return (enum onward_field_policy)list->opts.policy;
+}

@@ -54,6 +54,9 @@ onward_handler__class_of(struct onward_str name);
 /* May a field of such a name have this value, unfolded? */
 bool onward_handler__is_value(struct onward_str name, struct onward_str value);
 
+enum onward_field_policy
+onward_handler__policy(const struct onward_field_list *list);
+
 /* ---- Messages that are handed in --------------------------------------- */
 
 /*
@@ -82,6 +85,16 @@ ONWARD_USE_RESULT int
 onward_handler__address(struct onward_arena *arena, struct onward_str in,
                         struct onward_address__mailbox *mailbox,
                         struct onward_str *text);
+
+/* ---- Once only --------------------------------------------------------- */
+
+/* Where the ledger remembers that a message was answered. It is known by what
+ * is answered, not by its octets: it may come by two ways, and the answer may
+ * come later, by a ticket. key has room for ONWARD_TICKET_KEY_MAX; returns the
+ * length. */
+size_t onward_handler__reply_key(char *key, struct onward_str message_id,
+                                 struct onward_str sender,
+                                 struct onward_str recipient);
 
 /* ---- Sending ----------------------------------------------------------- */
 

@@ -74,10 +74,12 @@ void onward_relay__cancel(struct onward_relay *r,
 
 static void ask(struct onward_relay *r, size_t index)
 {
-    struct onward_relay__destination *d = &r->destinations[index];
-    int ret = onward_core__ask_open(r->desk, &d->ask, ONWARD_ASK_DELIVERY);
+    struct onward_relay__destination *d = r->destinations[index];
+    int ret = onward_relay__write_top(r, d);
 
     d->is_asked = true;
+    if (ret == 0)
+        ret = onward_core__ask_open(r->desk, &d->ask, ONWARD_ASK_DELIVERY);
     if (ret == 0)
         ret = r->host.deliver(r->host.user, d->ask.token, r, index);
     if (ret >= 0 || onward_relay__is_dead(r) ||
@@ -91,9 +93,61 @@ static void ask_all(struct onward_relay *r)
 {
     for (size_t i = 0; i < r->destination_count && !onward_relay__is_dead(r);
          i++) {
-        if (!r->destinations[i].is_asked &&
-            r->destinations[i].fate == ONWARD_RELAY_FATE_PENDING)
+        const struct onward_relay__destination *d = r->destinations[i];
+
+        if (d->is_known && !d->is_asked && !d->is_held &&
+            d->fate == ONWARD_RELAY_FATE_PENDING)
             ask(r, i);
+    }
+}
+
+/* ---- Failover ---------------------------------------------------------- */
+
+static bool has_it(const struct onward_relay__destination *d)
+{
+    return d->fate == ONWARD_RELAY_FATE_DELIVERED ||
+           d->fate == ONWARD_RELAY_FATE_BEFORE;
+}
+
+static bool has_failed(const struct onward_relay__destination *d)
+{
+    return d->fate == ONWARD_RELAY_FATE_TEMPORARY ||
+           d->fate == ONWARD_RELAY_FATE_PERMANENT;
+}
+
+static bool is_untried(const struct onward_relay__destination *d)
+{
+    return d->fate == ONWARD_RELAY_FATE_PENDING && !d->is_asked;
+}
+
+/*
+ * One place of a failover list. Once a later one has the message, perhaps since
+ * an earlier try of the sender, those before it are not asked, and their
+ * failures do not count. When all fail, all count: a list with a temporary
+ * failure in it is worth another try.
+ */
+static void run_place(struct onward_relay__destination *d)
+{
+    struct onward_relay__destination *later = d->heir;
+    bool is_taken = false;
+
+    for (; later != NULL; later = later->heir) {
+        is_taken = is_taken || has_it(later);
+        if (has_it(d) && is_untried(later))
+            later->fate = ONWARD_RELAY_FATE_SPARE;
+    }
+    if (is_taken && is_untried(d))
+        d->fate = ONWARD_RELAY_FATE_SPARE;
+    if (has_failed(d) || d->fate == ONWARD_RELAY_FATE_SPARE)
+        d->heir->is_held = false;
+    d->is_forgiven = d->is_forgiven || (is_taken && has_failed(d));
+}
+
+static void run_failover(struct onward_relay *r)
+{
+    for (size_t i = 0; i < r->destination_count; i++) {
+        if (r->destinations[i]->heir != NULL)
+            run_place(r->destinations[i]);
     }
 }
 
@@ -108,7 +162,6 @@ static void set_deadline(struct onward_relay *r)
     if (timeout_ms != ONWARD_LIMIT_NONE &&
         timeout_ms < (uint64_t)(INT64_MAX - now_ms))
         r->deadline_ms = now_ms + (int64_t)timeout_ms;
-    onward_core__task_deadline(&r->task, r->deadline_ms);
 }
 
 static void time_out(struct onward_relay *r)
@@ -117,7 +170,7 @@ static void time_out(struct onward_relay *r)
         return;
     for (size_t i = 0; i < r->destination_count && !onward_relay__is_dead(r);
          i++) {
-        struct onward_relay__destination *d = &r->destinations[i];
+        struct onward_relay__destination *d = r->destinations[i];
 
         if (d->fate != ONWARD_RELAY_FATE_PENDING)
             continue;
@@ -134,22 +187,78 @@ static bool is_settled(struct onward_relay *r,
 {
     if (d->fate == ONWARD_RELAY_FATE_PENDING)
         return false;
-    return d->fate != ONWARD_RELAY_FATE_DELIVERED || onward_relay__record(r, d);
+    d->is_over = d->is_over || d->fate != ONWARD_RELAY_FATE_DELIVERED ||
+                 onward_relay__record(r, d);
+    return d->is_over;
 }
 
+static bool are_settled(struct onward_relay *r)
+{
+    bool are_over = true;
+
+    for (size_t i = 0; i < r->destination_count && !onward_relay__is_dead(r);
+         i++)
+        are_over &= is_settled(r, r->destinations[i]);
+    return are_over;
+}
+
+/* Callbacks above may have brought more to do. */
+static bool is_quiet(const struct onward_relay *r)
+{
+    for (size_t i = 0; i < r->destination_count; i++) {
+        if (!r->destinations[i]->is_over)
+            return false;
+    }
+    return onward_relay__are_submissions_over(r) &&
+           onward_relay__are_events_over(r);
+}
+
+/* What handlers ask for while others are on their way comes here late, and
+ * passes through the same steps. */
 bool onward_relay__deliver(struct onward_relay *r)
 {
-    bool is_over = true;
+    bool is_over;
 
     if (r->deadline_ms == 0)
         set_deadline(r);
-    ask_all(r);
-    if (!onward_relay__is_dead(r))
+    onward_relay__run_events(r);
+    is_over = !onward_relay__is_dead(r) && onward_relay__look_up(r);
+    if (!onward_relay__is_dead(r)) {
+        run_failover(r);
+        ask_all(r);
+    }
+    if (!onward_relay__is_dead(r)) {
         time_out(r);
-    for (size_t i = 0; i < r->destination_count && !onward_relay__is_dead(r);
-         i++)
-        is_over &= is_settled(r, &r->destinations[i]);
-    if (is_over && !onward_relay__is_dead(r))
+        run_failover(r);
+        is_over &= are_settled(r);
+    }
+    if (!onward_relay__is_dead(r))
+        is_over &= onward_relay__run_submissions(r);
+    if (!onward_relay__is_dead(r))
+        onward_relay__tell_actions(r);
+    if (is_over && !onward_relay__is_dead(r) && is_quiet(r))
+        onward_relay__conclude(r);
+    return false;
+}
+
+/* Handlers alone, until they forward something or are through. */
+bool onward_relay__handle(struct onward_relay *r)
+{
+    bool is_over;
+
+    onward_relay__run_events(r);
+    if (onward_relay__is_dead(r))
+        return false;
+    if (onward_relay__has_copies(r))
+        return true;
+    is_over = onward_relay__run_submissions(r);
+    if (!onward_relay__is_dead(r))
+        onward_relay__tell_actions(r);
+    if (onward_relay__is_dead(r))
+        return false;
+    if (onward_relay__has_copies(r))
+        return true;
+    if (is_over && is_quiet(r))
         onward_relay__conclude(r);
     return false;
 }

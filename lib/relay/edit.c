@@ -79,6 +79,8 @@ int onward_relay__write_fields(struct onward_relay *r)
         cut_received_spf(r);
     if (err == 0)
         err = add_marks(r);
+    if (err == 0 && r->opts.feedback_id.len != 0)
+        err = add(r, "Feedback-ID", r->opts.feedback_id);
     if (err == 0)
         err = add(r, "Authentication-Results",
                   onward_verifier_authres(r->verifier));

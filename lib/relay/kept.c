@@ -42,14 +42,15 @@ static bool finish_put(struct onward_relay *r)
 static bool set_destination(struct onward_relay *r)
 {
     char out[ONWARD_SRS_TEXT_MAX];
-    struct onward_str sender;
+    bool is_new;
+    size_t index;
     int ret = onward_srs_kept_sender(r->opts.srs, r->kept_query.value, out,
                                      sizeof(out));
 
     if (ret < 0)
         return fail(r, "sender-value", ret);
-    sender = onward_core__str(out, (size_t)ret);
-    ret = onward_relay__set_destination(r, sender);
+    ret = onward_relay__add_destination(r, onward_core__str(out, (size_t)ret),
+                                        &index, &is_new);
     return ret == 0 || fail(r, "sender-value", ret);
 }
 

@@ -9,7 +9,8 @@
 
 #include "core/text_shared.h"
 
-#define KEY_PREFIX "onward/relay/1/"
+#define DELIVERY_PREFIX "onward/relay/1/"
+#define SEND_PREFIX "onward/send/1/"
 
 enum {
     VALUE_LEN = 16, /* kind, version, when: "rlgd", u32, i64, little-endian */
@@ -37,13 +38,32 @@ static void hash_text(struct sha256_ctx *sha, struct onward_str s)
         sha256_update(sha, s.len, (const uint8_t *)s.data);
 }
 
-static void make_key(const struct onward_relay *r,
-                     struct onward_relay__destination *d)
+/* The prefix and the digest in hexadecimal; returns the length. */
+static size_t write_key(char *key, const char *prefix, struct sha256_ctx *sha)
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t digest[SHA256_DIGEST_SIZE];
+    size_t at = strlen(prefix);
+
+    sha256_digest(sha, sizeof(digest), digest);
+    memcpy(key, prefix, at);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        key[at++] = digits[digest[i] >> 4];
+        key[at++] = digits[digest[i] & 15];
+    }
+    return at;
+}
+
+_Static_assert(sizeof(DELIVERY_PREFIX) + 2 * SHA256_DIGEST_SIZE <=
+                       ONWARD_RELAY__KEY_MAX &&
+                   ONWARD_RELAY__KEY_MAX >= ONWARD_TICKET_KEY_MAX &&
+                   sizeof(SEND_PREFIX) <= sizeof(DELIVERY_PREFIX),
+               "a key fits");
+
+static void make_key(const struct onward_relay *r,
+                     struct onward_relay__destination *d)
+{
     struct sha256_ctx sha;
-    size_t at = sizeof(KEY_PREFIX) - 1;
 
     sha256_init(&sha);
     hash_text(&sha, onward_verifier_fingerprint(r->verifier));
@@ -53,18 +73,22 @@ static void make_key(const struct onward_relay *r,
          rcpt = rcpt->next)
         hash_text(&sha, rcpt->text);
     hash_text(&sha, d->recipient);
-    sha256_digest(&sha, sizeof(digest), digest);
-    memcpy(d->key, KEY_PREFIX, at);
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        d->key[at++] = digits[digest[i] >> 4];
-        d->key[at++] = digits[digest[i] & 15];
-    }
-    d->key_len = at;
+    d->key_len = write_key(d->key, DELIVERY_PREFIX, &sha);
 }
 
-_Static_assert(sizeof(KEY_PREFIX) + 2 * SHA256_DIGEST_SIZE <=
-                   ONWARD_RELAY__KEY_MAX,
-               "a key fits");
+/* A handler that is asked again sends the same messages in the same order. */
+void onward_relay__send_key(struct onward_relay__submission *s, size_t number)
+{
+    const struct onward_relay *r = s->relay;
+    struct sha256_ctx sha;
+
+    sha256_init(&sha);
+    hash_text(&sha, onward_verifier_fingerprint(r->verifier));
+    hash_text(&sha, r->reverse_path);
+    hash_text(&sha, s->event->rcpt->text);
+    hash_u64(&sha, number);
+    s->key_len = write_key(s->key, SEND_PREFIX, &sha);
+}
 
 /* ---- Values ------------------------------------------------------------ */
 
@@ -113,18 +137,20 @@ static int look(struct onward_relay__destination *d)
     return status == 0 || status == ONWARD_ENOENT ? 1 : status;
 }
 
-static void forget(struct onward_relay *r)
+static void forget(struct onward_relay__destination *d)
 {
-    for (size_t i = 0; i < r->destination_count; i++) {
-        onward_store__query_clear(&r->destinations[i].query);
-        r->destinations[i].is_asked = false;
-    }
+    onward_store__query_clear(&d->query);
+    d->is_asked = false;
+    d->is_known = true;
 }
 
-/* True: it goes on. With one destination the ledger only keeps a sender that
- * did not hear our answer from bringing a message twice; with several it is
- * what makes a second try safe at all. */
-static bool fail(struct onward_relay *r, int err)
+/*
+ * True: the rest goes on. With one destination the ledger only keeps a sender
+ * that did not hear our answer from bringing a message twice; with several it
+ * is what makes a second try safe at all.
+ */
+static bool fail(struct onward_relay *r, struct onward_relay__destination *d,
+                 int err)
 {
     bool goes_on = r->opts.allow_no_ledger != 0 && r->destination_count == 1;
 
@@ -132,35 +158,56 @@ static bool fail(struct onward_relay *r, int err)
                      "relay", "ledger-get", r->log_id,
                      onward_str_of(onward_error_name(err)));
     if (goes_on)
-        forget(r);
-    else
+        return true;
+    if (r->stage != ONWARD_RELAY__DELIVER) {
         onward_relay__fail(r, ONWARD_RELAY_REASON_LEDGER);
-    return goes_on;
+        return false;
+    }
+    /* Of a handler, while others are on their way: this one alone waits. */
+    d->fate = ONWARD_RELAY_FATE_TEMPORARY;
+    d->reply_code = 451;
+    d->reply_enhanced = ONWARD_STR("4.3.0");
+    d->reply_text = ONWARD_STR("Local error, try again later");
+    return true;
+}
+
+/* False: nothing more can be done for now. */
+static bool look_up(struct onward_relay *r, struct onward_relay__destination *d,
+                    bool *is_pending)
+{
+    int ret;
+
+    if (!d->is_asked && !ask(r, d)) {
+        if (onward_relay__is_dead(r) || !fail(r, d, ONWARD_ECANCELED))
+            return false;
+        forget(d);
+        return true;
+    }
+    if (onward_relay__is_dead(r))
+        return false;
+    ret = look(d);
+    if (ret < 0 && !fail(r, d, ret))
+        return false;
+    if (ret == 0)
+        *is_pending = true;
+    else
+        forget(d);
+    return true;
 }
 
 bool onward_relay__look_up(struct onward_relay *r)
 {
     bool is_pending = false;
 
-    if (r->opts.store == NULL)
-        return true;
     for (size_t i = 0; i < r->destination_count; i++) {
-        struct onward_relay__destination *d = &r->destinations[i];
-        int ret;
+        struct onward_relay__destination *d = r->destinations[i];
 
-        if (!d->is_asked && !ask(r, d))
-            return onward_relay__is_dead(r) ? false : fail(r, ONWARD_ECANCELED);
-        if (onward_relay__is_dead(r))
+        if (r->opts.store == NULL)
+            d->is_known = true;
+        if (!d->is_known && !look_up(r, d, &is_pending))
             return false;
-        ret = look(d);
-        if (ret < 0)
-            return fail(r, ret);
-        is_pending = is_pending || ret == 0;
     }
-    if (is_pending)
-        return false;
-    forget(r);
-    return true;
+    return !is_pending;
 }
 
 /* ---- After ------------------------------------------------------------- */
@@ -203,4 +250,20 @@ bool onward_relay__record(struct onward_relay *r,
     warn(r, err);
     d->is_recorded = true;
     return true;
+}
+
+/* ---- Once only --------------------------------------------------------- */
+
+int onward_relay__claim(struct onward_relay *r,
+                        struct onward_store__query *query,
+                        struct onward_str key, size_t life_s)
+{
+    int64_t now_s = onward_core__now_s(r->ctx);
+    unsigned char value[VALUE_LEN];
+
+    write_value(value, now_s);
+    return onward_store__put(
+        r->opts.store, query, key, onward_core__str(value, sizeof(value)),
+        now_s + (int64_t)life_s, 0, ONWARD_STORE_KEEP | ONWARD_STORE_IF_ABSENT,
+        &r->task);
 }

@@ -141,6 +141,16 @@ static bool is_dmarc_unknown(const struct onward_relay *r)
     return !is_author_authenticated(v);
 }
 
+/* Handlers may look at mail that they cannot forward. Does that go for all of
+ * this message? */
+static bool block(struct onward_relay *r, enum onward_relay_reason reason)
+{
+    if (r->event_count == 0 || onward_relay__has_copies(r))
+        return false;
+    r->block = reason;
+    return true;
+}
+
 static bool check_authentication(struct onward_relay *r)
 {
     if (r->way == ONWARD_RELAY__BOUNCE)
@@ -156,6 +166,8 @@ static bool check_authentication(struct onward_relay *r)
         return refuse(r, ONWARD_RELAY_REASON_AUTH_UNKNOWN, 451,
                       ONWARD_STR("4.7.26"),
                       ONWARD_STR("SPF or DKIM cannot be checked now"));
+    if (block(r, ONWARD_RELAY_REASON_UNAUTHENTICATED))
+        return true;
     return refuse(r, ONWARD_RELAY_REASON_UNAUTHENTICATED, 550,
                   ONWARD_STR("5.7.26"),
                   ONWARD_STR("Message passes neither SPF nor DKIM"));
@@ -263,6 +275,8 @@ static bool check_sender(struct onward_relay *r)
         onward_relay__fail(r, ONWARD_RELAY_REASON_MEMORY);
         return false;
     }
+    if (len < 0 && block(r, ONWARD_RELAY_REASON_SENDER))
+        return true;
     if (len < 0)
         return refuse(r, ONWARD_RELAY_REASON_SENDER, 550, ONWARD_STR("5.1.7"),
                       len == ONWARD_ELIMIT
@@ -276,10 +290,19 @@ static bool check_sender(struct onward_relay *r)
     return false;
 }
 
+static bool plan(struct onward_relay *r)
+{
+    if (onward_relay__plan_late(r) == 0)
+        return !onward_relay__is_dead(r);
+    onward_relay__fail(r, ONWARD_RELAY_REASON_MEMORY);
+    return false;
+}
+
 bool onward_relay__check(struct onward_relay *r)
 {
-    if (!check_header(r) || !check_dmarc(r) || !check_authentication(r) ||
-        !check_loop(r) || !check_sender(r))
+    if (!check_header(r) || !check_dmarc(r) || !plan(r) ||
+        !check_authentication(r) || !check_loop(r) ||
+        !onward_relay__check_rules(r) || !check_sender(r))
         return false;
     read_tls_required(r);
     if (onward_relay__set_notice_path(r) == 0)
@@ -345,7 +368,7 @@ static int begin_check(struct onward_relay *r)
 /* A rule that says drop needs no copy. */
 static bool drop(struct onward_relay *r)
 {
-    if (r->way != ONWARD_RELAY__DROP)
+    if (onward_relay__has_work(r))
         return true;
     return refuse(r, ONWARD_RELAY_REASON_DROP, 250, ONWARD_STR("2.0.0"),
                   ONWARD_STR("OK"));
@@ -356,7 +379,7 @@ bool onward_relay__align(struct onward_relay *r)
     int result;
 
     if (r->check == NULL) {
-        if (r->way == ONWARD_RELAY__DROP || !may_align(r))
+        if (!onward_relay__has_work(r) || !may_align(r))
             return drop(r);
         if (begin_check(r) == 0)
             return false;
@@ -366,6 +389,9 @@ bool onward_relay__align(struct onward_relay *r)
     result = onward_dmarc_check_result(r->check);
     if (result == ONWARD_DMARC_PENDING)
         return false;
+    if ((result == ONWARD_DMARC_TEMPERROR || result == ONWARD_DMARC_PASS) &&
+        block(r, ONWARD_RELAY_REASON_ALIGNMENT))
+        return true;
     if (result == ONWARD_DMARC_TEMPERROR)
         return refuse(r, ONWARD_RELAY_REASON_ALIGNMENT_UNKNOWN, 451,
                       ONWARD_STR("4.7.1"),

@@ -8,7 +8,7 @@
 #include "dns/dns_shared.h"
 #include "key/key_shared.h"
 
-_Static_assert(offsetof(struct onward_relay_opts, allow_no_ledger) +
+_Static_assert(offsetof(struct onward_relay_opts, reply_life_s) +
                        sizeof(size_t) ==
                    sizeof(struct onward_relay_opts),
                "no tail padding");
@@ -23,7 +23,13 @@ enum {
     MAX_RECEIVED = 100,
     LEDGER_LIFE_S = 5 * 86400,
     DELIVERY_TIMEOUT_MS = 540000,
-    SEAL_EXPIRE_MAX_S = 2000000000
+    HANDLER_TIMEOUT_MS = 30000,
+    MAX_FORWARDS = 32,
+    REPLY_LIFE_S = 30 * 86400,
+    MAX_SENDS = 16,
+    TOLD_BYTES = 64 * 1024 * 1024, /* to conditions, in one decision */
+    SEAL_EXPIRE_MAX_S = 2000000000,
+    LIFE_MAX_S = 1000000000
 };
 
 /* ---- Options ----------------------------------------------------------- */
@@ -52,9 +58,9 @@ static int check_opts(const struct onward_relay_opts *o,
 
 static int copy_texts(struct onward_relay *r)
 {
-    struct onward_str *texts[] = {&r->opts.hostname, &r->opts.authserv_id,
-                                  &r->opts.srs_domain, &r->opts.seal_domain,
-                                  &r->opts.seal_selector};
+    struct onward_str *texts[] = {&r->opts.hostname,      &r->opts.authserv_id,
+                                  &r->opts.srs_domain,    &r->opts.seal_domain,
+                                  &r->opts.seal_selector, &r->opts.feedback_id};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         int err = onward_core__arena_dup(&r->arena, *texts[i], texts[i]);
@@ -98,12 +104,16 @@ static void destroy(struct onward_relay *r)
 {
     struct onward_ctx *ctx = r->ctx;
 
+    for (size_t i = 0; i < r->submission_count; i++)
+        onward_relay__clear_submission(r->submissions[i]);
     onward_edit_free(r->edit);
+    onward_core__arena_clear(&r->told);
     onward_core__arena_clear(&r->scratch);
     onward_core__arena_clear(&r->arena);
     onward_ruleset_router_free(r->router);
     onward_ruleset_free(r->opts.ruleset);
     onward_srs_free(r->opts.srs);
+    onward_token_minter_free(r->opts.minter);
     if (r->opts.store != NULL)
         onward_store__release(r->opts.store);
     if (r->opts.signer != NULL)
@@ -125,6 +135,8 @@ static void hold(struct onward_relay *r)
     onward_ruleset_ref(r->opts.ruleset);
     if (r->opts.srs != NULL)
         onward_srs_ref(r->opts.srs);
+    if (r->opts.minter != NULL)
+        onward_token_minter_ref(r->opts.minter);
     if (r->opts.store != NULL)
         onward_store__hold(r->opts.store);
     if (r->opts.signer != NULL)
@@ -140,11 +152,18 @@ static void resolve_limits(struct onward_relay *r)
     o->ledger_life_s = onward_core__limit(o->ledger_life_s, LEDGER_LIFE_S);
     o->delivery_timeout_ms =
         onward_core__limit(o->delivery_timeout_ms, DELIVERY_TIMEOUT_MS);
+    o->handler_timeout_ms =
+        onward_core__limit(o->handler_timeout_ms, HANDLER_TIMEOUT_MS);
+    o->max_forwards = onward_core__limit(o->max_forwards, MAX_FORWARDS);
+    o->max_sends = onward_core__limit(o->max_sends, MAX_SENDS);
+    o->ticket_life_s = onward_core__limit(o->ticket_life_s, REPLY_LIFE_S);
+    o->reply_life_s = onward_core__limit(o->reply_life_s, REPLY_LIFE_S);
     r->log_id = o->log_id != 0 ? o->log_id : onward_core__desk_log_id(r->desk);
 }
 
 static int make(struct onward_desk *desk, const struct onward_relay_opts *o,
                 const struct onward_ruleset_facts *facts,
+                const struct onward_send_facts *send_facts,
                 const struct onward_relay_envelope *e,
                 const struct onward_relay_host *h, struct onward_relay **relay)
 {
@@ -158,10 +177,13 @@ static int make(struct onward_desk *desk, const struct onward_relay_opts *o,
     r->desk = desk;
     r->opts = *o;
     r->facts = *facts;
+    r->send_facts = *send_facts;
+    r->attachment_status = ONWARD_AGAIN;
     r->host = *h;
     hold(r);
     resolve_limits(r);
     onward_core__arena_init(&r->arena, ctx, ARENA_BYTES);
+    onward_core__arena_init(&r->told, ctx, TOLD_BYTES);
     /* Room for what is made of one field. */
     onward_core__arena_init(&r->scratch, ctx,
                             4 * onward_core__limits(ctx)->header_bytes);
@@ -186,6 +208,7 @@ int onward_relay_new(struct onward_desk *desk,
                      struct onward_relay **relay)
 {
     struct onward_ruleset_facts facts = {0};
+    struct onward_send_facts send_facts = {0};
     struct onward_relay_envelope e;
     struct onward_relay_opts o;
     struct onward_relay_host h;
@@ -201,6 +224,9 @@ int onward_relay_new(struct onward_desk *desk,
         err = onward_core__opts_load(&h, sizeof(h), host);
     if (err == 0 && o.facts != NULL)
         err = onward_core__opts_load(&facts, sizeof(facts), o.facts);
+    if (err == 0 && o.send_facts != NULL)
+        err = onward_core__opts_load(&send_facts, sizeof(send_facts),
+                                     o.send_facts);
     if (err == 0)
         err =
             h.deliver == NULL || h.done == NULL || e.ret > ONWARD_SMTP_RET_HDRS
@@ -208,16 +234,26 @@ int onward_relay_new(struct onward_desk *desk,
                 : check_opts(&o, desk);
     if (err == 0 && onward_core__desk_is_dead(desk))
         err = ONWARD_ESTATE;
-    return err != 0 ? err : make(desk, &o, &facts, &e, &h, relay);
+    return err != 0 ? err : make(desk, &o, &facts, &send_facts, &e, &h, relay);
+}
+
+/* The host hears that nobody waits any more. */
+static void cancel_all(struct onward_relay *r)
+{
+    for (size_t i = 0; i < r->event_count; i++)
+        onward_relay__cancel_event(r->events[i]);
+    for (size_t i = 0; i < r->destination_count; i++)
+        onward_relay__cancel(r, r->destinations[i]);
+    for (size_t i = 0; i < r->submission_count; i++)
+        onward_relay__cancel_submission(r->submissions[i]);
 }
 
 /* All that could call back, or that others would call, comes to rest. */
 static void detach(struct onward_relay *r)
 {
+    cancel_all(r);
     for (size_t i = 0; i < r->destination_count; i++)
-        onward_relay__cancel(r, &r->destinations[i]);
-    for (size_t i = 0; i < r->destination_count; i++)
-        onward_store__query_clear(&r->destinations[i].query);
+        onward_store__query_clear(&r->destinations[i]->query);
     onward_store__query_clear(&r->kept_query);
     onward_core__task_clear(&r->task);
     onward_dmarc_check_free(r->check);
@@ -287,6 +323,9 @@ int onward_relay_start(struct onward_relay *relay,
     relay->verifier = verifier;
     err = check_id(relay);
     if (err == 0)
+        err = onward_core__opts_load(&relay->source, sizeof(relay->source),
+                                     source);
+    if (err == 0)
         err = begin_edit(relay, source, received);
     if (err != 0)
         return err;
@@ -311,6 +350,9 @@ static bool step(struct onward_relay *r)
         break;
     case ONWARD_RELAY__ALIGN:
         is_through = onward_relay__align(r);
+        break;
+    case ONWARD_RELAY__HANDLE:
+        is_through = onward_relay__handle(r);
         break;
     case ONWARD_RELAY__KEEP:
         is_through = onward_relay__keep(r);
@@ -337,12 +379,27 @@ static bool step(struct onward_relay *r)
 
 static void tell(struct onward_relay *r)
 {
+    /* Some are open when it ended early: the key did not sign. */
+    cancel_all(r);
+    if (onward_relay__is_dead(r))
+        return;
     r->is_done = true;
-    onward_core__task_deadline(&r->task, ONWARD_NEVER);
     onward_core__log(r->ctx, ONWARD_LOG_INFO, "relay",
                      onward_relay_reason_name((int)r->reason), r->log_id,
                      r->sender);
     r->host.done(r->host.user, r);
+}
+
+static void set_deadline(struct onward_relay *r)
+{
+    int64_t next = onward_relay__next_deadline(r);
+
+    if (r->stage == ONWARD_RELAY__DELIVER && r->deadline_ms < next &&
+        onward_core__desk_now(r->desk) < r->deadline_ms)
+        next = r->deadline_ms;
+    if (r->stage == ONWARD_RELAY__END)
+        next = ONWARD_NEVER;
+    onward_core__task_deadline(&r->task, next);
 }
 
 static void run(struct onward_core__task *task, int64_t now_ms)
@@ -351,8 +408,12 @@ static void run(struct onward_core__task *task, int64_t now_ms)
 
     (void)now_ms;
     onward_core__guard_enter(&r->guard);
-    while (step(r))
+    if (r->stage > ONWARD_RELAY__HANDLE && r->stage < ONWARD_RELAY__END)
+        onward_relay__run_events(r); /* time passes while a key signs */
+    while (!onward_relay__is_dead(r) && step(r))
         continue;
+    if (!onward_relay__is_dead(r))
+        set_deadline(r);
     if (r->stage == ONWARD_RELAY__END && !r->is_done &&
         !onward_relay__is_dead(r))
         tell(r);
@@ -397,11 +458,11 @@ int onward_relay_delivery_at(const struct onward_relay *relay, size_t index,
 
     if (index >= relay->destination_count)
         return ONWARD_ENOENT;
-    from = &relay->destinations[index];
+    from = relay->destinations[index];
     d.reverse_path = relay->sender;
     d.recipient = from->recipient;
     d.domain = from->domain;
-    d.source = relay->edited;
+    d.source = onward_relay__top_source(relay, from);
     d.smtputf8 = relay->is_smtputf8 || from->is_utf8;
     d.body = relay->body;
     d.require_tls = relay->requires_tls;

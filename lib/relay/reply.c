@@ -7,8 +7,9 @@ static const struct onward_relay__destination *
 find(const struct onward_relay *r, enum onward_relay_fate fate)
 {
     for (size_t i = 0; i < r->destination_count; i++) {
-        if (r->destinations[i].fate == fate)
-            return &r->destinations[i];
+        if (r->destinations[i]->fate == fate &&
+            !r->destinations[i]->is_forgiven)
+            return r->destinations[i];
     }
     return NULL;
 }
@@ -59,20 +60,94 @@ static void say_all_have_it(struct onward_relay *r)
                       ONWARD_STR("2.0.0"), text);
 }
 
+static const struct onward_event *find_broken(const struct onward_relay *r)
+{
+    for (size_t i = 0; i < r->event_count; i++) {
+        if (r->events[i]->state != ONWARD_EVENT_ANSWERED)
+            return r->events[i];
+    }
+    return NULL;
+}
+
+static const struct onward_event *find_rejected(const struct onward_relay *r,
+                                                bool is_temporary)
+{
+    for (size_t i = 0; i < r->event_count; i++) {
+        if (r->events[i]->is_rejected &&
+            (r->events[i]->reject_code < 500) == is_temporary)
+            return r->events[i];
+    }
+    return NULL;
+}
+
+static bool has_lost_a_letter(const struct onward_relay *r)
+{
+    for (size_t i = 0; i < r->submission_count; i++) {
+        if (r->submissions[i]->state == ONWARD_RELAY__NOT_SUBMITTED &&
+            !r->submissions[i]->is_forgiven)
+            return true;
+    }
+    return false;
+}
+
+static void say_handler(struct onward_relay *r, const struct onward_event *e)
+{
+    if (e->state == ONWARD_EVENT_ABSENT)
+        onward_relay__end(r, ONWARD_RELAY_REASON_HANDLER, 451,
+                          ONWARD_STR("4.3.5"),
+                          ONWARD_STR("The handler of this address is not "
+                                     "here"));
+    else
+        onward_relay__end(r, ONWARD_RELAY_REASON_HANDLER, 451,
+                          ONWARD_STR("4.3.0"),
+                          ONWARD_STR("The handler of this address has failed, "
+                                     "try again later"));
+}
+
+static void say_rejected(struct onward_relay *r, const struct onward_event *e)
+{
+    onward_relay__end(r, ONWARD_RELAY_REASON_REJECT, e->reject_code,
+                      e->reject_enhanced, e->reject_text);
+}
+
+static void say_good(struct onward_relay *r)
+{
+    enum onward_relay_reason reason = ONWARD_RELAY_REASON_HANDLED;
+
+    if (r->destination_count != 0) {
+        say_all_have_it(r);
+        return;
+    }
+    if (r->event_count == 0)
+        reason = ONWARD_RELAY_REASON_QUARANTINED;
+    onward_relay__end(r, reason, 250, ONWARD_STR("2.0.0"), ONWARD_STR("OK"));
+}
+
+/* A failure beats success: the sender has to hear of it, and the ledger keeps
+ * its retry from doubling the rest. A temporary one beats a permanent one,
+ * because 5yz would end the retries. */
 void onward_relay__conclude(struct onward_relay *r)
 {
-    const struct onward_relay__destination *d =
+    const struct onward_relay__destination *temporary =
         find(r, ONWARD_RELAY_FATE_TEMPORARY);
+    const struct onward_relay__destination *permanent =
+        find(r, ONWARD_RELAY_FATE_PERMANENT);
+    const struct onward_event *broken = find_broken(r);
 
-    /* A failure beats success: the sender has to hear of it, and the ledger
-     * keeps its retry from doubling the rest. A temporary one beats a permanent
-     * one, because 5yz would end the retries. */
-    if (d == NULL)
-        d = find(r, ONWARD_RELAY_FATE_PERMANENT);
-    if (d != NULL)
-        pass_on(r, ONWARD_RELAY_REASON_NEXT_HOP, d);
+    if (broken != NULL)
+        say_handler(r, broken);
+    else if (temporary != NULL)
+        pass_on(r, ONWARD_RELAY_REASON_NEXT_HOP, temporary);
+    else if (has_lost_a_letter(r))
+        onward_relay__fail(r, ONWARD_RELAY_REASON_SUBMIT);
+    else if (find_rejected(r, true) != NULL)
+        say_rejected(r, find_rejected(r, true));
+    else if (find_rejected(r, false) != NULL)
+        say_rejected(r, find_rejected(r, false));
+    else if (permanent != NULL)
+        pass_on(r, ONWARD_RELAY_REASON_NEXT_HOP, permanent);
     else
-        say_all_have_it(r);
+        say_good(r);
 }
 
 /* ---- Names ------------------------------------------------------------- */
@@ -118,6 +193,18 @@ const char *onward_relay_reason_name(int reason)
         return "memory";
     case ONWARD_RELAY_REASON_STORE:
         return "store";
+    case ONWARD_RELAY_REASON_RULES:
+        return "rules";
+    case ONWARD_RELAY_REASON_REJECT:
+        return "reject";
+    case ONWARD_RELAY_REASON_HANDLED:
+        return "handled";
+    case ONWARD_RELAY_REASON_HANDLER:
+        return "handler";
+    case ONWARD_RELAY_REASON_SUBMIT:
+        return "submit";
+    case ONWARD_RELAY_REASON_QUARANTINED:
+        return "quarantined";
     }
     return "unknown";
 }
@@ -135,6 +222,8 @@ const char *onward_relay_fate_name(int fate)
         return "temporary";
     case ONWARD_RELAY_FATE_PERMANENT:
         return "permanent";
+    case ONWARD_RELAY_FATE_SPARE:
+        return "spare";
     }
     return "unknown";
 }

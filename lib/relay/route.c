@@ -5,7 +5,6 @@
 #include "relay/relay_priv.h"
 
 #include "core/text_shared.h"
-#include "ruleset/ruleset_shared.h"
 
 /* One RCPT while it is answered. */
 struct question {
@@ -14,16 +13,10 @@ struct question {
     struct onward_str text;                 /* there too */
     size_t notify;
     struct onward_str orcpt;
+    struct onward_ruleset_decision decision;
+    struct onward_relay__rcpt *rcpt; /* once it was added */
     size_t code;
     struct onward_str enhanced, reply_text;
-};
-
-/* Where the address goes. */
-struct target {
-    enum onward_relay__way way;
-    uint64_t group;
-    const struct onward_str *addresses;
-    size_t count;
 };
 
 static int answer(struct question *q, size_t code, struct onward_str enhanced,
@@ -105,74 +98,6 @@ static bool is_known(const struct question *q)
 
 /* ---- Acceptance -------------------------------------------------------- */
 
-/* 0, ONWARD_ESYNTAX or ONWARD_ENOMEM. */
-static int add_destination(struct onward_relay *r,
-                           struct onward_relay__destination *d,
-                           struct onward_str address)
-{
-    struct onward_address__mailbox mailbox;
-    int err = onward_address__parse_mailbox(
-        &r->arena, address, ONWARD_ADDRESS_ALLOW_UTF8, &mailbox, NULL);
-
-    if (err == 0)
-        err = onward_relay__write(r, &r->arena, &mailbox, &d->recipient);
-    if (err == 0)
-        err = onward_core__arena_dup(&r->arena,
-                                     mailbox.domain_ascii.len != 0
-                                         ? mailbox.domain_ascii
-                                         : mailbox.domain,
-                                     &d->domain);
-    if (err != 0)
-        return err == ONWARD_ENOMEM ? err : ONWARD_ESYNTAX;
-    d->relay = r;
-    d->is_utf8 = !onward_core__is_ascii(d->recipient);
-    return 0;
-}
-
-/* Local parts that differ in case are the same here: a second copy to the one
- * mailbox, or a loop, is worse than one copy for two. */
-static bool is_destination(const struct onward_relay__destination *list,
-                           size_t count, struct onward_str recipient)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (onward_core__str_ieq(list[i].recipient, recipient))
-            return true;
-    }
-    return false;
-}
-
-/* The first recipient brings the destinations with it. */
-static int set_destinations(struct onward_relay *r, const struct target *t)
-{
-    struct onward_relay__destination *list;
-    size_t count = 0;
-
-    if (t->count == 0)
-        return 0;
-    list = onward_core__arena_array(&r->arena, t->count, sizeof(*list));
-    if (list == NULL)
-        return ONWARD_ENOMEM;
-    for (size_t i = 0; i < t->count; i++) {
-        int err = add_destination(r, &list[count], t->addresses[i]);
-
-        if (err != 0)
-            return err;
-        if (!is_destination(list, count, list[count].recipient))
-            count++;
-    }
-    r->destinations = list;
-    r->destination_count = count;
-    return 0;
-}
-
-int onward_relay__set_destination(struct onward_relay *r,
-                                  struct onward_str address)
-{
-    const struct target t = {.addresses = &address, .count = 1};
-
-    return set_destinations(r, &t);
-}
-
 static int add_rcpt(struct question *q)
 {
     struct onward_relay *r = q->relay;
@@ -191,59 +116,113 @@ static int add_rcpt(struct question *q)
         at = &(*at)->next;
     rcpt->next = *at;
     *at = rcpt;
+    rcpt->decision = q->decision;
+    q->rcpt = rcpt;
     r->rcpt_count++;
     return 0;
 }
 
-static bool is_same_way(const struct onward_relay *r, const struct target *t)
+static void remove_rcpt(struct question *q)
 {
-    /* Each rewritten sender is a way of its own. */
-    return r->way == t->way && t->way != ONWARD_RELAY__BOUNCE &&
-           r->group == t->group;
+    struct onward_relay__rcpt **at = &q->relay->rcpts;
+
+    while (*at != q->rcpt)
+        at = &(*at)->next;
+    *at = q->rcpt->next;
+    q->relay->rcpt_count--;
+}
+
+/* Code may decide otherwise for each recipient, a rewritten sender is a way of
+ * its own: one reply would not be true for two of them. */
+static bool is_alone(const struct question *q, enum onward_relay__way way)
+{
+    const struct onward_ruleset_action *a = q->decision.actions;
+
+    if (way == ONWARD_RELAY__BOUNCE)
+        return true;
+    for (; a != NULL && !q->relay->opts.share_events; a = a->next) {
+        if (a->kind == ONWARD_RULESET_HANDLER ||
+            a->kind == ONWARD_RULESET_WEBHOOK)
+            return true;
+    }
+    return false;
+}
+
+static bool is_destination(const struct onward_relay *r,
+                           struct onward_str recipient)
+{
+    for (size_t i = 0; i < r->destination_count; i++) {
+        if (onward_core__str_ieq(r->destinations[i]->recipient, recipient))
+            return true;
+    }
+    return false;
+}
+
+/* The first recipient brings the destinations with it. sender: of BOUNCE; empty
+ * when the store has it. */
+static int plan(struct question *q, enum onward_relay__way way,
+                struct onward_str sender)
+{
+    bool is_first = q->relay->way == ONWARD_RELAY__NOWHERE;
+    bool is_new;
+    size_t index;
+
+    if (way == ONWARD_RELAY__RULES)
+        return onward_relay__plan(q->relay, q->rcpt, is_first);
+    if (sender.len == 0)
+        return 0;
+    return onward_relay__add_destination(q->relay, sender, &index, &is_new);
 }
 
 /* 0, an error, or ONWARD_ELIMIT when q was answered. */
-static int join(struct question *q, const struct target *t)
+static int join(struct question *q, enum onward_relay__way way,
+                struct onward_str sender)
 {
-    struct onward_relay *r = q->relay;
-    int err = 0;
+    int err = plan(q, way, sender);
 
-    if (r->way == ONWARD_RELAY__NOWHERE)
-        err = set_destinations(r, t);
     if (err == ONWARD_ESYNTAX) {
         (void)answer(q, 451, ONWARD_STR("4.3.5"),
                      ONWARD_STR("Destination is no address"));
         return ONWARD_ELIMIT;
     }
-    if (err == 0 &&
-        is_destination(r->destinations, r->destination_count, q->text)) {
+    if (err == 0 && is_destination(q->relay, q->text)) {
         (void)answer(q, 550, ONWARD_STR("5.4.6"),
                      ONWARD_STR("This address is forwarded to itself"));
         return ONWARD_ELIMIT;
     }
-    return err != 0 ? err : add_rcpt(q);
+    return err;
 }
 
-static int take(struct question *q, const struct target *t)
+static int take(struct question *q, enum onward_relay__way way,
+                struct onward_str sender)
 {
     struct onward_relay *r = q->relay;
+    size_t events = r->event_count;
     int err;
 
     if (r->rcpt_count >= r->opts.max_rcpts)
         return answer(q, 452, ONWARD_STR("4.5.3"),
                       ONWARD_STR("Too many recipients"));
-    if (r->way != ONWARD_RELAY__NOWHERE && !is_same_way(r, t))
+    if (r->way != ONWARD_RELAY__NOWHERE &&
+        (r->way != way || r->is_alone || is_alone(q, way) ||
+         r->group != q->decision.group))
         return answer(q, 452, ONWARD_STR("4.5.3"),
                       ONWARD_STR("Other destination: send this recipient in a "
                                  "transaction of its own"));
-    err = join(q, t);
+    err = add_rcpt(q);
+    if (err != 0)
+        return err;
+    err = join(q, way, sender);
     if (err != 0) {
+        remove_rcpt(q);
+        r->event_count = events;
         if (r->way == ONWARD_RELAY__NOWHERE)
-            r->destination_count = 0;
+            onward_relay__unplan(r);
         return err == ONWARD_ELIMIT ? 0 : err;
     }
-    r->way = t->way;
-    r->group = t->group;
+    r->way = way;
+    r->group = q->decision.group;
+    r->is_alone = is_alone(q, way);
     return accept(q);
 }
 
@@ -261,7 +240,7 @@ static bool is_srs_domain(const struct question *q)
  * there, so that RCPT does not wait. */
 static int take_kept(struct question *q, struct onward_str key)
 {
-    const struct target t = {.way = ONWARD_RELAY__BOUNCE};
+    const struct onward_str later = {0};
     struct onward_relay *r = q->relay;
     struct onward_str kept = r->kept_key;
     int ret = 0;
@@ -272,7 +251,7 @@ static int take_kept(struct question *q, struct onward_str key)
     if (r->way == ONWARD_RELAY__NOWHERE)
         ret = onward_core__arena_dup(&r->arena, key, &kept);
     if (ret == 0)
-        ret = take(q, &t);
+        ret = take(q, ONWARD_RELAY__BOUNCE, later);
     if (ret == 1)
         r->kept_key = kept;
     return ret;
@@ -281,10 +260,8 @@ static int take_kept(struct question *q, struct onward_str key)
 /* ONWARD_AGAIN: no rewritten sender, the rules know. */
 static int take_bounce(struct question *q)
 {
-    struct target t = {.way = ONWARD_RELAY__BOUNCE, .count = 1};
     int verdict = ONWARD_SRS_NONE;
     char out[ONWARD_SRS_TEXT_MAX];
-    struct onward_str sender;
     int len = onward_srs_reverse(q->relay->opts.srs, q->text, out, sizeof(out),
                                  &verdict);
 
@@ -307,47 +284,43 @@ static int take_bounce(struct question *q)
     case ONWARD_SRS_OK:
         break;
     }
-    sender = onward_core__str(out, (size_t)len);
-    t.addresses = &sender;
-    return take(q, &t);
+    return take(q, ONWARD_RELAY__BOUNCE, onward_core__str(out, (size_t)len));
 }
 
 /* ---- The rules --------------------------------------------------------- */
 
-static int follow(struct question *q,
-                  const struct onward_ruleset_decision *decision)
+/* Can the host do all of it? */
+static bool is_missing(const struct question *q)
 {
-    struct target t = {.group = decision->group};
+    const struct onward_relay_host *host = &q->relay->host;
+    const struct onward_ruleset_action *a = q->decision.actions;
 
-    switch ((enum onward_ruleset_kind)decision->kind) {
-    case ONWARD_RULESET_FORWARD:
-        t.way = ONWARD_RELAY__FORWARD;
-        t.addresses = decision->destinations;
-        t.count = decision->destination_count;
-        return take(q, &t);
-    case ONWARD_RULESET_DROP:
-        t.way = ONWARD_RELAY__DROP;
-        return take(q, &t);
-    case ONWARD_RULESET_HANDLER:
+    for (; a != NULL; a = a->next) {
+        if ((a->kind == ONWARD_RULESET_HANDLER ||
+             a->kind == ONWARD_RULESET_WEBHOOK) &&
+            host->handle == NULL)
+            return true;
+        if (a->kind == ONWARD_RULESET_QUARANTINE && host->submit == NULL)
+            return true;
+    }
+    return false;
+}
+
+static int follow(struct question *q)
+{
+    const struct onward_str none = {0};
+
+    if (q->decision.kind == ONWARD_RULESET_REJECT)
+        return answer(q, (size_t)q->decision.reply_code,
+                      q->decision.reply_enhanced, q->decision.reply_text);
+    if (is_missing(q))
         return answer(q, 451, ONWARD_STR("4.3.5"),
                       ONWARD_STR("The handler of this address is not here"));
-    case ONWARD_RULESET_REJECT:
-        return answer(q, (size_t)decision->reply_code, decision->reply_enhanced,
-                      decision->reply_text);
-    case ONWARD_RULESET_FAILOVER:
-    case ONWARD_RULESET_QUARANTINE:
-    case ONWARD_RULESET_WEBHOOK:
-    case ONWARD_RULESET_NEED_MESSAGE:
-    case ONWARD_RULESET_ADD_FIELD:
-    case ONWARD_RULESET_TAG:
-        break;
-    }
-    return answer(q, 451, ONWARD_STR("4.3.5"), ONWARD_STR("Unknown action"));
+    return take(q, ONWARD_RELAY__RULES, none);
 }
 
 static int decide(struct question *q, struct onward_str address)
 {
-    struct onward_ruleset_decision decision = {.size = sizeof(decision)};
     struct onward_relay *r = q->relay;
     int ret = read_address(q, address);
 
@@ -363,12 +336,13 @@ static int decide(struct question *q, struct onward_str address)
         if (ret != ONWARD_AGAIN)
             return ret;
     }
-    ret = onward_ruleset__route(r->opts.ruleset, r->router, &q->mailbox,
-                                r->opts.facts == NULL ? NULL : &r->facts, NULL,
-                                &decision);
+    ret = onward_relay__route(r, r->router, &q->mailbox, &q->decision);
+    if (ret == ONWARD_ELIMIT) /* a damaged image */
+        return answer(q, 451, ONWARD_STR("4.3.5"),
+                      ONWARD_STR("The rules cannot be read"));
     if (ret < 0)
         return ret;
-    return r->guard.is_dead ? ONWARD_ESTATE : follow(q, &decision);
+    return r->guard.is_dead ? ONWARD_ESTATE : follow(q);
 }
 
 static bool is_notify(size_t notify)

@@ -33,7 +33,7 @@ USES = {
     "tlsrpt": ["core", "mime"],
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
     "egress": ["core", "dns", "address", "tls", "dane", "mtasts"],
-    "handler": ["core", "mime", "address", "ruleset", "dsn", "dmarc"],
+    "handler": ["core", "mime", "address", "ruleset", "dsn", "dmarc", "token"],
     "relay": ["core", "verify", "handler", "smtp", "ruleset", "srs",
               "store", "mime", "authres", "arc", "address"],
 }

@@ -30,6 +30,12 @@ static const char rules_text[] =
     "\"code@example.com\"}],\"actions\":[{\"type\":\"worker\",\"value\":"
     "[\"robot\"]}]},"
     "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"other@example.com\"}],\"actions\":[{\"type\":\"worker\",\"value\":"
+    "[\"other\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
+    "\"more@example.com\"}],\"actions\":[{\"type\":\"worker\",\"value\":"
+    "[\"robot\"]}]},"
+    "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
     "\"new@example.com\"}],\"actions\":[{\"type\":\"forward\",\"value\":"
     "[\"new@dest.example\"]}]},"
     "{\"matchers\":[{\"type\":\"literal\",\"field\":\"to\",\"value\":"
@@ -46,6 +52,9 @@ static const char rules_text[] =
     "{\"email\":\"two@dest.example\",\"verified\":true},"
     "{\"email\":\"three@dest.example\",\"verified\":true},"
     "{\"email\":\"loop@example.com\",\"verified\":true},"
+    "{\"email\":\"code@example.com\",\"verified\":true},"
+    "{\"email\":\"more@example.com\",\"verified\":true},"
+    "{\"email\":\"other@example.com\",\"verified\":true},"
     "{\"email\":\"new@dest.example\",\"verified\":null}]}";
 
 /* a: strict; n: asks for nothing; t: its SPF and DMARC cannot be known; s: its
@@ -126,6 +135,54 @@ static void done(void *user, struct onward_relay *relay)
     x->done++;
     if (x->frees_in_done)
         free_relay(x);
+}
+
+static int handle(void *user, uint64_t token, struct onward_event *event)
+{
+    struct t_post *x = user;
+
+    x->handled_count++;
+    x->handler_token = token;
+    x->event = event;
+    assert_ptr_equal(onward_event_find(x->desk, token), event);
+    return x->handler(x, token, event);
+}
+
+static void acted(void *user, struct onward_event *event, size_t action)
+{
+    struct t_post *x = user;
+
+    x->acted_count++;
+    if (x->acted != NULL)
+        x->acted(x, event, action);
+}
+
+static int submit(void *user, uint64_t token, struct onward_relay *relay,
+                  size_t index)
+{
+    struct t_post *x = user;
+
+    assert_ptr_equal(relay, x->relay);
+    assert_true(index < onward_relay_submission_count(relay));
+    x->submitted_count++;
+    x->submission_token = token;
+    if (x->submit_returns == 0 && x->submit_status != ONWARD_AGAIN)
+        assert_int_equal(
+            onward_relay_submission_answer(x->desk, token, x->submit_status),
+            0);
+    return x->submit_returns;
+}
+
+static int may_send(void *user, struct onward_event *event, size_t kind,
+                    const char *to, size_t len)
+{
+    struct t_post *x = user;
+
+    assert_ptr_equal(event, x->event);
+    assert_true(kind == ONWARD_RELAY_SUBMISSION_REPLY ||
+                kind == ONWARD_RELAY_SUBMISSION_SEND);
+    assert_true(len > 3 && memchr(to, '@', len) != NULL);
+    return x->may_send;
 }
 
 static int is_verified(void *user, const char *address, size_t len)
@@ -228,16 +285,21 @@ void t_post_close(struct t_post *x)
 
 int t_post_mail(struct t_post *x, const char *from)
 {
-    const struct onward_relay_envelope envelope = {.size = sizeof(envelope),
-                                                   .reverse_path =
-                                                       onward_str_of(from),
-                                                   .smtputf8 = x->smtputf8,
+    const struct onward_relay_envelope envelope = {
+        .size = sizeof(envelope),
+        .reverse_path = onward_str_of(from),
+        .smtputf8 = x->smtputf8,
         .require_tls = x->require_tls};
-    const struct onward_relay_host host = {.size = sizeof(host),
-                                           .user = x,
-                                           .deliver = deliver,
-                                           .cancel = cancel,
-                                           .done = done};
+    const struct onward_relay_host host = {
+        .size = sizeof(host),
+        .user = x,
+        .deliver = deliver,
+        .cancel = cancel,
+        .done = done,
+        .handle = x->handler == NULL ? NULL : handle,
+        .acted = acted,
+        .submit = x->takes_submissions ? submit : NULL,
+        .may_send = may_send};
     struct onward_verifier_opts v = {.size = sizeof(v),
                                      .authserv_id = x->opts.authserv_id,
                                      .helo = ONWARD_STR("mail.a.example"),
@@ -336,26 +398,46 @@ int t_post_answer(struct t_post *x, size_t index, const char *text)
     return onward_relay_delivery_answer(x->desk, x->tokens[index], &reply);
 }
 
-const char *t_post_sent(struct t_post *x)
+static const char *read_all(struct t_post *x,
+                            const struct onward_source *source)
 {
-    struct onward_relay_delivery d = {.size = sizeof(d)};
     uint64_t at = 0;
 
-    assert_int_equal(onward_relay_delivery_at(x->relay, 0, &d), 0);
-    assert_non_null(d.source);
+    assert_non_null(source);
     free(x->sent);
-    x->sent = malloc((size_t)d.source->len + 1);
+    x->sent = malloc((size_t)source->len + 1);
     assert_non_null(x->sent);
-    while (at < d.source->len) {
+    while (at < source->len) {
         size_t got = 0;
 
-        assert_int_equal(
-            d.source->read(d.source->user, at, x->sent + at, 11, &got), 0);
+        assert_int_equal(source->read(source->user, at, x->sent + at, 11, &got),
+                         0);
         assert_in_range(got, 1, 11);
         at += got;
     }
     x->sent[at] = '\0';
     return x->sent;
+}
+
+const char *t_post_sent_to(struct t_post *x, size_t index)
+{
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+
+    assert_int_equal(onward_relay_delivery_at(x->relay, index, &d), 0);
+    return read_all(x, d.source);
+}
+
+const char *t_post_sent(struct t_post *x)
+{
+    return t_post_sent_to(x, 0);
+}
+
+const char *t_post_submitted(struct t_post *x, size_t index)
+{
+    struct onward_relay_submission s = {.size = sizeof(s)};
+
+    assert_int_equal(onward_relay_submission_at(x->relay, index, &s), 0);
+    return read_all(x, s.source);
 }
 
 const char *t_post_fate(struct t_post *x, size_t i)

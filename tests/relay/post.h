@@ -3,7 +3,7 @@
 #ifndef ONWARD_TESTS_RELAY_POST_H
 #define ONWARD_TESTS_RELAY_POST_H
 
-#include <onward/relay.h>
+#include <onward/relay_event.h>
 
 #include "support/support.h"
 
@@ -38,9 +38,22 @@ struct t_post {
     bool frees_in_deliver, frees_in_cancel, frees_in_done;
     bool frees_desk_in_deliver; /* after the answer */
 
+    /* The handler; NULL: there is none. Returns what handle does. */
+    int (*handler)(struct t_post *x, uint64_t token,
+                   struct onward_event *event);
+    /* An action of it has ended; may be NULL. */
+    void (*acted)(struct t_post *x, struct onward_event *event, size_t action);
+    bool takes_submissions;
+    int submit_returns, submit_status; /* ONWARD_AGAIN: answered later */
+    int may_send;
+    struct onward_send_facts send_facts;
+
     /* What happened. */
     uint64_t tokens[T_POST_MAX]; /* by index */
     size_t asked_count, canceled_count;
+    size_t handled_count, acted_count, submitted_count;
+    uint64_t handler_token, submission_token;
+    struct onward_event *event; /* the last one */
     uint64_t canceled[T_POST_MAX];
     int done;
     char reply[1024]; /* of RCPT: "250 2.1.5 Recipient OK" */
@@ -71,6 +84,9 @@ const char *t_post_reply(struct t_post *x);
 int t_post_answer(struct t_post *x, size_t index, const char *reply);
 /* The message as it leaves, read in pieces. */
 const char *t_post_sent(struct t_post *x);
+/* Of a delivery, and of a submission. */
+const char *t_post_sent_to(struct t_post *x, size_t index);
+const char *t_post_submitted(struct t_post *x, size_t index);
 /* Destination i: "me@dest.example delivered". */
 const char *t_post_fate(struct t_post *x, size_t i);
 
