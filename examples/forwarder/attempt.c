@@ -30,6 +30,14 @@ struct attempt {
 
 enum { TROUBLE_S = 60 }; /* our own: look again after it */
 
+struct entry *attempt_next(const struct queue *q, const struct entry *after)
+{
+    const struct attempt *a =
+        after == NULL ? q->attempts : after->attempt->next;
+
+    return a == NULL ? NULL : a->entry;
+}
+
 struct spool_message *attempt_message(const struct attempt *a)
 {
     return a->m;

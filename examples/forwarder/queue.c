@@ -92,8 +92,10 @@ static bool make_room(struct queue *q)
     return true;
 }
 
-struct entry *queue_add(struct queue *q, const char *id)
+struct entry *queue_add(struct queue *q, const char *id,
+                        const struct spool_envelope *envelope)
 {
+    const struct onward_str domain = envelope->rcpts[0].domain;
     struct entry *e = calloc(1, sizeof(*e));
 
     if (e == NULL || !make_room(q)) {
@@ -101,6 +103,7 @@ struct entry *queue_add(struct queue *q, const char *id)
         return NULL;
     }
     snprintf(e->id, sizeof(e->id), "%s", id);
+    e->domain = spool_crc(0, domain.data, domain.len);
     e->place = SIZE_MAX;
     e->next = q->entries;
     e->prev = &q->entries;
@@ -176,7 +179,7 @@ static bool take_one(void *user, const char *id)
 {
     struct queue *q = user;
     struct spool_message *m = spool_read(q->spool, id);
-    struct entry *e = m == NULL ? NULL : queue_add(q, id);
+    struct entry *e = m == NULL ? NULL : queue_add(q, id, &m->envelope);
 
     if (e != NULL) {
         catch_up(q, m);
@@ -280,17 +283,20 @@ int queue_submit_as(struct forwarder *fwd, const char *id,
                     const struct spool_envelope *envelope,
                     const struct onward_source *content)
 {
+    struct spool_envelope whole = *envelope;
     struct queue *q = fwd->queue;
     struct entry *e;
 
-    if (q == NULL) {
-        errno = ENOENT;
+    if (q == NULL || whole.rcpt_count == 0) {
+        errno = q == NULL ? ENOENT : EINVAL;
         return -1;
     }
-    e = queue_add(q, id);
+    if (whole.arrival_s == 0)
+        whole.arrival_s = (int64_t)time(NULL);
+    e = queue_add(q, id, &whole);
     if (e == NULL)
         return -1;
-    if (spool_put(q->spool, id, envelope, content) != 0) {
+    if (spool_put(q->spool, id, &whole, content) != 0) {
         int error = errno;
 
         queue_forget(q, e);
@@ -316,10 +322,32 @@ int queue_submit(struct forwarder *fwd, const struct spool_envelope *envelope,
 
 /* ---- Time -------------------------------------------------------------- */
 
-static bool is_free(const struct queue *q)
+/* May that domain have one more? Servers that do not answer must not take all
+ * places from those that do. */
+static bool has_place(const struct queue *q, const struct entry *e)
 {
-    return !q->is_stopped &&
-           q->attempt_count < q->fwd->setup->settings.queue_deliveries;
+    const size_t all = q->fwd->setup->settings.queue_deliveries;
+    size_t taken = 0;
+
+    for (const struct entry *i = attempt_next(q, NULL); i != NULL;
+         i = attempt_next(q, i))
+        taken += i->domain == e->domain;
+    return taken < all - all / 4;
+}
+
+/* What to begin now; NULL: nothing. */
+static struct entry *startable(const struct queue *q)
+{
+    const int64_t now_s = (int64_t)time(NULL);
+
+    if (q->is_stopped || q->count == 0 || q->heap[0]->due_s > now_s ||
+        q->attempt_count >= q->fwd->setup->settings.queue_deliveries)
+        return NULL;
+    for (size_t i = 0; i < q->count; i++) {
+        if (q->heap[i]->due_s <= now_s && has_place(q, q->heap[i]))
+            return q->heap[i];
+    }
+    return NULL;
 }
 
 int64_t queue_deadline(const struct forwarder *fwd)
@@ -329,13 +357,13 @@ int64_t queue_deadline(const struct forwarder *fwd)
 
     if (q == NULL)
         return ONWARD_NEVER;
-    if (!is_free(q) || q->count == 0)
+    if (q->count == 0 || q->is_stopped)
         return q->look_again_ms;
     /* Due times are of the wall clock: they outlive the process. A clock that
      * is set is noticed within the minute that the loop sleeps at most. */
     wait_s = q->heap[0]->due_s - (int64_t)time(NULL);
     if (wait_s <= 0)
-        return 0;
+        return startable(q) != NULL ? 0 : q->look_again_ms;
     if (wait_s > 3600)
         wait_s = 3600;
     wait_s = host_now_ms() + wait_s * 1000;
@@ -345,14 +373,12 @@ int64_t queue_deadline(const struct forwarder *fwd)
 void queue_time(struct forwarder *fwd, int64_t now_ms)
 {
     struct queue *q = fwd->queue;
+    struct entry *e;
 
     if (q == NULL)
         return;
     request_time(q, now_ms);
-    while (is_free(q) && q->count > 0 &&
-           q->heap[0]->due_s <= (int64_t)time(NULL)) {
-        struct entry *e = q->heap[0];
-
+    while ((e = startable(q)) != NULL) {
         take_out(q, e);
         attempt_begin(q, e);
     }

@@ -13,7 +13,8 @@ struct entry {
     struct entry *next, **prev; /* of all */
     char id[SPOOL_ID_MAX];
     int64_t due_s;
-    size_t place; /* in the heap; SIZE_MAX: not there */
+    uint32_t domain; /* a checksum of where it goes first */
+    size_t place;    /* in the heap; SIZE_MAX: not there */
     bool is_held, is_deleted;
     bool is_checked;         /* its content is as it was written */
     struct attempt *attempt; /* NULL: not under way */
@@ -39,7 +40,8 @@ struct queue {
 /* ---- queue.c ----------------------------------------------------------- */
 
 /* NULL: no memory. */
-struct entry *queue_add(struct queue *q, const char *id);
+struct entry *queue_add(struct queue *q, const char *id,
+                        const struct spool_envelope *envelope);
 struct entry *queue_find(struct queue *q, const char *id);
 /* Put it where its time belongs; held and deleted ones are in no order. */
 void queue_place(struct queue *q, struct entry *e);
@@ -55,6 +57,8 @@ void queue_fault(struct queue *q, const char *id, const char *doing);
 void attempt_begin(struct queue *q, struct entry *e);
 /* Stop without an outcome. */
 void attempt_cancel(struct attempt *a);
+/* The entries under way, one after the other; after NULL the first. */
+struct entry *attempt_next(const struct queue *q, const struct entry *after);
 struct spool_message *attempt_message(const struct attempt *a);
 
 /* ---- notice.c ---------------------------------------------------------- */

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-#include <unistd.h>
 
 #include "forwarder.h"
 #include "host.h"

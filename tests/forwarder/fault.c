@@ -5,7 +5,8 @@
  *     FAULT_KILL=N,WHEN   the Nth step is the last: SIGKILL "before" it, "after"
  *                         it, or with half of its octets written ("half")
  *     FAULT_FILE=PATH     while that file is there, the calls that it names fail
- *                         with the number behind them: "pwrite 28\n"
+ *                         with the number behind them, so many times in all:
+ *                         "pwrite 28 1000\n"; in one folder: "fsync@new 5 1\n"
  *     FAULT_TRACE=PATH    a line for each step
  */
 #define _GNU_SOURCE
@@ -90,20 +91,39 @@ static enum when last(void)
     return comma[1] == 'b' ? BEFORE : comma[1] == 'h' ? HALF : AFTER;
 }
 
-/* What a call is to fail with now; 0: nothing. */
-static int failing(const char *call)
+static int is_in(int fd, const char *folder)
 {
+    char link[64], path[4096];
+    ssize_t len;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, path, sizeof(path) - 1);
+    path[len > 0 ? len : 0] = '\0';
+    return strstr(path, folder) != NULL;
+}
+
+/* What a call is to fail with now; 0: nothing. */
+static int failing(const char *call, int fd)
+{
+    static int failed;
     const char *path = getenv("FAULT_FILE");
     FILE *f = path == NULL ? NULL : fopen(path, "re");
-    char name[64];
-    int error, found = 0;
+    char name[64], *at;
+    int error, times, found = 0;
 
-    while (f != NULL && fscanf(f, "%63s %d", name, &error) == 2) {
-        if (strcmp(name, call) == 0)
+    if (f == NULL)
+        failed = 0;
+    while (f != NULL && fscanf(f, "%63s %d %d", name, &error, &times) == 3) {
+        at = strchr(name, '@');
+        if (at != NULL)
+            *at = '\0';
+        if (strcmp(name, call) == 0 && failed < times &&
+            (at == NULL || is_in(fd, at + 1)))
             found = error;
     }
     if (f != NULL)
         fclose(f);
+    failed += found != 0;
     return found;
 }
 
@@ -115,7 +135,7 @@ static int begin(const char *call, int fd, const char *name, enum when *when)
     *when = NEVER;
     if (!is_spool(fd))
         return 0;
-    error = failing(call);
+    error = failing(call, fd);
     if (error != 0) {
         errno = error;
         return -1;
@@ -214,9 +234,13 @@ int openat(int fd, const char *name, int flags, ...)
     if (flags & O_CREAT) {
         if (begin("openat", fd, name, &when) != 0)
             return -1;
-    } else if (is_spool(fd) && failing("openat") != 0) {
-        errno = failing("openat");
-        return -1;
+    } else if (is_spool(fd)) {
+        int error = failing("openat", fd);
+
+        if (error != 0) {
+            errno = error;
+            return -1;
+        }
     }
     return end(when, call(fd, name, flags, mode));
 }

@@ -11,7 +11,7 @@ import time
 
 import spoolfile
 from forwarder import (Cases, Forwarder, Hop, MESSAGE, begins, equal, holds,
-                       until)
+                       make_certificate, until)
 
 case = Cases()
 ONWARD = sys.argv.pop(2)
@@ -188,6 +188,19 @@ def hold_release_and_delete(program):
         equal([e["detail"] for e in f.events("queue-request")],
               [f"hold {name}", f"release {name}", f"hold {name}",
                f"delete {name}"])
+
+
+@case
+def delete_stops_what_is_under_way(program):
+    with Spooling(program) as f, \
+            Hop(f, data=lambda _: time.sleep(1) or "354 go") as hop:
+        f.start()
+        begins(send(f), "250")
+        assert until(lambda: hop.heard("DATA"))
+        f.queue("delete", f.files()[0])
+        assert f.quiet()
+        assert until(lambda: hop.ends)
+        equal((hop.messages, hop.ends), ([], ["content"]))
 
 
 @case
@@ -531,6 +544,43 @@ def more_than_go_at_a_time_wait_for_their_turn(program):
         assert until(lambda: len(hop.messages) == 30), len(hop.messages)
         assert f.quiet()
         assert max(most) <= 3, most
+
+
+@case
+def a_message_that_requires_tls_gives_back_no_content(program):
+    """RFC 8689 section 5: as if RET=HDRS were there; and who wrote it is told,
+    also where nobody offers REQUIRETLS."""
+    with Spooling(program, tls_certificate="tls.crt", tls_key="tls.key") as f, \
+            Hop(f) as hop, Hop(f, 3) as home:
+        make_certificate(f.path, "tls", "mx.zone.example")
+        f.start()
+        with f.client() as c:
+            holds(c.starttls(f.path / "tls.crt"), "REQUIRETLS")
+            begins(c.send(more=" RET=FULL REQUIRETLS"), "250")
+        assert until(lambda: home.messages), f.log()
+        assert f.quiet()
+        equal(hop.messages, [])
+        _, status, rest = parts(home.messages[0][2])
+        begins(status[1]["Status"], "5.7.")
+        equal(rest[0].get_content_type(), "text/rfc822-headers")
+        assert b"Hello." not in home.messages[0][2]
+
+
+@case
+def a_domain_that_does_not_answer_leaves_room_for_others(program):
+    with Spooling(program) as f, Hop(f) as hop, \
+            Hop(f, 2, greeting=lambda _: time.sleep(30)):
+        rules = json.loads((f.path / "rules.json").read_text())
+        rules["zones"][0]["rules"][2]["actions"][0]["value"] = [
+            "box@two.example"]
+        f.write("rules.json", json.dumps(rules))
+        f.start(queue_deliveries=4, drain_s=0)
+        with f.client() as c:
+            for i in range(8):
+                begins(c.send(to="two@zone.example", message=MESSAGE.replace(
+                    b"<1@", b"<%d@" % i)), "250")
+            begins(c.send(), "250")
+        assert until(lambda: hop.messages, 5)
 
 
 @case
