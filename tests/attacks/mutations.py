@@ -45,6 +45,15 @@ ROWS = [
      "return ONWARD_TLS_OK;", "tls_dane"),
     ("A030", "tls/dane.c", "got = onward_tls__check_time(anchor, now_s);",
      "got = ONWARD_TLS_OK;", "tls_dane"),
+    # ---- Notices
+    ("A112", "relay/notice.c",
+     "if (err == 0 && is_proven(r->verifier, mailbox.domain_ascii))",
+     "if (err == 0)", "relay_notice"),
+    ("A112", "relay/notice.c",
+     "onward_core__domain_is_within(domain, sig.domain_ascii)", "1",
+     "relay_notice"),
+    ("A112", "relay/notice.c", "if (verdict == ONWARD_SRS_NONE)",
+     "if (verdict != ONWARD_SRS_OK)", "relay_notice"),
     # ---- DNS
     ("A040", "dns/name.c", "target >= from || ", "", "dns_wire"),
     ("A040", "dns/name.c", " ||\n            ONWARD_DNS_NAME_MAX - out < label + 1",

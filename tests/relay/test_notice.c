@@ -5,7 +5,7 @@
 #define MESSAGE "From: Ann <ann@n.example>\r\n\r\nHello.\r\n"
 #define OK "250 2.0.0 Taken"
 
-enum { STRANGER = 1, NO_SRS = 2 };
+enum { STRANGER = 1, NO_SRS = 2, CHANGED = 4 };
 
 /* ---- Whom to tell ------------------------------------------------------ */
 
@@ -32,6 +32,10 @@ static const struct row {
     {"signed by a stranger", STRANGER, "bob@n.example", "e.example", ""},
     {"signed by a name that ends alike", STRANGER, "bob@xn.example",
      "n.example", ""},
+    {"signed by the sender's domain, and changed", STRANGER | CHANGED,
+     "bob@n.example", "n.example", ""},
+    {"signed by a domain that only tries it out", STRANGER, "bob@y.example",
+     "y.example", ""},
     {"one of ours, turned back", 0, "%", NULL, "ann@n.example"},
     {"one of ours, not proven", STRANGER, "%", NULL, ""},
     {"one of ours, forged", 0, "SRS0=AAAA=XX=n.example=ann@fwd.net", NULL, ""},
@@ -42,6 +46,7 @@ static const struct row {
 
 static const char records[] = "fwd.net TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
                               "sub.n.example TXT \"v=spf1 -all\"\n"
+                              "y.example TXT \"v=spf1 -all\"\n"
                               "xn.example TXT \"v=spf1 -all\"\n";
 
 static void expect(const char *name, struct onward_str got, const char *want)
@@ -66,6 +71,8 @@ static void publish(struct t_post *x, const char *domain)
                                    sizeof(text)) > 0);
     snprintf(record, sizeof(record), "s._domainkey.%s TXT \"%.200s\" \"%s\"\n",
              domain, text, strlen(text) > 200 ? text + 200 : "");
+    if (domain[0] == 'y')
+        memcpy(strrchr(record, '"'), "; t=y\"\n", sizeof("; t=y\"\n"));
     load(x, record);
 }
 
@@ -113,6 +120,8 @@ static void run_row(struct t_post *x, const struct row *row)
         want = ours;
     if (row->signer != NULL)
         sign(x, row->signer, message, sizeof(message));
+    if (row->flags & CHANGED)
+        *strstr(message, "Hello") = 'h';
     x->client_ip = row->flags & STRANGER ? "192.0.2.10" : "192.0.2.9";
     x->opts.allow_unauthenticated = 1;
     if (row->flags & NO_SRS)
@@ -126,7 +135,7 @@ static void run_row(struct t_post *x, const struct row *row)
 static void test_whom_to_tell(void **state)
 {
     static const char *const signers[] = {"n.example", "sub.n.example",
-                                          "e.example"};
+                                          "e.example", "y.example"};
     struct t_post x;
 
     (void)state;
