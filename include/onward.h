@@ -39,5 +39,6 @@
 #include <onward/handler.h>
 #include <onward/relay.h>
 #include <onward/relay_event.h>
+#include <onward/webhook.h>
 
 #endif

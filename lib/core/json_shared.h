@@ -96,6 +96,8 @@ void onward_json__close_array(struct onward_json_writer *w);
 void onward_json__key(struct onward_json_writer *w, const char *name);
 void onward_json__string(struct onward_json_writer *w, struct onward_str s);
 void onward_json__text(struct onward_json_writer *w, const char *text);
+/* Octets as a string of base64. */
+void onward_json__base64(struct onward_json_writer *w, struct onward_str data);
 void onward_json__number(struct onward_json_writer *w, int64_t value);
 void onward_json__bool(struct onward_json_writer *w, bool value);
 void onward_json__null(struct onward_json_writer *w);

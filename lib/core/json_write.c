@@ -5,6 +5,8 @@
 
 #include <unistr.h>
 
+#include "core/text_shared.h"
+
 /* Octets of the character at the start of s, or 0 when it is not UTF-8. */
 static size_t char_len(struct onward_str s)
 {
@@ -141,6 +143,14 @@ void onward_json__string(struct onward_json_writer *w, struct onward_str s)
 void onward_json__text(struct onward_json_writer *w, const char *text)
 {
     onward_json__string(w, onward_str_of(text));
+}
+
+void onward_json__base64(struct onward_json_writer *w, struct onward_str data)
+{
+    before_item(w);
+    onward_core__buf_add_byte(w->out, '"');
+    onward_core__base64_encode(w->out, data.data, data.len);
+    onward_core__buf_add_byte(w->out, '"');
 }
 
 void onward_json__number(struct onward_json_writer *w, int64_t value)

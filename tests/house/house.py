@@ -15,7 +15,7 @@ FLOORS = {
         "srs"],
     4: ["arc", "dmarc", "mtasts", "dane", "tlsrpt", "dsn"],
     5: ["verify", "egress", "handler"],
-    6: ["relay"],
+    6: ["relay", "webhook"],
 }
 FLOOR = {m: f for f, modules in FLOORS.items() for m in modules}
 

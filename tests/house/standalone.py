@@ -34,6 +34,7 @@ USES = {
     "verify": ["core", "spf", "dkim", "arc", "dmarc", "authres"],
     "egress": ["core", "dns", "address", "tls", "dane", "mtasts"],
     "handler": ["core", "mime", "address", "ruleset", "dsn", "dmarc", "token"],
+    "webhook": ["core", "verify", "mime", "address", "key"],
     "relay": ["core", "verify", "handler", "smtp", "ruleset", "srs",
               "store", "mime", "authres", "arc", "address"],
 }
