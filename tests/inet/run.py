@@ -26,6 +26,7 @@ import dnsfault  # noqa: E402
 import judging  # noqa: E402
 import net  # noqa: E402
 import others  # noqa: E402
+import planning  # noqa: E402
 import sending  # noqa: E402
 import servers  # noqa: E402
 import table  # noqa: E402
@@ -141,15 +142,19 @@ def others_run(world, count):
         comparing.postfix(world, count, differences)
 
 
+def plans_run(world, count):
+    planning.run(world, count)
+
+
 def attacks_run(world, count):
     attacker.Attacks(world).run(count)
 
 
 # Those of a group run side by side, "slow" beside all; the attacker takes over
 # all servers, but for the one that "slow" is about.
-GROUPS = (("scenarios", "others"), ("attacks",))
+GROUPS = (("scenarios", "others", "plans"), ("attacks",))
 STAGES = {"scenarios": scenarios_run, "slow": slow_run, "others": others_run,
-          "attacks": attacks_run}
+          "plans": plans_run, "attacks": attacks_run}
 
 
 def stage(name, world, count):

@@ -275,20 +275,24 @@ class PolicyHost:
         self.taken = None  # (context, body) of an attacker
         self.contexts = {}
         self.certificates = certificates
+        self.good = context_of(*certificates.make("policies", "ca", [
+            name for name, policy in self.policies.items()
+            if not policy.has_bad_certificate()]))
         for name, policy in self.policies.items():
-            if policy.has("host-none") or policy.has("host-refused"):
-                continue
-            issuer = "self" if policy.has("cert-self") else "ca"
-            names = ["other.example"] if policy.has("cert-other") else [name]
-            words = ["expired"] if policy.has("cert-expired") else []
-            self.contexts[name] = context_of(
-                *certificates.make(name, issuer, names, words))
+            if policy.has_bad_certificate():
+                self.contexts[name] = self._bad(name, policy)
         self.default = context_of(*certificates.make(
             "policy-host", "ca", ["policy-host.sec.example"]))
         self.default.sni_callback = self._choose
         self.listeners = _Listeners()
         for address in (net.POLICY, net.PRIVATE):
             self.listeners.listen(address, 443, self._runner(address))
+
+    def _bad(self, name, policy):
+        names = ["other.example"] if policy.has("cert-other") else [name]
+        words = ["expired"] if policy.has("cert-expired") else []
+        return context_of(*self.certificates.make(
+            name, "self" if policy.has("cert-self") else "ca", names, words))
 
     def start(self):
         self.listeners.start()
@@ -303,8 +307,8 @@ class PolicyHost:
     def _choose(self, stream, name, _):
         if self.taken:
             stream.context = self.taken[0]
-        elif name in self.contexts:
-            stream.context = self.contexts[name]
+        elif name in self.policies:
+            stream.context = self.contexts.get(name, self.good)
 
     def _runner(self, address):
         def run(client):

@@ -67,6 +67,9 @@ class Policy:
     def has(self, word):
         return word in self.words
 
+    def has_bad_certificate(self):
+        return any(w.startswith("cert-") for w in self.words)
+
     def body(self):
         lines = ["version: STSv1", f"mode: {self.mode}"]
         lines += [f"mx: {p}" for p in self.mx] + ["max_age: 86400"]
