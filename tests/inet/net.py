@@ -16,6 +16,7 @@ FAULTY = PREFIX + ".53.2"
 MUTE = PREFIX + ".53.3"
 BEHIND = PREFIX + ".53.4"  # of these two
 POLICY = PREFIX + ".2.1"
+POLICYD = PREFIX + ".2.3"
 POLICY_REFUSED = PREFIX + ".2.2"
 VALIDATING = "127.0.0.1"  # the resolver that resolv.conf names
 PLAIN = "127.0.0.2"       # one that validates nothing itself

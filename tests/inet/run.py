@@ -4,8 +4,8 @@ the real forwarder among them. scenarios.txt says what has to come of each
 message; Postfix with postfix-mta-sts-resolver is asked the same, and what
 differs stands with its reason in differences.txt.
 
-run.py --forwarder PROGRAM --onward PROGRAM --sink PROGRAM --cache DIR
-       [--stage STAGE]... [--only WORD]...
+run.py --forwarder PROGRAM --onward PROGRAM --sink PROGRAM --policyd PROGRAM
+       --cache DIR [--stage STAGE]... [--only WORD]...
 Ends with 77, skipped, where no namespaces or packages can be had."""
 import argparse
 import os
@@ -27,6 +27,7 @@ import judging  # noqa: E402
 import net  # noqa: E402
 import others  # noqa: E402
 import planning  # noqa: E402
+import provider  # noqa: E402
 import sending  # noqa: E402
 import servers  # noqa: E402
 import table  # noqa: E402
@@ -52,6 +53,9 @@ class Internet:
         self.farm = servers.Farm(self.hosts, self.certificates, args.sink,
                                  folder)
         self.policies = servers.PolicyHost(self.scenarios, self.certificates)
+        self.provider = provider.Provider(
+            args.policyd, folder + "/policyd", self.scenarios,
+            self.certificates)
         records = zones.Records(self.hosts, self.scenarios, self.certificates)
         self.dns = zones.Dns(folder + "/dns", args.cache)
         self.dns.publish(records)
@@ -63,6 +67,7 @@ class Internet:
         self.dns.start()
         self.farm.start()
         self.policies.start()
+        self.provider.start()
         return self
 
     def __exit__(self, *_):
@@ -185,7 +190,8 @@ def inside(args):
                 t.join()
         for t in slow:
             t.join()
-        count.row("the sinks' end", world.farm.stop())
+        count.row("the end of our own programs",
+                  world.farm.stop() + world.provider.stop())
     print(f"all: {time.monotonic() - began:.1f} s")
     return count.end()
 
@@ -209,12 +215,13 @@ def main():
     parser.add_argument("--forwarder", required=True)
     parser.add_argument("--onward", required=True)
     parser.add_argument("--sink", required=True)
+    parser.add_argument("--policyd", required=True)
     parser.add_argument("--cache", required=True)
     parser.add_argument("--only", action="append")
     parser.add_argument("--stage", action="append", choices=list(STAGES))
     args = parser.parse_args()
     args.cache = os.environ.get("ONWARD_DEBS") or args.cache
-    for name in ("forwarder", "onward", "sink", "cache"):
+    for name in ("forwarder", "onward", "sink", "policyd", "cache"):
         setattr(args, name, os.path.abspath(getattr(args, name)))
     if net.is_inside():
         return inside(args)

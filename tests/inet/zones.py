@@ -99,6 +99,7 @@ class Records:
             self.add(host, "A",
                      net.POLICY_REFUSED if policy.has("host-refused") else
                      net.PRIVATE if policy.has("host-private") else
+                     net.POLICYD if policy.has("host-policyd") else
                      net.POLICY)
 
 
