@@ -48,11 +48,13 @@ static int on_allow(void *user, const struct onward_ip *ip)
 static int on_level(void *user, const char *host, size_t len)
 {
     struct t_egress *x = user;
+    int level = 0;
 
+    if (len > 3 && host[0] == 'm' && host[1] == 'x')
+        level = host[2] == '1' ? x->levels[0] : x->levels[1];
+    /* Last: with the plan its names are gone. */
     called(x);
-    if (len < 4 || host[0] != 'm' || host[1] != 'x')
-        return 0;
-    return host[2] == '1' ? x->levels[0] : host[2] == '2' ? x->levels[1] : 0;
+    return level;
 }
 
 static void on_result(void *user, const char *domain, size_t len,
