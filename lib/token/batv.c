@@ -173,7 +173,7 @@ int onward_token_untag_sender(const struct onward_token_minter *minter,
     if (!split(recipient, &address) || !has_tag(address.local))
         return 0;
     address.local = onward_core__sub(address.local, added, address.local.len);
-    *verdict = judge(minter, &address, recipient.data + PREFIX_LEN);
+    *verdict = (int)judge(minter, &address, recipient.data + PREFIX_LEN);
     if (*verdict != ONWARD_TOKEN_OK)
         return 0;
     return give_back(onward_core__sub(recipient, added, recipient.len), out);

@@ -135,12 +135,12 @@ static void use_host_store(struct t_post *x, struct host_store *s)
 static const struct row {
     const char *name, *sender;
 } rows[] = {
-    {"64 octets and more", LONG},
-    {"quoted", QUOTED},
+    {"row 64: 64 octets and more", LONG},
+    {"row 64: quoted", QUOTED},
     {"quoted @", "\"a@b\"@a.example"},
     {"quoted bracket", "\"a>\"@a.example"},
     {"an address literal", "ann@[192.0.2.9]"},
-    {"tagged for bounces, and long",
+    {"row 64: tagged for bounces, and long",
      "prvs=1234567890=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@a.example"},
 };
 
