@@ -52,7 +52,7 @@ struct settings {
     size_t max_sessions_client, greylist_s;
     size_t command_timeout_s, delivery_timeout_s;
     size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
-    size_t queue_life_s, queue_delay_s, queue_deliveries;
+    size_t queue_life_s, queue_delay_s, queue_deliveries, spool_bytes;
     struct config_key keys[64];
 };
 

@@ -93,7 +93,7 @@ static bool make_room(struct queue *q)
 }
 
 struct entry *queue_add(struct queue *q, const char *id,
-                        const struct spool_envelope *envelope)
+                        const struct spool_envelope *envelope, uint64_t size)
 {
     const struct onward_str domain = envelope->rcpts[0].domain;
     struct entry *e = calloc(1, sizeof(*e));
@@ -104,6 +104,8 @@ struct entry *queue_add(struct queue *q, const char *id,
     }
     snprintf(e->id, sizeof(e->id), "%s", id);
     e->domain = spool_crc(0, domain.data, domain.len);
+    e->size = size;
+    q->bytes += size;
     e->place = SIZE_MAX;
     e->next = q->entries;
     e->prev = &q->entries;
@@ -131,6 +133,7 @@ void queue_forget(struct queue *q, struct entry *e)
     if (e->next != NULL)
         e->next->prev = e->prev;
     q->entry_count--;
+    q->bytes -= e->size;
     free(e);
 }
 
@@ -179,7 +182,8 @@ static bool take_one(void *user, const char *id)
 {
     struct queue *q = user;
     struct spool_message *m = spool_read(q->spool, id);
-    struct entry *e = m == NULL ? NULL : queue_add(q, id, &m->envelope);
+    struct entry *e =
+        m == NULL ? NULL : queue_add(q, id, &m->envelope, m->content.len);
 
     if (e != NULL) {
         catch_up(q, m);
@@ -291,9 +295,17 @@ int queue_submit_as(struct forwarder *fwd, const char *id,
         errno = q == NULL ? ENOENT : EINVAL;
         return -1;
     }
+    /* Who has taken mail must be able to tell that it failed. */
+    if (whole.origin != SPOOL_NOTICE &&
+        q->bytes + content->len > fwd->setup->settings.spool_bytes) {
+        errno = EDQUOT;
+        queue_fault(q, id, "keep");
+        errno = EDQUOT;
+        return -1;
+    }
     if (whole.arrival_s == 0)
         whole.arrival_s = (int64_t)time(NULL);
-    e = queue_add(q, id, &whole);
+    e = queue_add(q, id, &whole, content->len);
     if (e == NULL)
         return -1;
     if (spool_put(q->spool, id, &whole, content) != 0) {

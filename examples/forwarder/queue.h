@@ -14,6 +14,7 @@ struct entry {
     char id[SPOOL_ID_MAX];
     int64_t due_s;
     uint32_t domain; /* a checksum of where it goes first */
+    uint64_t size;   /* of its content */
     size_t place;    /* in the heap; SIZE_MAX: not there */
     bool is_held, is_deleted;
     bool is_checked;         /* its content is as it was written */
@@ -28,6 +29,7 @@ struct queue {
     struct spool *spool;
     struct entry *entries;
     size_t entry_count;
+    uint64_t bytes;      /* of all their contents */
     struct entry **heap; /* by due_s, the least first */
     size_t count, cap;   /* of the heap */
     struct attempt *attempts;
@@ -41,7 +43,7 @@ struct queue {
 
 /* NULL: no memory. */
 struct entry *queue_add(struct queue *q, const char *id,
-                        const struct spool_envelope *envelope);
+                        const struct spool_envelope *envelope, uint64_t size);
 struct entry *queue_find(struct queue *q, const char *id);
 /* Put it where its time belongs; held and deleted ones are in no order. */
 void queue_place(struct queue *q, struct entry *e);

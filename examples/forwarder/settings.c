@@ -283,6 +283,11 @@ void settings_begin(struct settings *s)
          .type = CONFIG_CHOICE,
          .value = &s->relay,
          .choices = relay_words},
+        {.name = "spool_bytes",
+         .type = CONFIG_NUMBER,
+         .value = &s->spool_bytes,
+         .min = 1048576,
+         .max = SIZE_MAX},
         {.name = "queue_life_s",
          .type = CONFIG_NUMBER,
          .value = &s->queue_life_s,
@@ -320,6 +325,7 @@ void settings_begin(struct settings *s)
     s->drain_s = 30;
     s->command_timeout_s = 300;
     s->delivery_timeout_s = 540;
+    s->spool_bytes = 2147483648;
     s->queue_life_s = 432000;
     s->queue_delay_s = 14400;
     s->queue_deliveries = 20;

@@ -584,6 +584,24 @@ def a_domain_that_does_not_answer_leaves_room_for_others(program):
 
 
 @case
+def the_spool_has_a_limit(program):
+    """For mail; a notice is kept beyond it."""
+    big = MESSAGE + (b"z" * 70 + b"\r\n") * 7000
+    with Spooling(program) as f, Hop(f, 3) as home:
+        f.start(spool_bytes=1048576)
+        replies = [send(f, message=big.replace(b"<1@", b"<%d@" % i))[:3]
+                   for i in range(4)]
+        equal(replies, ["250", "250", "451", "451"])
+        equal(len(f.files()), 2)
+        assert until(lambda: len(f.events("queue-deferred")) == 2)
+        with Hop(f, rcpt="550 5.1.1 no"):
+            f.queue("retry", *f.files())
+            assert until(lambda: len(home.messages) == 2)
+        assert f.quiet()
+        begins(send(f, message=big), "250")
+
+
+@case
 def an_alias_of_several_is_told_of_as_expanded(program):
     with Spooling(program) as f, Hop(f, ehlo=DSN_EHLO) as one, \
             Hop(f, 2, ehlo=DSN_EHLO) as two, Hop(f, 3) as home:
