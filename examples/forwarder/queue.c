@@ -9,6 +9,8 @@
 #include "queue.h"
 #include "state.h"
 
+enum { LOOK_MAX = 2000 };
+
 /* ---- By time: a heap --------------------------------------------------- */
 
 static void put_at(struct queue *q, struct entry *e, size_t i)
@@ -355,7 +357,8 @@ static struct entry *startable(const struct queue *q)
     if (q->is_stopped || q->count == 0 || q->heap[0]->due_s > now_s ||
         q->attempt_count >= q->fwd->setup->settings.queue_deliveries)
         return NULL;
-    for (size_t i = 0; i < q->count; i++) {
+    /* Of very many for one domain not all are looked at, each time. */
+    for (size_t i = 0; i < q->count && i < LOOK_MAX; i++) {
         if (q->heap[i]->due_s <= now_s && has_place(q, q->heap[i]))
             return q->heap[i];
     }
