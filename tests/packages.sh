@@ -33,7 +33,7 @@ onward_packages() {
 ONWARD_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config nettle-dev
     libgmp-dev libgnutls28-dev libidn2-dev libunistring-dev libpsl-dev
     libexpat1-dev libzip-dev zlib1g-dev libunbound-dev dns-root-data liblmdb-dev
-    libmicrohttpd-dev"
+    libmicrohttpd-dev libcurl4-gnutls-dev"
 # What the tests need on top.
 ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-cffi abigail-tools binutils gnutls-bin openssl gsasl swaks python3-dkim

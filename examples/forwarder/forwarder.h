@@ -31,6 +31,7 @@
 /* The configuration file, as read. */
 struct settings {
     struct config_list listen, trusted_sealers, dnsbl, dnswl;
+    struct config_list webhooks; /* NAME URL */
     char *hostname, *authserv_id;
     char *rules, *dns, *resolver, *resolver_anchor;
     char *tls_certificate, *tls_key;
@@ -40,6 +41,7 @@ struct settings {
      * which struct forwarder has what it came to. */
     char *state, *store;
     char *out_trust, *smart_host, *user, *log;
+    char *webhook_secret, *webhook_trust;
     char *limit_client, *limit_sender, *limit_recipient;
     char *dmarc_reject; /* NULL: "service" */
     char *spool;        /* NULL: below state, if that is used */
@@ -49,7 +51,7 @@ struct settings {
     size_t policy_port;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
-    size_t max_sessions_client, greylist_s;
+    size_t max_sessions_client, greylist_s, webhook_timeout_s;
     size_t command_timeout_s, delivery_timeout_s;
     size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
     size_t queue_life_s, queue_delay_s, queue_deliveries, spool_bytes;
@@ -67,6 +69,7 @@ struct setup {
     struct onward_tls_config *tls_server, *tls_client;
     struct onward_srs *srs;
     struct onward_signer *signer;
+    struct webhook_config *webhook_config;
     struct onward_resolver *resolver;
     struct loop *loop;
     struct unbound_dns *dns; /* NULL with a file of records */
@@ -76,6 +79,7 @@ struct setup {
 
 struct session;
 struct watch;
+struct webhooks;
 struct message_log;
 struct admit;
 struct copy;
@@ -101,6 +105,7 @@ struct forwarder {
     struct onward_store *store_here;
     struct setup *setup;
     struct watch *watch; /* NULL: cannot be had */
+    struct webhooks *webhooks; /* NULL: none was asked yet */
     struct listener *listeners;
     int64_t listen_again_ms; /* they rest until then */
     struct session *sessions;

@@ -13,6 +13,7 @@
 #include "forwarder.h"
 #include "host.h"
 #include "service.h"
+#include "webhook.h"
 
 enum { FAULT_MAX = 1100 };
 
@@ -154,6 +155,9 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
     other = queue_deadline(fwd);
     if (other < at)
         at = other;
+    other = webhook_deadline(fwd);
+    if (other < at)
+        at = other;
     other = watch_deadline(fwd);
     if (other < at)
         at = other;
@@ -180,6 +184,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     queue_time(fwd, now);
     listen_time(fwd, now);
     watch_time(fwd, now);
+    webhook_time(fwd, now);
     /* What the desk decides may be written at once, and what is written may
      * wake the desk: until both are quiet. */
     do {
@@ -250,6 +255,7 @@ static void tear_down(struct forwarder *fwd)
     queue_close(fwd);
     delivery_free_all(fwd);
     watch_close(fwd);
+    webhook_close(fwd);
     setup_free(fwd->setup);
     storage_close(fwd);
     conn_list_close(&fwd->conns);

@@ -9,6 +9,7 @@
 #include "admit.h"
 #include "forwarder.h"
 #include "host.h"
+#include "webhook.h"
 #include "kept.h"
 
 struct session {
@@ -124,6 +125,18 @@ static int deliver(void *user, uint64_t token, struct onward_relay *relay,
 static void cancel_delivery(void *user, uint64_t token)
 {
     copy_cancel(((struct session *)user)->fwd, token);
+    webhook_cancel(((struct session *)user)->fwd, token);
+}
+
+static int handle(void *user, uint64_t token, struct onward_event *event)
+{
+    struct session *s = user;
+    const struct webhook_client client = {
+        .ip = &s->ip, .helo = onward_smtp_server_helo(s->server)};
+
+    if (!onward_event_is_webhook(event))
+        return ONWARD_ENOENT;
+    return webhook_post(s->fwd, s->setup, token, event, &client);
 }
 
 static void relayed(void *user, struct onward_relay *relay)
@@ -222,7 +235,8 @@ static int start_relay(struct session *s)
                                            .user = s,
                                            .deliver = deliver,
                                            .cancel = cancel_delivery,
-                                           .done = relayed};
+                                           .done = relayed,
+                                           .handle = handle};
     const struct onward_relay_opts o = {
         .size = sizeof(o),
         .resolver = setup->resolver,

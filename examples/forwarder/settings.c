@@ -6,6 +6,7 @@
 #include "admit.h"
 #include "endpoint.h"
 #include "forwarder.h"
+#include "webhook.h"
 
 static const char *const relay_words[] = {"session", "spool", NULL};
 static const char *const tls_levels[] = {"none", "opportunistic", "encrypted",
@@ -221,6 +222,21 @@ void settings_begin(struct settings *s)
          .type = CONFIG_NUMBER,
          .value = &s->greylist_s,
          .max = 86400},
+        {.name = "webhook",
+         .type = CONFIG_LIST,
+         .value = &s->webhooks,
+         .judge = webhook_judge},
+        {.name = "webhook_secret",
+         .type = CONFIG_FILE,
+         .value = &s->webhook_secret},
+        {.name = "webhook_trust",
+         .type = CONFIG_FILE,
+         .value = &s->webhook_trust},
+        {.name = "webhook_timeout_s",
+         .type = CONFIG_NUMBER,
+         .value = &s->webhook_timeout_s,
+         .min = 1,
+         .max = 25},
         {.name = "max_message_bytes",
          .type = CONFIG_NUMBER,
          .value = &s->max_message_bytes,
@@ -310,6 +326,7 @@ void settings_begin(struct settings *s)
     memcpy(s->keys, keys, sizeof(keys));
     s->smtputf8 = true;
     s->log_subject = true;
+    s->webhook_timeout_s = 15;
     s->enforce_dmarc = true;
     s->mta_sts = true;
     s->dane = true;

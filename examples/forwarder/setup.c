@@ -10,6 +10,7 @@
 #include "forwarder.h"
 #include "host.h"
 #include "load.h"
+#include "webhook.h"
 
 struct loader {
     struct forwarder *fwd;
@@ -253,6 +254,13 @@ static int set_seal(struct loader *l)
                : wrong(l, EXIT_UNUSABLE, "signer: %s", onward_strerror(err));
 }
 
+static int set_webhooks(struct loader *l)
+{
+    l->setup->webhook_config =
+        webhook_config_new(&l->setup->settings, l->fault, l->fault_size);
+    return l->setup->webhook_config == NULL ? -1 : 0;
+}
+
 /* Keys that mean nothing without each other; the last is NULL. */
 static int check_together(struct loader *l, const char *const *names,
                           const char *expected)
@@ -309,7 +317,7 @@ static int load(struct loader *l)
         return -1;
     }
     if (check(l) != 0 || set_rules(l) != 0 || set_dns(l) != 0 ||
-        set_tls(l) != 0 || set_srs(l) != 0)
+        set_tls(l) != 0 || set_srs(l) != 0 || set_webhooks(l) != 0)
         return -1;
     return set_seal(l);
 }
@@ -351,6 +359,7 @@ void setup_free(struct setup *setup)
     if (setup == NULL || --setup->owners > 0)
         return;
     policies_close(setup->policies);
+    webhook_config_free(setup->webhook_config);
     onward_signer_free(setup->signer);
     onward_srs_free(setup->srs);
     onward_tls_config_free(setup->tls_server);

@@ -59,6 +59,9 @@ static const char *status(const struct message_log *m)
         return m->setup->settings.relay == RELAY_SPOOL ? "Queued" : "Forwarded";
     case ONWARD_RELAY_REASON_DROP:
         return "Dropped";
+    case ONWARD_RELAY_REASON_HANDLED:
+    case ONWARD_RELAY_REASON_QUARANTINED:
+        return "Handled";
     case ONWARD_RELAY_REASON_NEXT_HOP:
         return "Delivery failed";
     default:
@@ -68,10 +71,17 @@ static const char *status(const struct message_log *m)
 
 static const char *action(const struct message_log *m)
 {
+    struct onward_event *event;
+
     if (m->relay == NULL)
         return "";
+    event = onward_relay_event_at(m->relay, 0);
+    if (event != NULL)
+        return onward_event_is_webhook(event) ? "webhook" : "handler";
     if (onward_relay_reason(m->relay) == ONWARD_RELAY_REASON_DROP)
         return "drop";
+    if (onward_relay_reason(m->relay) == ONWARD_RELAY_REASON_QUARANTINED)
+        return "quarantine";
     return onward_relay_delivery_count(m->relay) > 0 ? "forward" : "";
 }
 
