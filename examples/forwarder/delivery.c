@@ -340,6 +340,26 @@ static void planned(void *user, struct onward_egress *plan)
     try_next(user);
 }
 
+static void keep_tls_result(void *user, const char *domain, size_t domain_len,
+                            const struct onward_tlsrpt_session *session)
+{
+    struct delivery_log *log = ((struct delivery *)user)->log;
+    size_t at = strlen(log->tls_results);
+    size_t room = sizeof(log->tls_results) - at;
+    struct onward_str result =
+        session->result_type.len == 0 ? ONWARD_STR("ok") : session->result_type;
+    int len;
+
+    (void)domain;
+    (void)domain_len;
+    len = snprintf(log->tls_results + at, room, "%s %.*s %.*s\n",
+                   onward_tlsrpt_type_name((int)session->type), (int)result.len,
+                   result.data, (int)session->receiving_mx.len,
+                   session->receiving_mx.data);
+    if (len < 0 || (size_t)len >= room)
+        log->tls_results[at] = '\0';
+}
+
 static int allow_any(void *user, const struct onward_ip *ip)
 {
     (void)user;
@@ -359,7 +379,8 @@ static int start_plan(struct delivery *d)
         .size = sizeof(host),
         .user = d,
         .done = planned,
-        .allow_address = set->allow_private_addresses ? allow_any : NULL};
+        .allow_address = set->allow_private_addresses ? allow_any : NULL,
+        .tls_result = keep_tls_result};
     const struct onward_egress_opts o = {.size = sizeof(o),
                                          .domain = d->job.domain,
                                          .own_names = &own,

@@ -215,6 +215,9 @@ struct forwarder *session_forwarder(const struct session *session);
 struct delivery_log {
     char host[260], ip[ONWARD_IP_TEXT_MAX], tls[160];
     char demand[24]; /* what TLS had to come up to, by onward_egress_reason */
+    /* How TLS went, server by server: what a TLS report would count, a line
+     * each, POLICY RESULT HOST (RFC 8460). What has no room is left out. */
+    char tls_results[2000];
     char enhanced[16], text[520];
     size_t code, attempts;
     int64_t ms;

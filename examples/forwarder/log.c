@@ -109,6 +109,25 @@ static void put_recipients(struct json *j,
     json_close(j, ']');
 }
 
+/* Lines as an array of them. */
+static void put_lines(struct json *j, const char *name, const char *lines)
+{
+    json_open(j, name, '[');
+    for (const char *end; (end = strchr(lines, '\n')) != NULL; lines = end + 1)
+        json_str(j, NULL, (struct onward_str){lines, (size_t)(end - lines)});
+    json_close(j, ']');
+}
+
+/* Where it went, and how. */
+static void put_way(struct json *j, const struct delivery_log *tried)
+{
+    json_text_or_null(j, "host", tried->host);
+    json_text_or_null(j, "ip", tried->ip);
+    json_text_or_null(j, "tls", tried->tls);
+    json_text_or_null(j, "tls_reason", tried->demand);
+    put_lines(j, "tls_results", tried->tls_results);
+}
+
 /* tried: NULL, or what became of it by our own word. */
 static void put_delivery(struct json *j,
                          const struct onward_relay_delivery *facts,
@@ -119,10 +138,7 @@ static void put_delivery(struct json *j,
     json_str(j, "from", facts->reverse_path);
     json_text(j, "fate", onward_relay_fate_name((int)facts->fate));
     if (tried != NULL) {
-        json_text_or_null(j, "host", tried->host);
-        json_text_or_null(j, "ip", tried->ip);
-        json_text_or_null(j, "tls", tried->tls);
-        json_text_or_null(j, "tls_reason", tried->demand);
+        put_way(j, tried);
         json_number(j, "code", tried->code);
         json_text(j, "enhanced", tried->enhanced);
         json_text(j, "text", tried->text);
@@ -239,9 +255,7 @@ void log_queue(struct forwarder *fwd, const char *event,
     json_text(&j, "origin", origin_name(m->envelope.origin));
     json_str(&j, "from", m->envelope.reverse_path);
     json_str(&j, "to", m->envelope.rcpts[rcpt].address);
-    json_text_or_null(&j, "host", tried->host);
-    json_text_or_null(&j, "ip", tried->ip);
-    json_text_or_null(&j, "tls", tried->tls);
+    put_way(&j, tried);
     json_number(&j, "code", tried->code);
     json_text(&j, "enhanced", tried->enhanced);
     json_text(&j, "text", tried->text);

@@ -62,6 +62,8 @@ def forwards(program):
               {"to": "box@one.example", "from": sender, "fate": "delivered",
                "host": "mx.one.example", "ip": "127.0.0.11", "tls": None,
                "tls_reason": "default",
+               "tls_results": ["no-policy-found starttls-not-supported "
+                               "mx.one.example"],
                "code": 250, "enhanced": "2.0.0", "text": "taken",
                "attempts": 1, "ms": 0})
         assert line["ms"] >= line["deliveries"][0]["ms"] >= 0

@@ -60,6 +60,26 @@ def reasons(outcome, logged):
             f"{sorted(allowed)}"]
 
 
+POLICIES = {"tlsa": "tlsa", "sts": "sts", "none": "no-policy-found"}
+
+
+def reports(scenario, logged):
+    """What is wrong with what a TLS report would say of a delivery: all that
+    has to be there, nothing else, in any order."""
+    got = [line.split(" ")[:2] for line in logged["tls_results"]]
+    wanted = [({POLICIES[t] for t in types}, results)
+              for types, results in scenario.report]
+    left = list(got)
+    for types, results in wanted:
+        fit = next((g for g in left if g[0] in types and g[1] in results),
+                   None)
+        if fit is None:
+            return [f"reported {logged['tls_results']}, expected "
+                    f"{scenario.report}"]
+        left.remove(fit)
+    return [f"reported {logged['tls_results']} too"] if left else []
+
+
 def judge(farm, hosts, scenario, answer, since=0):
     """What is wrong, [] if nothing is."""
     outcome, wrong = scenario.outcome, []

@@ -115,8 +115,11 @@ def send_scenarios(world, count, name, is_wanted):
     logged = sending.deliveries(f)
     for s in scenarios:
         faults = judging.judge(world.farm, world.hosts, s, answers[s.key])
+        tried = logged.get(s.rcpt)
         if answers[s.key].code == 250:
-            faults += judging.reasons(s.outcome, logged[s.rcpt][-1])
+            faults += judging.reasons(s.outcome, tried[-1])
+        if tried:
+            faults += judging.reports(s, tried[-1])
         count.row(s.key, faults)
     count.row(f"the end of the forwarder for {name}",
               [] if status == 0 else [f.said()])
