@@ -85,6 +85,34 @@ static void check_sender(struct onward_str in)
                memcmp(back, in.data, in.len) == 0);
 }
 
+static void check_alias(struct onward_str in)
+{
+    struct onward_token_alias alias = {.size = sizeof(alias)};
+    char out[ONWARD_TOKEN_ADDRESS_MAX], key[ONWARD_TOKEN_ADDRESS_MAX];
+    struct onward_str owner, contact;
+    int verdict, len;
+
+    if (onward_token_alias_read(minter(), in, &owner, &contact) == 0)
+        FUZZ_CHECK(owner.len + contact.len == in.len - 10);
+    FUZZ_CHECK(
+        onward_token_alias_key(minter(), in, key, sizeof(key), &verdict) == 0);
+    len = onward_token_alias_make(minter(), ONWARD_STR("me@example.net"), in,
+                                  ONWARD_STR("fwd.example"), out, sizeof(out),
+                                  &alias);
+    if (len < 0)
+        return;
+    len =
+        onward_token_alias_key(minter(), (struct onward_str){out, (size_t)len},
+                               key, sizeof(key), &verdict);
+    FUZZ_CHECK((size_t)len == alias.key_len &&
+               memcmp(key, alias.key, alias.key_len) == 0);
+    FUZZ_CHECK(onward_token_alias_read(
+                   minter(), (struct onward_str){alias.value, alias.value_len},
+                   &owner, &contact) == 0);
+    FUZZ_CHECK(contact.len == in.len &&
+               memcmp(contact.data, in.data, in.len) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct onward_str in = {(const char *)data, size};
@@ -94,5 +122,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_token(ONWARD_TOKEN_BASE64URL, in);
     check_token(ONWARD_TOKEN_BASE32, in);
     check_sender(in);
+    check_alias(in);
     return 0;
 }

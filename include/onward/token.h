@@ -195,6 +195,74 @@ onward_token_untag_sender(const struct onward_token_minter *minter,
                           struct onward_str recipient, char *out, size_t cap,
                           int *verdict);
 
+/* ---- Reverse aliases --------------------------------------------------- */
+
+/** What has to be in the host's store before the alias is given out. The caller
+ * sets size. */
+struct onward_token_alias {
+    size_t size;
+    size_t key_len, value_len;
+    size_t reserved; /**< 0 */
+    char key[64];
+    char value[520];
+};
+
+/**
+ * An address of ours that stands for a contact, so that its owner can write
+ * there without showing an address of their own: `ra-LETTERS@domain`, whatever
+ * the length of the contact's. The same owner and contact have the same alias
+ * each time; put the value without a condition, and to be kept. Secrets are
+ * kept too, for as long as aliases that they made.
+ *
+ * @param owner    who may write there; without angle brackets. The host checks
+ *                 that it is they who do.
+ * @param contact  who is meant.
+ * @param domain   A-labels; the alias is signed for it.
+ * @param out      room for cap octets; gets the alias and a NUL.
+ * @param alias    out.
+ * @return the length without the NUL, or
+ *         ONWARD_EINVAL  domain, alias->size, or cap below
+ *                        ONWARD_TOKEN_ADDRESS_MAX
+ *         ONWARD_ESYNTAX owner or contact is no mailbox
+ *         ONWARD_ENOMEM  out of memory
+ * @since 0.1
+ */
+ONWARD_API int onward_token_alias_make(const struct onward_token_minter *minter,
+                                       struct onward_str owner,
+                                       struct onward_str contact,
+                                       struct onward_str domain, char *out,
+                                       size_t cap,
+                                       struct onward_token_alias *alias);
+
+/**
+ * Is that an alias of ours, and where is its value?
+ *
+ * @param address  a recipient, without angle brackets; in any case.
+ * @param out      room for cap octets; gets the key and a NUL when verdict is
+ *                 ONWARD_TOKEN_OK.
+ * @param verdict  out: an enum onward_token_verdict; ONWARD_TOKEN_MALFORMED:
+ *                 no alias.
+ * @return the length without the NUL, 0 when verdict is not ONWARD_TOKEN_OK, or
+ *         ONWARD_EINVAL (cap below ONWARD_TOKEN_ADDRESS_MAX).
+ * @since 0.1
+ */
+ONWARD_API int onward_token_alias_key(const struct onward_token_minter *minter,
+                                      struct onward_str address, char *out,
+                                      size_t cap, int *verdict);
+
+/**
+ * Owner and contact in a value of the store. It is read as hostile.
+ *
+ * @param owner, contact  out: borrowed from value. Untouched on failure.
+ * @return 0, ONWARD_ESYNTAX (not such a value), ONWARD_EVERSION (of a later
+ *         release), ONWARD_EINVAL or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_token_alias_read(const struct onward_token_minter *minter,
+                                       struct onward_str value,
+                                       struct onward_str *owner,
+                                       struct onward_str *contact);
+
 #ifdef __cplusplus
 }
 #endif

@@ -16,7 +16,7 @@ USES = {
     "mime": ["core", "address"],
     "dns": ["core"],
     "tls": ["core", "channel", "key"],
-    "token": ["core", "key"],
+    "token": ["core", "key", "address"],
     "srs": ["core", "key", "address", "token", "store"],
     "spf": ["core", "dns", "address"],
     "dkim": ["core", "dns", "key", "mime", "address"],
