@@ -58,6 +58,12 @@ struct settings {
     struct config_key keys[64];
 };
 
+/* Which file it was; all 0: none. */
+struct file_identity {
+    uint64_t dev, ino;
+    int64_t size, modified_s, modified_ns, changed_s, changed_ns;
+};
+
 /*
  * What the settings name, loaded: replaced as a whole by SIGHUP. Counted: a
  * session keeps to the end the one that it began with.
@@ -66,6 +72,7 @@ struct setup {
     size_t owners;
     struct settings settings;
     struct onward_ruleset *ruleset;
+    struct file_identity rules_file; /* that it was read from */
     struct onward_tls_config *tls_server, *tls_client;
     struct onward_srs *srs;
     struct onward_signer *signer;
@@ -183,8 +190,12 @@ void audit_rules(struct forwarder *fwd, const struct onward_ruleset *before,
 
 /* Look out for changes of the rules' file. 0 or -1. */
 int watch_open(struct forwarder *fwd);
+/* Taken before a file is read: what changes meanwhile is read again. */
+struct file_identity watch_identify(const char *path);
 /* The setup is another one, and has read its rules. */
 void watch_follow(struct forwarder *fwd);
+/* That file of the rules cannot be used; it need not be tried again. */
+void watch_pass_over(struct forwarder *fwd, const struct file_identity *file);
 int64_t watch_deadline(const struct forwarder *fwd);
 /* Read the rules anew, if it is time to. */
 void watch_time(struct forwarder *fwd, int64_t now_ms);

@@ -60,6 +60,7 @@ static void reload(struct forwarder *fwd)
     char fault[FAULT_MAX];
     int status;
     struct setup *old = fwd->setup;
+    struct file_identity rules = watch_identify(old->settings.rules);
     struct setup *fresh =
         setup_new(fwd, fwd->config_path, fault, sizeof(fault), &status);
 
@@ -73,7 +74,7 @@ static void reload(struct forwarder *fwd)
         }
     }
     if (fresh == NULL) {
-        watch_follow(fwd);
+        watch_pass_over(fwd, &rules);
         log_event(fwd, "reload-failed", fault);
         return;
     }

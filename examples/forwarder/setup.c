@@ -59,6 +59,7 @@ static int set_rules(struct loader *l)
 {
     struct load_fault fault;
 
+    l->setup->rules_file = watch_identify(l->setup->settings.rules);
     l->setup->ruleset =
         load_rules(l->fwd->ctx, l->setup->settings.rules, &fault);
     return l->setup->ruleset == NULL ? wrong(l, EXIT_CONFIG, "%s", fault.text)

@@ -22,41 +22,33 @@
  * a folder that is never quiet is looked at too. */
 enum { QUIET_MS = 150, PATIENCE_MS = 2000 };
 
-/* Which file was read; all zeros: none. */
-struct identity {
-    dev_t dev;
-    ino_t ino;
-    off_t size;
-    struct timespec modified, changed;
-};
-
 struct watch {
     struct loop_watch watch;
     struct forwarder *fwd;
-    struct identity read;
+    struct file_identity read;
     int64_t look_ms, first_ms; /* ONWARD_NEVER: nothing has happened */
 };
 
-static struct identity identify(const char *path)
+struct file_identity watch_identify(const char *path)
 {
-    struct identity id = {0};
+    struct file_identity id = {0};
     struct stat st;
 
     if (stat(path, &st) == 0)
-        id = (struct identity){st.st_dev, st.st_ino, st.st_size, st.st_mtim,
-                               st.st_ctim};
+        id = (struct file_identity){.dev = st.st_dev,
+                                    .ino = st.st_ino,
+                                    .size = st.st_size,
+                                    .modified_s = st.st_mtim.tv_sec,
+                                    .modified_ns = st.st_mtim.tv_nsec,
+                                    .changed_s = st.st_ctim.tv_sec,
+                                    .changed_ns = st.st_ctim.tv_nsec};
     return id;
 }
 
-static bool is_time(struct timespec a, struct timespec b)
+static bool is_same(const struct file_identity *a,
+                    const struct file_identity *b)
 {
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool is_same(const struct identity *a, const struct identity *b)
-{
-    return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-           is_time(a->modified, b->modified) && is_time(a->changed, b->changed);
+    return memcmp(a, b, sizeof(*a)) == 0; /* no padding */
 }
 
 /* ---- Events ------------------------------------------------------------ */
@@ -115,20 +107,38 @@ static int follow_folder(const struct watch *w, const char *path)
 
 /* ---- What it is for ---------------------------------------------------- */
 
+static void follow(struct watch *w)
+{
+    const char *path = w->fwd->setup->settings.rules;
+    char *real = realpath(path, NULL);
+
+    if (follow_folder(w, path) < 0 ||
+        (real != NULL && follow_folder(w, real) < 0))
+        log_event(w->fwd, "cannot-watch", path);
+    free(real);
+}
+
 void watch_follow(struct forwarder *fwd)
 {
     struct watch *w = fwd->watch;
-    const char *path = fwd->setup->settings.rules;
-    char *real;
+    struct file_identity id;
 
     if (w == NULL)
         return;
-    real = realpath(path, NULL);
-    if (follow_folder(w, path) < 0 ||
-        (real != NULL && follow_folder(w, real) < 0))
-        log_event(fwd, "cannot-watch", path);
-    free(real);
-    w->read = identify(path);
+    follow(w);
+    w->read = fwd->setup->rules_file;
+    /* Between its reading and our watching it may have changed. */
+    id = watch_identify(fwd->setup->settings.rules);
+    if (!is_same(&id, &w->read)) {
+        w->first_ms = host_now_ms();
+        w->look_ms = w->first_ms + QUIET_MS;
+    }
+}
+
+void watch_pass_over(struct forwarder *fwd, const struct file_identity *file)
+{
+    if (fwd->watch != NULL)
+        fwd->watch->read = *file;
 }
 
 int watch_open(struct forwarder *fwd)
@@ -176,18 +186,17 @@ void watch_time(struct forwarder *fwd, int64_t now_ms)
     struct watch *w = fwd->watch;
     struct onward_ruleset *fresh;
     struct load_fault fault;
-    struct identity id;
+    struct file_identity id;
     const char *path;
 
     if (w == NULL || now_ms < w->look_ms)
         return;
     w->look_ms = ONWARD_NEVER;
     path = fwd->setup->settings.rules;
-    id = identify(path);
+    id = watch_identify(path);
     if (is_same(&id, &w->read))
         return;
-    /* As it was before: what changes while it is read is read again. */
-    watch_follow(fwd);
+    follow(w); /* a link may lead elsewhere now */
     w->read = id;
     fresh = load_rules(fwd->ctx, path, &fault);
     if (fresh == NULL) {
@@ -198,4 +207,5 @@ void watch_time(struct forwarder *fwd, int64_t now_ms)
     audit_rules(fwd, fwd->setup->ruleset, fresh);
     onward_ruleset_free(fwd->setup->ruleset);
     fwd->setup->ruleset = fresh;
+    fwd->setup->rules_file = id;
 }
