@@ -178,6 +178,32 @@ def brings_bounces_back(program):
 
 
 @case
+def row_64_brings_bounces_of_long_senders_back(program):
+    """Over 64 octets when rewritten, or quoted: the store has the sender."""
+    with world(program) as f, Hop(f) as hop:
+        zone = (f.path / "zone.txt").read_text()
+        f.write("zone.txt",
+                zone + "sender.example. 60 IN MX 10 mx.one.example.\n")
+        f.reload()
+        senders = ["a" * 60 + "@sender.example", '"a b"@sender.example']
+        for number, sender in enumerate(senders):
+            with f.client() as c:
+                equal(c.send(sender=sender, message=other(100 + number)),
+                      "250 2.0.0 taken")
+            rewritten = hop.messages[-1][0]
+            assert re.fullmatch(r"SRS0=\S{4}=\S\S=[A-Z2-7]{16}@srs\.example",
+                                rewritten), rewritten
+            bounce = other(200 + number).replace(b"ann@", b"MAILER-DAEMON@")
+            with f.client() as c:
+                begins(c.send(rewritten, sender="ann@sender.example"),
+                       "550 5.7.1")
+                c.say("RSET")
+                equal(c.send(rewritten, sender="", message=bounce),
+                      "250 2.0.0 taken")
+            equal(hop.messages[-1][:2], ("", [sender]))
+
+
+@case
 def authenticates_the_null_path_by_the_name_in_ehlo(program):
     message = MESSAGE.replace(b"ann@", b"ann@client.")
     with world(program) as f, Hop(f) as hop:
