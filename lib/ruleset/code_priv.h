@@ -56,6 +56,32 @@ static inline void onward_ruleset__set_add(struct onward_ruleset__set *set,
     set->bits[octet >> 3 & 31] |= (uint8_t)(1u << (octet & 7));
 }
 
+/* ---- Reading the text (pattern_class.c) -------------------------------- */
+
+static inline bool onward_ruleset__at_end(const struct onward_ruleset__code *c)
+{
+    return c->at >= c->text.len;
+}
+
+/* NUL behind the end. */
+static inline unsigned char
+onward_ruleset__peek(const struct onward_ruleset__code *c, size_t ahead)
+{
+    return ahead < c->text.len - c->at
+               ? (unsigned char)c->text.data[c->at + ahead]
+               : '\0';
+}
+
+bool onward_ruleset__take_text(struct onward_ruleset__code *c,
+                               const char *text);
+/* \d \w \s and their opposites; false: another letter. */
+bool onward_ruleset__read_class_escape(unsigned char letter,
+                                       struct onward_ruleset__set *set);
+/* An escape that stands for one octet; c->at is behind the backslash. */
+unsigned onward_ruleset__read_octet_escape(struct onward_ruleset__code *c);
+/* Behind the '['. A ']' that comes first is one of the class. */
+void onward_ruleset__read_class(struct onward_ruleset__code *c);
+
 /* Both: all of c->text, from c->at on. */
 void onward_ruleset__read_glob(struct onward_ruleset__code *c);
 void onward_ruleset__read_regex(struct onward_ruleset__code *c);

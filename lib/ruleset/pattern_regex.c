@@ -36,33 +36,9 @@ struct parser {
     struct level levels[ONWARD_RULESET__PATTERN_DEPTH_MAX];
 };
 
-/* ---- Text -------------------------------------------------------------- */
-
-static bool at_end(const struct onward_ruleset__code *c)
-{
-    return c->at >= c->text.len;
-}
-
-static unsigned char peek(const struct onward_ruleset__code *c, size_t ahead)
-{
-    return ahead < c->text.len - c->at
-               ? (unsigned char)c->text.data[c->at + ahead]
-               : '\0';
-}
-
 static void fail(struct onward_ruleset__code *c, size_t at, const char *what)
 {
     onward_ruleset__code_fail(c, ONWARD_ESYNTAX, at, what);
-}
-
-static bool take_text(struct onward_ruleset__code *c, const char *text)
-{
-    struct onward_str rest = onward_core__sub(c->text, c->at, c->text.len);
-
-    if (!onward_core__str_starts(rest, onward_str_of(text)))
-        return false;
-    c->at += strlen(text);
-    return true;
 }
 
 /* ---- Atoms ------------------------------------------------------------- */
@@ -88,147 +64,6 @@ static void add_assertion(struct parser *p, enum onward_ruleset__op op)
 {
     end_atoms(p);
     onward_ruleset__code_add(p->c, op, 0, 0);
-}
-
-static void add_range(struct onward_ruleset__set *set, unsigned from,
-                      unsigned to)
-{
-    for (unsigned octet = from; octet <= to; octet++)
-        onward_ruleset__set_add(set, octet);
-}
-
-static void add_set(struct onward_ruleset__set *set,
-                    const struct onward_ruleset__set *more, bool is_negated)
-{
-    for (size_t i = 0; i < sizeof(set->bits); i++)
-        set->bits[i] |= (uint8_t)(is_negated ? ~more->bits[i] : more->bits[i]);
-}
-
-/* \d \w \s and their opposites. */
-static bool read_class_escape(unsigned char letter,
-                              struct onward_ruleset__set *set)
-{
-    struct onward_ruleset__set one = {.bits = {0}};
-
-    switch (onward_ascii_lower(letter)) {
-    case 'd':
-        add_range(&one, '0', '9');
-        break;
-    case 'w':
-        add_range(&one, '0', '9');
-        add_range(&one, 'A', 'Z');
-        add_range(&one, 'a', 'z');
-        onward_ruleset__set_add(&one, '_');
-        break;
-    case 's':
-        add_range(&one, '\t', '\r');
-        onward_ruleset__set_add(&one, ' ');
-        break;
-    default:
-        return false;
-    }
-    add_set(set, &one, letter < 'a');
-    return true;
-}
-
-/* \xHH, behind the x. */
-static unsigned read_hex(struct onward_ruleset__code *c)
-{
-    const int high = onward_ascii_hex(peek(c, 0));
-    const int low = onward_ascii_hex(peek(c, 1));
-
-    if (high < 0 || low < 0) {
-        fail(c, c->at - 2, "two hex digits belong behind \\x");
-        return 0;
-    }
-    c->at += 2;
-    return (unsigned)(high << 4 | low);
-}
-
-/* An escape that stands for one octet; c->at is behind the backslash. */
-static unsigned read_octet_escape(struct onward_ruleset__code *c)
-{
-    static const char letters[] = "tnrfv";
-    static const char octets[] = "\t\n\r\f\v";
-    const size_t start = c->at - 1;
-    unsigned char letter = peek(c, 0);
-    const char *known;
-
-    if (at_end(c)) {
-        fail(c, start, "nothing behind the backslash");
-        return 0;
-    }
-    c->at++;
-    if (letter == 'x')
-        return read_hex(c);
-    known = letter == '\0' ? NULL : strchr(letters, letter);
-    if (known != NULL)
-        return (unsigned char)octets[known - letters];
-    if (letter >= '1' && letter <= '9')
-        fail(c, start, "no back references: their time has no bound");
-    else if (onward_ascii_is_alnum(letter) || letter >= 0x80)
-        fail(c, start, "no such escape");
-    return letter;
-}
-
-/* ---- Classes ----------------------------------------------------------- */
-
-/* One end of a range, or (256) a set was added instead. */
-static unsigned read_class_item(struct onward_ruleset__code *c,
-                                struct onward_ruleset__set *set)
-{
-    const unsigned char first = peek(c, 0);
-
-    if (first == '[' &&
-        (peek(c, 1) == ':' || peek(c, 1) == '.' || peek(c, 1) == '='))
-        fail(c, c->at, "no [:names:] of classes; escape the [");
-    if (first >= 0x80)
-        fail(c, c->at, "only ASCII can stand in a class");
-    c->at++;
-    if (first != '\\')
-        return first;
-    if (read_class_escape(peek(c, 0), set)) {
-        c->at++;
-        return 256;
-    }
-    return read_octet_escape(c);
-}
-
-static void read_class_range(struct onward_ruleset__code *c,
-                             struct onward_ruleset__set *set)
-{
-    const size_t start = c->at;
-    const unsigned from = read_class_item(c, set);
-    unsigned to = from;
-
-    if (peek(c, 0) == '-' && peek(c, 1) != ']' && c->text.len - c->at > 1) {
-        c->at++;
-        to = read_class_item(c, set);
-        if (from == 256 || to == 256 || from > to)
-            fail(c, start, "not a range");
-    }
-    if (c->err == 0 && from < 256)
-        add_range(set, from, to);
-}
-
-/* Behind the '['. A ']' that comes first is one of the class. */
-static void read_class(struct parser *p)
-{
-    struct onward_ruleset__code *c = p->c;
-    const size_t start = c->at - 1;
-    struct onward_ruleset__set set = {.bits = {0}};
-    const bool is_negated = take_text(c, "^");
-
-    begin_atom(p);
-    do {
-        if (at_end(c)) {
-            fail(c, start, "a class without its ]");
-            return;
-        }
-        read_class_range(c, &set);
-    } while (c->err == 0 && (at_end(c) || peek(c, 0) != ']'));
-    c->at++;
-    onward_ruleset__code_set(c, &set, is_negated);
 }
 
 /* ---- Groups ------------------------------------------------------------ */
@@ -263,11 +98,11 @@ static void open_group(struct parser *p)
 
     begin_atom(p);
     p->atom.is_there = false;
-    if (take_text(c, "?:")) {
+    if (onward_ruleset__take_text(c, "?:")) {
         open_level(p, opened, 0);
         return;
     }
-    if (peek(c, 0) == '?') {
+    if (onward_ruleset__peek(c, 0) == '?') {
         fail(c, opened, "only (?: and, at the start, (?i) are known");
         return;
     }
@@ -444,8 +279,9 @@ static bool read_number(struct onward_ruleset__code *c, int *number)
     const size_t start = c->at;
 
     *number = 0;
-    while (onward_ascii_is_digit(peek(c, 0)) && *number <= COUNT_MAX) {
-        *number = *number * 10 + (peek(c, 0) - '0');
+    while (onward_ascii_is_digit(onward_ruleset__peek(c, 0)) &&
+           *number <= COUNT_MAX) {
+        *number = *number * 10 + (onward_ruleset__peek(c, 0) - '0');
         c->at++;
     }
     return c->at > start;
@@ -461,12 +297,12 @@ static void read_counts(struct onward_ruleset__code *c, struct repeat *r)
         return;
     }
     r->max = r->min;
-    if (take_text(c, ",") && !read_number(c, &r->max))
+    if (onward_ruleset__take_text(c, ",") && !read_number(c, &r->max))
         r->max = NO_END;
     if (r->min > COUNT_MAX || r->max > COUNT_MAX)
         onward_ruleset__code_fail(c, ONWARD_ELIMIT, start,
                                   "a count above 1000");
-    else if (!take_text(c, "}"))
+    else if (!onward_ruleset__take_text(c, "}"))
         fail(c, start, "a count without its }");
     else if (r->max != NO_END && r->max < r->min)
         fail(c, start, "a count that ends before it begins");
@@ -495,10 +331,10 @@ static void read_repeat(struct parser *p)
         fail(c, start, "nothing to repeat");
         return;
     }
-    r.is_lazy = take_text(c, "?");
+    r.is_lazy = onward_ruleset__take_text(c, "?");
     if (c->err == 0)
         add_repeat(p, &r);
-    switch (peek(c, 0)) {
+    switch (onward_ruleset__peek(c, 0)) {
     case '+':
         fail(c, c->at, "no possessive repetition");
         break;
@@ -521,9 +357,9 @@ static void read_literal(struct parser *p)
 
     begin_atom(p);
     do {
-        onward_ruleset__code_octet(c, peek(c, 0));
+        onward_ruleset__code_octet(c, onward_ruleset__peek(c, 0));
         c->at++;
-    } while ((peek(c, 0) & 0xc0) == 0x80);
+    } while ((onward_ruleset__peek(c, 0) & 0xc0) == 0x80);
 }
 
 static void read_escape(struct parser *p)
@@ -531,7 +367,7 @@ static void read_escape(struct parser *p)
     struct onward_ruleset__code *c = p->c;
     struct onward_ruleset__set set = {.bits = {0}};
 
-    switch (peek(c, 0)) {
+    switch (onward_ruleset__peek(c, 0)) {
     case 'b':
         c->at++;
         add_assertion(p, ONWARD_RULESET__OP_WORD);
@@ -544,12 +380,13 @@ static void read_escape(struct parser *p)
         break;
     }
     begin_atom(p);
-    if (read_class_escape(peek(c, 0), &set)) {
+    if (onward_ruleset__read_class_escape(onward_ruleset__peek(c, 0), &set)) {
         c->at++;
         onward_ruleset__code_set(c, &set, false);
         return;
     }
-    onward_ruleset__code_octet(c, (unsigned char)read_octet_escape(c));
+    onward_ruleset__code_octet(
+        c, (unsigned char)onward_ruleset__read_octet_escape(c));
 }
 
 static void add_dot(struct parser *p)
@@ -565,7 +402,7 @@ static void read_one(struct parser *p)
 {
     struct onward_ruleset__code *c = p->c;
 
-    switch (peek(c, 0)) {
+    switch (onward_ruleset__peek(c, 0)) {
     case '*':
     case '+':
     case '?':
@@ -580,7 +417,8 @@ static void read_one(struct parser *p)
         read_escape(p);
         return;
     case '[':
-        read_class(p);
+        begin_atom(p);
+        onward_ruleset__read_class(c);
         return;
     case '(':
         open_group(p);
@@ -611,11 +449,11 @@ void onward_ruleset__read_regex(struct onward_ruleset__code *c)
 {
     struct parser p = {.c = c};
 
-    if (take_text(c, "(?i)"))
+    if (onward_ruleset__take_text(c, "(?i)"))
         c->flags |= ONWARD_RULESET__FOLD;
     p.levels[0] = (struct level){
         .start = c->count, .branch = c->count, .branch_can_be_empty = true};
-    while (!at_end(c) && c->err == 0)
+    while (!onward_ruleset__at_end(c) && c->err == 0)
         read_one(&p);
     if (p.depth > 0)
         fail(c, p.levels[p.depth].opened, "a ( without its )");
