@@ -38,6 +38,7 @@ extern const struct command command_dane_record;
 extern const struct command command_dsn_parse;
 extern const struct command command_dmarc_check;
 extern const struct command command_dmarc_report;
+extern const struct command command_event;
 extern const struct command command_explain;
 extern const struct command command_keygen;
 extern const struct command command_lint_spf;

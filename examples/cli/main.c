@@ -17,12 +17,13 @@ static const struct command *const commands[] = {
     &command_lint_dkim,     &command_lint_dmarc,    &command_lint_mta_sts,
     &command_spf_check,     &command_dmarc_check,   &command_dmarc_report,
     &command_mta_sts_check, &command_mta_sts_parse, &command_mta_sts_publish,
-    &command_route,         &command_srs_forward,   &command_srs_reverse,
-    &command_mime_parse,    &command_mime_build,    &command_mime_edit,
-    &command_egress,        &command_dane_check,    &command_dane_record,
-    &command_dsn_parse,     &command_lint_tlsrpt,   &command_tlsrpt_report,
-    &command_queue_list,    &command_queue_show,    &command_queue_retry,
-    &command_queue_hold,    &command_queue_release, &command_queue_delete,
+    &command_route,         &command_event,         &command_srs_forward,
+    &command_srs_reverse,   &command_mime_parse,    &command_mime_build,
+    &command_mime_edit,     &command_egress,        &command_dane_check,
+    &command_dane_record,   &command_dsn_parse,     &command_lint_tlsrpt,
+    &command_tlsrpt_report, &command_queue_list,    &command_queue_show,
+    &command_queue_retry,   &command_queue_hold,    &command_queue_release,
+    &command_queue_delete,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

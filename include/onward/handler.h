@@ -2,7 +2,7 @@
 #define ONWARD_HANDLER_H
 
 #include <onward/core.h>
-#include <onward/mime.h>
+#include <onward/mime_builder.h>
 #include <onward/ruleset.h>
 #include <onward/token.h>
 
@@ -394,6 +394,9 @@ struct onward_send_question {
     size_t max_verified_bytes; /**< when all are verified; default 25 MiB */
     /** 1: recipients need not be verified, only not suppressed. */
     size_t allow_unverified;
+    /** What the message was built by: whom it names counts too, as Bcc stands
+     * in no field. NULL: only the message tells. */
+    const struct onward_builder *builder;
 };
 
 /**

@@ -582,6 +582,59 @@ ONWARD_API int onward_relay_reply(const struct onward_relay *relay,
 /** @return enum onward_relay_reason. @since 0.1 */
 ONWARD_API int onward_relay_reason(const struct onward_relay *relay);
 
+/** What became of a message, as people ask. */
+enum onward_relay_status {
+    ONWARD_RELAY_STATUS_NONE = 0,      /**< nothing yet */
+    ONWARD_RELAY_STATUS_FORWARDED = 1, /**< each destination has it */
+    ONWARD_RELAY_STATUS_HANDLED = 2,   /**< a handler has taken it */
+    ONWARD_RELAY_STATUS_DROPPED = 3,
+    ONWARD_RELAY_STATUS_REJECTED = 4, /**< for good: 5yz */
+    ONWARD_RELAY_STATUS_DELIVERY_FAILED = 5, /**< a next hop said no */
+    ONWARD_RELAY_STATUS_ERROR = 6 /**< our failure, or not known now: 4yz */
+};
+
+/** @return "Forwarded", "Delivery failed" and so on, the words of the service
+ *  that we follow; static text ending in NUL, never NULL. @since 0.1 */
+ONWARD_API const char *onward_relay_status_name(int status);
+
+/**
+ * One message for a log; the caller sets size. Texts are borrowed until
+ * onward_relay_free(), as they came: escape them.
+ */
+struct onward_relay_summary {
+    size_t size;
+    size_t status;            /**< enum onward_relay_status */
+    struct onward_str action; /**< "forward", "handler", "drop", "quarantine",
+                                   "reject", "bounce"; empty: it came to none */
+    struct onward_str from;   /**< envelope; empty: the null path */
+    struct onward_str message_id; /**< without brackets; may be empty */
+    struct onward_str subject;    /**< as it stands in the field */
+    struct onward_str spf, dkim, dmarc, arc; /**< "pass"; empty before start */
+    struct onward_str error; /**< the reply's text, unless it is 2yz */
+    size_t is_ndr;           /**< 1: from the null path */
+    size_t tag_count;        /**< see onward_relay_tag() */
+    size_t reserved;         /**< 0 */
+};
+
+/**
+ * What became of the message.
+ *
+ * @param out  size set by the caller.
+ * @return 0 or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_summarize(const struct onward_relay *relay,
+                                    struct onward_relay_summary *out);
+
+/** @return tag i of those that rules put on the message, in their order; empty
+ *  past the last. @since 0.1 */
+ONWARD_API struct onward_str onward_relay_tag(const struct onward_relay *relay,
+                                              size_t i);
+
+/** What a fate is called as an event of a message's life, "message.delivered";
+ *  as onward_relay_fate_name(). @since 0.1 */
+ONWARD_API const char *onward_relay_fate_event(int fate);
+
 /**
  * A stable lower-case word for a reason, "dmarc-unknown", for logs.
  *

@@ -10,8 +10,8 @@
 #include "mime/mime_shared.h"
 #include "ruleset/ruleset_shared.h"
 
-_Static_assert(offsetof(struct onward_send_question, allow_unverified) +
-                       sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_send_question, builder) +
+                       sizeof(struct onward_builder *) ==
                    sizeof(struct onward_send_question),
                "no tail padding");
 
@@ -163,6 +163,30 @@ static int read_field(struct check *c, const char *name)
     return 1;
 }
 
+/* Those of Bcc, who stand in no field. 1, 0 or ONWARD_ENOMEM. */
+static int read_builder(struct check *c)
+{
+    const struct onward_builder *b = c->q.builder;
+    size_t count = b == NULL ? 0 : onward_builder_rcpt_count(b);
+
+    for (size_t i = 0; i < count; i++) {
+        struct onward_address__mailbox mailbox;
+        struct onward_str text;
+        int err = onward_handler__address(
+            c->arena, onward_builder_rcpt_at(b, i), &mailbox, &text);
+
+        if (err == 0)
+            err = add_named(c, &mailbox);
+        if (err == ONWARD_ENOMEM)
+            return err;
+        if (err != 0)
+            return refuse(c, ONWARD_REFUSAL_VALIDATION, ONWARD_STR("Bcc"));
+        if (c->named_count > NAMED_MAX)
+            return refuse(c, ONWARD_REFUSAL_TOO_MANY_RECIPIENTS, nothing);
+    }
+    return 1;
+}
+
 /* The envelope: one address that was said, or the binding's, or all of the
  * message's. 1, 0 or ONWARD_ENOMEM. */
 static int choose(struct check *c)
@@ -302,6 +326,8 @@ static int check_tree(struct check *c, struct onward_mime_tree *tree)
         ret = read_field(c, "Cc");
     if (ret == 1)
         ret = read_field(c, "Bcc");
+    if (ret == 1)
+        ret = read_builder(c);
     if (ret == 1)
         ret = choose(c);
     if (ret == 1 && c->named_count > c->q.max_recipients)

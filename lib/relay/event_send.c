@@ -197,7 +197,8 @@ static int check_send(struct letter *l, const struct onward_binding *binding)
         .message = l->data,
         .from = l->given.from,
         .to = l->given.to,
-        .allow_unverified = o->allow_unverified_sends};
+        .allow_unverified = o->allow_unverified_sends,
+        .builder = l->given.builder};
 
     return onward_handler__send_check(&l->work, &q, &l->send, l->refusal);
 }

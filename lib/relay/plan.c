@@ -185,7 +185,7 @@ static int plan_action(struct onward_relay *r,
     case ONWARD_RULESET_WEBHOOK:
     case ONWARD_RULESET_REJECT:
     case ONWARD_RULESET_NEED_MESSAGE:
-    case ONWARD_RULESET_TAG: /* for who reads onward_relay_summary() */
+    case ONWARD_RULESET_TAG: /* for who reads onward_relay_summarize() */
         break;
     }
     return 0;

@@ -1,0 +1,30 @@
+/*
+ * What a handler in a program of its own hears, and what it answers, as JSON:
+ * doc/handlers.md. How the octets come and go is the caller's.
+ */
+#ifndef HANDLER_JSON_H
+#define HANDLER_JSON_H
+
+#include <onward/relay_event.h>
+
+#include "json.h"
+
+enum { HANDLER_OUTPUT_MAX = 48 * 1024 * 1024 };
+
+/* The event without the message, as one object; key as json_open() has it. */
+void handler_write_event(struct json *j, const char *key,
+                         struct onward_event *event);
+
+/*
+ * Do what a handler has answered: an object with "actions", or nothing at all.
+ * Everything is done in order, up to the first action that is refused and not
+ * optional.
+ *
+ * binding: what it may send; NULL: to all that is verified. 0; or -1: why says
+ * what is wrong, and the event has to fail.
+ */
+int handler_apply(struct onward_ctx *ctx, struct onward_event *event,
+                  const struct onward_binding *binding, struct onward_str text,
+                  char *why, size_t why_size);
+
+#endif
