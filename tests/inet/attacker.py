@@ -60,7 +60,9 @@ class Attacks:
         self.evil = next(h for h in world.hosts.values()
                          if h.label == "evil")
         make = world.certificates.make
-        self.own = make("evil-ca", "ca", [self.evil.name])
+        # It has a domain, as anybody may: signed, with TLSA records, and a
+        # certificate that all authorities vouch for.
+        self.own = world.certificates.files_of(self.evil)
         self.self_signed = make("evil-self", "self", [
             h.name for h in world.hosts.values()] + [
             f"mta-sts.{s.domain}" for s in world.scenarios])
@@ -95,7 +97,8 @@ class Attacks:
              InTheDns(("TLSA", "", "denied")), False),
             ("takes the signatures off TLSA, strips", strip,
              InTheDns(("TLSA", "", "unsigned")), False),
-            ("forges MX with AD", OnTheWire("", self.own),
+            ("forges MX with AD, to a server of its own with DANE",
+             OnTheWire("", self.own),
              InTheDns(("MX", "", forged(MX, evil_mx))), False),
             ("forges addresses with AD, strips", strip,
              InTheDns(("A", "", forged(A, evil_ip))), False),

@@ -82,6 +82,11 @@ class Certificates:
                 out.write(more.read())
         return cert, key
 
+    def files_of(self, host):
+        """Of a host that of_host() was called for."""
+        base = os.path.join(self.folder, host.key)
+        return base + ".pem", base + ".key"
+
     def of_host(self, host):
         return self.make(host.key, host.issuer, host.names, host.cert_words)
 
