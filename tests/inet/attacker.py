@@ -62,7 +62,7 @@ class Attacks:
         make = world.certificates.make
         # It has a domain, as anybody may: signed, with TLSA records, and a
         # certificate that all authorities vouch for.
-        self.own = world.certificates.files_of(self.evil)
+        self.own = world.certificates.of_host(self.evil)
         self.self_signed = make("evil-self", "self", [
             h.name for h in world.hosts.values()] + [
             f"mta-sts.{s.domain}" for s in world.scenarios])

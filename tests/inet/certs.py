@@ -1,7 +1,9 @@
 """The certificates of the local internet, made by certtool, and their TLSA
 data, computed with openssl: nothing of ours has a say in what is expected."""
 import hashlib
+import itertools
 import os
+import ssl
 import subprocess
 
 from table import TOP
@@ -55,19 +57,29 @@ def _certify(key, cert, issuer, lines):
 
 
 class Certificates:
-    """All of them, in a folder."""
+    """All of them, in a folder. Keys take time, so hosts share a few; no two
+    that stand side by side in hosts.txt have the same."""
+    POOL = 7
 
     def __init__(self, folder):
         self.folder = folder
         os.makedirs(folder)
         self.issuers = {"ca": Issuer(folder, "ca"), "ta": Issuer(folder, "ta")}
         self.anchor = self.issuers["ca"].cert
+        self.pool = [f"{folder}/pool-{i}.key" for i in range(self.POOL)]
+        for path in self.pool:
+            _new_key(path)
+        self.next = itertools.cycle(self.pool)
+        self.hosts = {}   # (certificate, key) files by host
+        self.public = {}  # by key file
 
-    def make(self, label, issuer, names, words=()):
+    def make(self, label, issuer, names, words=(), key=None):
         """(chain file, key file)."""
         base = os.path.join(self.folder, label)
-        key, cert = base + ".key", base + ".pem"
-        _new_key(key)
+        cert = base + ".pem"
+        if key is None:
+            key = base + ".key"
+            _new_key(key)
         lines = [f"cn = {names[0]}", "signing_key", "tls_www_server"]
         if "cn" not in words:
             lines += [f"dns_name = {n}" for n in names]
@@ -82,22 +94,27 @@ class Certificates:
                 out.write(more.read())
         return cert, key
 
-    def files_of(self, host):
-        """Of a host that of_host() was called for."""
-        base = os.path.join(self.folder, host.key)
-        return base + ".pem", base + ".key"
-
     def of_host(self, host):
-        return self.make(host.key, host.issuer, host.names, host.cert_words)
+        if host.key not in self.hosts:
+            key = None if "own-key" in host.cert_words else next(self.next)
+            self.hosts[host.key] = self.make(
+                host.key, host.issuer, host.names, host.cert_words, key)
+        return self.hosts[host.key]
 
-    def _der(self, cert, selector):
-        if selector == 0:
-            return _openssl("x509", "-in", cert, "-outform", "DER")
-        key = _openssl("x509", "-in", cert, "-noout", "-pubkey")
-        path = cert + ".pub"
-        with open(path, "wb") as f:
-            f.write(key)
-        return _openssl("pkey", "-pubin", "-in", path, "-outform", "DER")
+    def _public_of(self, key):
+        if key not in self.public:
+            self.public[key] = _openssl("pkey", "-in", key, "-pubout",
+                                        "-outform", "DER")
+        return self.public[key]
+
+    def _data(self, host, selector, of):
+        if of == "ta":
+            ta = self.issuers["ta"]
+            cert, key = ta.cert, ta.key
+        else:
+            cert, key = self.hosts[host.alias[:-len(TOP)] if host.alias
+                                   else host.key]
+        return _der(cert) if selector == 0 else self._public_of(key)
 
     def tlsa(self, host, record):
         """The text of a record behind its type."""
@@ -107,13 +124,18 @@ class Certificates:
         elif of == "junk":
             data = b"what could this be?"
         else:
-            of_whom = host.alias[:-len(TOP)] if host.alias else host.key
-            cert = self.issuers["ta"].cert if of == "ta" else os.path.join(
-                self.folder, of_whom + ".pem")
-            data = self._der(cert, selector if selector < 2 else 1)
+            data = self._data(host, selector, of)
             if matching != 0:
                 data = (hashlib.sha512 if matching == 2 else
                         hashlib.sha256)(data).digest()
             if of == "short":
                 data = data[:20]
         return f"{usage} {selector} {matching} {data.hex()}"
+
+
+def _der(path):
+    """The first certificate of a file."""
+    with open(path, encoding="ascii") as f:
+        return ssl.PEM_cert_to_DER_cert(
+            f.read().split("-----END CERTIFICATE-----")[0] +
+            "-----END CERTIFICATE-----\n")

@@ -122,7 +122,7 @@ class Scenario:
             self.kind, mx = mx, ""
         elif words[0] == "alias":
             self.kind, self.alias, mx = "alias", words[1] + TOP, ""
-        elif words[0] in ("servfail", "altered"):
+        elif words[0] in ("servfail", "altered", "mute"):
             self.mx_fault, mx = words[0], " ".join(words[1:])
         self.mx = [(int(p), h) for p, h in
                    (item.split() for item in filter(None, mx.split(",")))]
