@@ -216,7 +216,7 @@ static struct delivery *start(struct attempt *a)
     const struct delivery_job job = {.setup = a->q->fwd->setup,
                                      .reverse_path = e->reverse_path,
                                      .recipient = r->address,
-                                     .domain = r->domain,
+                                     .domain = spool_domain(r),
                                      .source = &a->m->content,
                                      .smtputf8 = e->smtputf8,
                                      .require_tls = e->require_tls,

@@ -200,16 +200,10 @@ static int submit(struct notice *n, struct onward_builder *builder)
                                .rcpt_count = 1};
     const struct onward_source *source;
     char id[SPOOL_ID_MAX];
-    const char *at;
     uint64_t needs;
 
     if (onward_builder_source(builder, &source) != 0 || rcpt.address.len == 0)
         return -1;
-    at = memrchr(rcpt.address.data, '@', rcpt.address.len);
-    if (at == NULL)
-        return -1;
-    rcpt.domain.data = at + 1;
-    rcpt.domain.len = rcpt.address.len - (size_t)(at + 1 - rcpt.address.data);
     needs = onward_builder_needs(builder);
     e.smtputf8 = (needs & ONWARD_BUILDER_NEEDS_SMTPUTF8) != 0;
     e.body = needs & ONWARD_BUILDER_NEEDS_8BITMIME ? ONWARD_SMTP_BODY_8BITMIME

@@ -97,7 +97,7 @@ static bool make_room(struct queue *q)
 struct entry *queue_add(struct queue *q, const char *id,
                         const struct spool_envelope *envelope, uint64_t size)
 {
-    const struct onward_str domain = envelope->rcpts[0].domain;
+    const struct onward_str domain = spool_domain(&envelope->rcpts[0]);
     struct entry *e = calloc(1, sizeof(*e));
 
     if (e == NULL || !make_room(q)) {

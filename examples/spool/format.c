@@ -519,6 +519,20 @@ size_t spool_record_read(const unsigned char *in, size_t len,
     return at == body ? SPOOL_RECORD_HEAD + body : 0;
 }
 
+/* ---- Domains ----------------------------------------------------------- */
+
+struct onward_str spool_domain(const struct spool_rcpt *rcpt)
+{
+    struct onward_str address = rcpt->address;
+    size_t at = address.len;
+
+    if (rcpt->domain.len > 0)
+        return rcpt->domain;
+    while (at > 0 && address.data[at - 1] != '@')
+        at--;
+    return (struct onward_str){address.data + at, address.len - at};
+}
+
 /* ---- Ids --------------------------------------------------------------- */
 
 /* Letters, digits and hyphens: safe as a name in a folder, in a terminal, in

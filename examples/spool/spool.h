@@ -42,7 +42,8 @@ enum {
 /* Where a copy goes. */
 struct spool_rcpt {
     struct onward_str address; /* for RCPT */
-    struct onward_str domain;  /* of the plan: A-labels or a literal */
+    struct onward_str domain;  /* of the plan: A-labels or a literal; empty:
+                                * that of the address */
     struct onward_str orcpt;   /* to pass on */
     size_t notify;             /* to pass on: enum onward_smtp_notify */
 };
@@ -167,6 +168,8 @@ size_t spool_record_write(const struct spool_record *record,
 /* The octets of a whole record at the front; 0: none. */
 size_t spool_record_read(const unsigned char *in, size_t len,
                          struct spool_record *record);
+/* Where a copy goes: domain, or that of the address. */
+struct onward_str spool_domain(const struct spool_rcpt *rcpt);
 /* Is it a name that spool_new_id() could have made, or one derived of it? */
 bool spool_is_id(const char *text);
 

@@ -33,6 +33,7 @@ class Mail:
     def __init__(self):
         self.number = 0
         self.sent, self.taken = {}, {}
+        self.steps = 0  # kills that came at a step
         self.lock = threading.Lock()
 
     def next(self, to):
@@ -67,6 +68,7 @@ def run(f, mail, kill):
     try:
         f.start(env=env)
     except AssertionError:
+        mail.steps += 1
         return  # it was killed at work that a run before had left
     stop = threading.Event()
     threads = [threading.Thread(target=send, args=(f, mail, to, stop))
@@ -76,7 +78,7 @@ def run(f, mail, kill):
         t.start()
     if isinstance(kill, str):
         # A step that never comes is a kill at a random point.
-        until(lambda: f.process.poll() is not None, 1)
+        mail.steps += until(lambda: f.process.poll() is not None, 1)
     else:
         time.sleep(kill)
     f.process.kill()
@@ -124,8 +126,8 @@ def faults(mail, hop, home):
                 yield f"{name}: answered 250, refused, and nobody was told"
         elif not came[name]:
             yield f"{name}: answered 250 and lost"
-    print(f"{KILLS} kills (FORWARDER_SEED={SEED}): {len(mail.sent)} messages "
-          f"sent, {len(mail.taken)} answered 250; "
+    print(f"{KILLS} kills, {mail.steps} at a step (FORWARDER_SEED={SEED}): "
+          f"{len(mail.sent)} messages sent, {len(mail.taken)} answered 250; "
           f"{sum(came.values())} came, {sum(n - 1 for n in came.values())} of "
           f"them twice; {sum(told.values())} notices, "
           f"{sum(n - 1 for n in told.values())} of them twice")
