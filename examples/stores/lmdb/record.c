@@ -109,7 +109,7 @@ bool lmdb_record_read(const MDB_val *data, struct lmdb_record *out)
     value_len = (size_t)get_number(octets + 32, 4);
     rest = data->mv_size - LMDB_ENVELOPE;
     if (key_len == 0 || key_len > ONWARD_STORE_KEY_MAX || key_len > rest ||
-        value_len != rest - key_len)
+        value_len != rest - key_len || get_number(octets + 24, 4) > 1)
         return false;
     out->expires_s = (int64_t)get_number(octets + 8, 8);
     out->version = get_number(octets + 16, 8);
