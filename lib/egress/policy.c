@@ -53,16 +53,24 @@ static size_t mode_of(const struct onward_egress__target *target)
     return target->verdict.policy->mode;
 }
 
-/* Does DNSSEC, or the host's choice, or the recipient himself stand for the
- * name of the server? */
-static bool is_name_secure(const struct onward_egress__server *server)
+/* Does DNSSEC, or the host, stand for that server being the one to go to? That
+ * there is no MX can be forged as well as one. */
+static bool is_choice_secure(const struct onward_egress__server *server)
 {
     const struct onward_egress__target *target = server->target;
 
-    if (target->mx.answer != NULL && target->mx.answer->is_secure)
+    if (!target->by_mx)
         return true;
-    return !server->is_mx &&
-           onward_core__str_ieq(server->name.text, target->name.text);
+    return target->mx.answer != NULL && target->mx.answer->is_secure;
+}
+
+/* Is the name that it has to prove one that nobody else could have put there?
+ * A domain that is its own server has the recipient's word for it. */
+static bool is_name_secure(const struct onward_egress__server *server)
+{
+    return is_choice_secure(server) ||
+           (!server->is_mx &&
+            onward_core__str_ieq(server->name.text, server->target->name.text));
 }
 
 static bool ignores_policies(const struct onward_egress *plan)
@@ -108,12 +116,12 @@ static void apply_dane(struct onward_egress__judgment *j,
 
     switch (dane) {
     case ONWARD_DANE_RESULT_USABLE:
-        j->does_both = is_enforced && !is_name_secure(server);
+        j->does_both = is_enforced && !is_choice_secure(server);
         raise_to(j, ONWARD_TLS_DANE,
                  j->does_both ? ONWARD_EGRESS_REASON_BOTH
                               : ONWARD_EGRESS_REASON_DANE);
-        /* Mandatory DANE covers the name too (RFC 7672 section 2.2.1). */
-        if (is_mandatory && !is_name_secure(server))
+        /* Mandatory DANE covers the choice too (RFC 7672 section 2.2.1). */
+        if (is_mandatory && !is_choice_secure(server))
             refuse(j, ONWARD_EGRESS_USE_NO_DANE);
         break;
     case ONWARD_DANE_RESULT_FAILED:

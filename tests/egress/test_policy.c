@@ -155,6 +155,24 @@ static const struct row {
      .zone = "a.example A 192.0.2.1\n" STS,
      .policy = POLICY("enforce", ONE_MX),
      .want = "a.example not-in-policy"},
+    {.title = "the domain is its own server, has records, is not in its policy",
+     .zone = "a.example A 192.0.2.1\na.example A !SECURE\n"
+             "_25._tcp.a.example TLSA 3 1 1 " D32
+             "\n_25._tcp.a.example ANY !SECURE\n" STS,
+     .policy = POLICY("enforce", ONE_MX),
+     .want = "a.example not-in-policy"},
+    {.title = "the domain is its own server, and both hold",
+     .zone = "a.example A 192.0.2.1\na.example A !SECURE\n"
+             "_25._tcp.a.example TLSA 3 1 1 " D32
+             "\n_25._tcp.a.example ANY !SECURE\n" STS,
+     .policy = POLICY("enforce", "mx: a.example\n"),
+     .want = "a.example dane(dane-and-mtasts)"},
+    {.title = "the domain is its own server by validated answers, has records",
+     .zone = "a.example A 192.0.2.1\na.example ANY !SECURE\n"
+             "_25._tcp.a.example TLSA 3 1 1 " D32
+             "\n_25._tcp.a.example ANY !SECURE\n" STS,
+     .policy = POLICY("enforce", ONE_MX),
+     .want = "a.example dane(dane)"},
     /* Both. */
     {.title = "validated records stand for the policy",
      .zone = SIGNED_MX SIGNED_HOSTS GOOD("mx1") STS,
