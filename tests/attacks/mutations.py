@@ -106,8 +106,7 @@ ROWS = [
      "        refuse(j, ONWARD_EGRESS_USE_DANE_FAILED);", "        (void)0;",
      "egress_policy"),
     ("A038", "egress/targets.c",
-     "mx->is_secure ? ONWARD_DANE_MX_SECURE\n"
-     "                                 : ONWARD_DANE_MX_INSECURE;",
+     "mx->is_secure ? ONWARD_DANE_MX_SECURE : ONWARD_DANE_MX_INSECURE;",
      "ONWARD_DANE_MX_SECURE;", "egress_outcomes"),
     ("A036", "egress/addresses.c",
      "    return plan->host.allow_address(plan->host.user, ip) == 1;",

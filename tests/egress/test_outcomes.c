@@ -587,6 +587,9 @@ static void test_a030_names(void **state)
         t_egress_start(&x, "a.example");
         assert_int_equal(onward_egress_next(x.plan, &a), 1);
         expect_names(&a, cases[i].name, cases[i].pkix);
+        /* The recipient's domain is a name only where its MX is validated. */
+        assert_int_equal(a.tls->name_count,
+                         cases[i].tlsa != 0 && cases[i].pkix == NULL ? 2 : 1);
         t_assert_str(a.tls->server_name, cases[i].sni);
         assert_int_equal(a.tls->tlsa_count, cases[i].tlsa);
         t_egress_clear(&x);
