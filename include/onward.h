@@ -34,6 +34,7 @@
 #include <onward/dsn.h>
 #include <onward/dane.h>
 #include <onward/tlsrpt.h>
+#include <onward/tlsrpt_collector.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
 #include <onward/handler.h>

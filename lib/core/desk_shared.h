@@ -19,7 +19,8 @@ enum onward_core__ask_kind {
     ONWARD_ASK_CONNECT,
     ONWARD_ASK_SOURCE,
     ONWARD_ASK_DELIVERY,
-    ONWARD_ASK_SUBMISSION
+    ONWARD_ASK_SUBMISSION,
+    ONWARD_ASK_REPORT
 };
 
 /* An open question, inside the object that asks. Zero-filled is closed. */

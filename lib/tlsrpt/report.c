@@ -107,8 +107,7 @@ static bool is_contact(struct onward_str s)
     size_t at = onward_core__str_rfind(s, '@');
 
     return at > 0 && at < s.len && is_visible(s) &&
-           onward_core__domain_is_hostname(
-               onward_core__sub(s, at + 1, s.len));
+           onward_core__domain_is_hostname(onward_core__sub(s, at + 1, s.len));
 }
 
 int onward_tlsrpt__check(const struct onward_tlsrpt_report_opts *o)
@@ -298,8 +297,8 @@ static uint64_t hash_of(const struct onward_tlsrpt_report *r,
     uint64_t hash = 0;
 
     for (size_t i = 0; i < ONWARD_TLSRPT__TEXTS; i++)
-        hash = hash * 31 + onward_core__hash(r->ctx, row->texts[i].data,
-                                             row->texts[i].len);
+        hash = hash * 31 +
+               onward_core__hash(r->ctx, row->texts[i].data, row->texts[i].len);
     return hash;
 }
 
@@ -328,11 +327,11 @@ static int count(struct onward_tlsrpt_report *r,
                  const struct onward_tlsrpt_session *s,
                  const struct onward_tlsrpt__policy *want)
 {
-    struct onward_tlsrpt__row row = {
-        .count = s->count == 0 ? 1 : s->count,
-        .texts = {s->result_type, s->sending_ip, s->receiving_ip,
-                  s->receiving_mx, s->receiving_helo, s->info_uri,
-                  s->reason_code}};
+    struct onward_tlsrpt__row row = {.count = s->count == 0 ? 1 : s->count,
+                                     .texts = {s->result_type, s->sending_ip,
+                                               s->receiving_ip, s->receiving_mx,
+                                               s->receiving_helo, s->info_uri,
+                                               s->reason_code}};
     struct onward_tlsrpt__policy *p = find_policy(r, want);
     int err = p != NULL ? 0 : onward_tlsrpt__add_policy(r, want, &p);
 
@@ -383,6 +382,41 @@ int onward_tlsrpt_report_add(struct onward_tlsrpt_report *report,
         err = count(report, &s, &want);
     onward_core__buf_clear(&text);
     onward_core__buf_clear(&mx);
+    return err;
+}
+
+int onward_tlsrpt__join(struct onward_tlsrpt_report *into,
+                        const struct onward_tlsrpt_report *from)
+{
+    int err = 0;
+
+    into->lost = onward_tlsrpt__plus(into->lost, from->lost);
+    for (const struct onward_tlsrpt__policy *p = from->first;
+         err == 0 && p != NULL; p = p->next) {
+        struct onward_tlsrpt__policy *same = find_policy(into, p);
+        struct onward_tlsrpt__policy empty = *p;
+
+        empty.successes = empty.failures = 0;
+        if (same == NULL)
+            err = onward_tlsrpt__add_policy(into, &empty, &same);
+        if (err == ONWARD_ELIMIT)
+            into->lost = onward_tlsrpt__plus(
+                into->lost, onward_tlsrpt__plus(p->successes, p->failures));
+        if (err == 0) {
+            same->successes =
+                onward_tlsrpt__plus(same->successes, p->successes);
+            same->failures = onward_tlsrpt__plus(same->failures, p->failures);
+        }
+        for (const struct onward_tlsrpt__row *i = p->first;
+             err == 0 && i != NULL; i = i->next) {
+            struct onward_tlsrpt__row row = *i;
+
+            err = count_row(into, same, &row);
+        }
+        /* Over a limit: what is lost is counted, the rest goes on. */
+        if (err == ONWARD_ELIMIT)
+            err = 0;
+    }
     return err;
 }
 

@@ -1,6 +1,7 @@
 /*
  * The rooms of TLS reports: report.c holds and counts, keep.c is its bytes in a
- * store, write.c and read.c its JSON, mail.c how it travels.
+ * store, write.c and read.c its JSON, mail.c how it travels; collector.c and
+ * collector_send.c make one a day and domain.
  */
 #ifndef ONWARD_TLSRPT_PRIV_H
 #define ONWARD_TLSRPT_PRIV_H
@@ -59,6 +60,11 @@ ONWARD_USE_RESULT int
 onward_tlsrpt__add_row(struct onward_tlsrpt_report *r,
                        struct onward_tlsrpt__policy *policy,
                        const struct onward_tlsrpt__row *row);
+/* Add what another report of the same domain and day has counted; what is over
+ * a limit is in lost. 0 or ONWARD_ENOMEM. */
+ONWARD_USE_RESULT int
+onward_tlsrpt__join(struct onward_tlsrpt_report *into,
+                    const struct onward_tlsrpt_report *from);
 /* The first line off *rest, without its end; false: none is left. */
 bool onward_tlsrpt__next_line(struct onward_str *rest, struct onward_str *line);
 uint64_t onward_tlsrpt__plus(uint64_t a, uint64_t b);
