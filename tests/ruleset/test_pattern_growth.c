@@ -125,10 +125,11 @@ static void test_subject(void **state)
 
 /* ---- Twice the pattern ------------------------------------------------- */
 
-/* (a?){n}a{n} over many a: the one that doubles with each n elsewhere. */
+/* (a?){n}a{n} over many a: the one that doubles with each n elsewhere. Not
+ * anchored, so that the threads do not end before the subject. */
 static void test_pattern(void **state)
 {
-    char text[2][64], subject[20000];
+    char text[2][64], subject[4000];
     struct t_world w = {0};
 
     (void)state;
@@ -139,7 +140,7 @@ static void test_pattern(void **state)
         struct onward_buf out[2];
 
         for (int i = 0; i < 2; i++) {
-            snprintf(text[i], sizeof(text[i]), "^a{0,%d}a{%d}b", n << i,
+            snprintf(text[i], sizeof(text[i]), "a{0,%d}a{%d}b", n << i,
                      n << i);
             t[i].program = compile(&w, &out[i], ONWARD_RULESET__REGEX, text[i]);
             t[i].subject = (struct onward_str){subject, sizeof(subject)};
