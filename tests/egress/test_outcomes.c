@@ -527,6 +527,80 @@ static void test_no_view_of_policies_is_for_later(void **state)
     t_egress_clear(&x);
 }
 
+/* ---- From the library's client ----------------------------------------- */
+
+/* A server that says so much, and what of it the plan hears. */
+static void test_from_the_client(void **state)
+{
+    static const struct {
+        const char *says, *want;
+    } cases[] = {
+        {"554 5.3.2 no mail here\r\n", "554 5.3.2"},
+        {"421 4.3.2 not now\r\n", "421 4.3.2"},
+        {"hello?\r\n", "451 4.5.0"},
+        {"220 mx\r\n250 mx\r\n550 5.7.1 not from you\r\n", "550 5.7.1"},
+    };
+    const struct onward_tls_demand none = {.size = sizeof(none),
+                                           .level = ONWARD_TLS_NONE};
+    const struct onward_smtp_client_opts opts = {.size = sizeof(opts),
+                                                 .ehlo_name =
+                                                     ONWARD_STR("us.example"),
+                                                 .tls_demand = &none};
+    const struct onward_smtp_client_host host = {.size = sizeof(host)};
+    const struct onward_smtp_rcpt rcpt = {.size = sizeof(rcpt),
+                                          .path = ONWARD_STR("a@a.example")};
+    const struct onward_smtp_envelope envelope = {
+        .size = sizeof(envelope), .reverse_path = ONWARD_STR("b@b.example")};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct onward_egress_attempt a = {.size = sizeof(a)};
+        struct onward_egress_verdict v = {.size = sizeof(v)};
+        struct onward_smtp_client *client = NULL;
+        struct onward_memory_source *memory = NULL;
+        const char *says = cases[i].says;
+        static struct t_egress x;
+        char got[64];
+
+        t_egress_init(&x, "a.example A 192.0.2.1\n");
+        t_egress_start(&x, "a.example");
+        assert_int_equal(onward_egress_next(x.plan, &a), 1);
+        assert_int_equal(onward_smtp_client_new(x.desk, &opts, &host, &client),
+                         0);
+        assert_int_equal(
+            onward_memory_source_new(x.w.ctx, "S: x\r\n\r\n", 8, &memory), 0);
+        assert_int_equal(onward_smtp_client_add_rcpt(client, &rcpt), 0);
+        assert_int_equal(
+            onward_smtp_client_send(client, &envelope,
+                                    onward_memory_source_table(memory)),
+            0);
+        assert_int_equal(onward_egress_report_client(x.plan, client, 7),
+                         ONWARD_ENOENT);
+        assert_int_equal(onward_egress_report_client(NULL, client, 0),
+                         ONWARD_EINVAL);
+        assert_int_equal(onward_egress_report_client(x.plan, NULL, 0),
+                         ONWARD_EINVAL);
+        for (t_egress_run(&x); *says != '\0'; t_egress_run(&x)) {
+            size_t len = strcspn(says, "\n") + 1, fed = 0;
+            struct onward_channel *ch = onward_smtp_client_channel(client);
+
+            while (onward_channel_peek(ch).len != 0)
+                assert_int_equal(
+                    onward_channel_drain(ch, onward_channel_peek(ch).len), 0);
+            (void)onward_channel_feed(ch, says, len, &fed);
+            says += len;
+        }
+        assert_int_equal(onward_egress_report_client(x.plan, client, 0), 0);
+        assert_int_equal(onward_egress_result(x.plan, &v), 0);
+        snprintf(got, sizeof(got), "%zu %.*s", v.code, (int)v.enhanced.len,
+                 v.enhanced.data);
+        assert_string_equal(got, cases[i].want);
+        onward_smtp_client_free(client);
+        onward_memory_source_free(memory);
+        t_egress_clear(&x);
+    }
+}
+
 /* ---- Demands ----------------------------------------------------------- */
 
 static void expect_names(const struct onward_egress_attempt *a,
@@ -604,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_a031_a_kept_policy_holds),
         cmocka_unit_test(test_a_policy_that_is_not_confirmed_is_told),
         cmocka_unit_test(test_no_view_of_policies_is_for_later),
+        cmocka_unit_test(test_from_the_client),
         cmocka_unit_test(test_a030_names),
     };
     struct CMUnitTest tests[COUNT(rows) + COUNT(single)];
