@@ -5,6 +5,7 @@
 
 #include <lmdb.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -384,6 +385,42 @@ static void test_sweeps_a_few_at_a_time(void **state)
     teardown(&f);
 }
 
+/* No room on the disk: refused, what is there stays, and later it goes on. */
+static void test_disk_full(void **state)
+{
+    struct rlimit all, little = {.rlim_cur = 200000};
+    struct fixture f;
+    char key[16], big[3000];
+    int done = 0, ret = 0;
+
+    (void)state;
+    memset(big, 'b', sizeof(big));
+    big[sizeof(big) - 1] = '\0';
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+    little.rlim_max = all.rlim_max;
+    setup(&f);
+    open_it(&f, NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    for (; ret == 0; done++) {
+        snprintf(key, sizeof(key), "k%d", done);
+        ret = put(&f, key, big, 0, ONWARD_STORE_KEEP);
+    }
+    assert_int_equal(ret, ONWARD_ELIMIT);
+    assert_true(done > 10);
+    assert_int_equal(put(&f, "more", big, 0, ONWARD_STORE_KEEP), ONWARD_ELIMIT);
+    assert_true(f.warnings >= 2);
+    for (int i = 0; i < done - 1; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        assert_int_equal(get(&f, key), 0);
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+    assert_int_equal(put(&f, "more", big, 0, ONWARD_STORE_KEEP), 0);
+    assert_int_equal(get(&f, "more"), 0);
+    assert_int_equal(lmdb_store_count(f.store), (size_t)done);
+    teardown(&f);
+}
+
 /* What is counted comes to nothing when all is gone, whatever happened. */
 static void test_counts_come_out_even(void **state)
 {
@@ -437,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_freed_with_changes_that_wait),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_sweeps_a_few_at_a_time),
+        cmocka_unit_test(test_disk_full),
         cmocka_unit_test(test_counts_come_out_even),
     };
 

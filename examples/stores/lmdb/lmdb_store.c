@@ -76,8 +76,9 @@ static void warn_damaged(const struct lmdb_store *s, size_t count)
 /* No room in the map, or on the disk. */
 static int error_of(int err)
 {
-    return err == MDB_MAP_FULL || err == ENOSPC || err == EDQUOT ? ONWARD_ELIMIT
-           : err == ENOMEM                                       ? ONWARD_ENOMEM
+    return err == MDB_MAP_FULL || err == ENOSPC || err == EDQUOT || err == EFBIG
+               ? ONWARD_ELIMIT
+           : err == ENOMEM ? ONWARD_ENOMEM
                            : ONWARD_ECALLBACK;
 }
 
@@ -366,7 +367,9 @@ void lmdb_store_flush(struct lmdb_store *s)
 
         if (alone != 0) {
             warn(s, "store %s: %s", s->opts.folder, mdb_strerror(alone));
-            w->order.status = error_of(alone);
+            /* What the system wrote half, because the disk is full, LMDB calls
+             * EIO. */
+            w->order.status = alone == EIO ? ONWARD_ELIMIT : error_of(alone);
         }
     }
     for (struct waiting *w = first; w != NULL; w = next) {
