@@ -42,4 +42,4 @@ ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-aiosmtpd redis-tools iproute2 util-linux mount curl"
 # What the benchmarks measure us beside, on top of what builds the library.
 ONWARD_BENCH_PACKAGES="libopendkim-dev libspf2-dev libmail-dkim-perl python3
-    libgmime-3.0-dev libetpan-dev liblmdb-dev"
+    libgmime-3.0-dev libetpan-dev liblmdb-dev libcdb-dev"

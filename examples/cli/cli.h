@@ -59,6 +59,9 @@ extern const struct command command_queue_release;
 extern const struct command command_queue_retry;
 extern const struct command command_queue_show;
 extern const struct command command_route;
+extern const struct command command_rules_check;
+extern const struct command command_rules_compile;
+extern const struct command command_rules_diff;
 extern const struct command command_srs_forward;
 extern const struct command command_srs_reverse;
 

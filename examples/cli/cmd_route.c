@@ -10,12 +10,14 @@
 #include "load.h"
 #include "options.h"
 #include "results.h"
+#include "route_facts.h"
 #include "world.h"
 
 struct routing {
     struct onward_ctx *ctx;
     struct onward_ruleset *rules;
     struct onward_ruleset_router *router;
+    struct onward_ruleset_facts facts;
     bool is_json;
     bool does_trace;
 };
@@ -29,20 +31,22 @@ static const char *match_name(int32_t match)
         return "base";
     case ONWARD_RULESET_MATCH_CATCH_ALL:
         return "catch-all";
+    case ONWARD_RULESET_MATCH_PATTERN:
+        return "pattern";
     default:
         return "none";
     }
 }
 
 /* A number, "catch-all", or null when there is no rule. */
-static void json_rule(struct json *j, size_t rule)
+static void json_rule(struct json *j, const char *key, size_t rule)
 {
     if (rule == ONWARD_RULESET_NO_RULE)
-        json_null(j, "rule");
+        json_null(j, key);
     else if (rule == ONWARD_RULESET_CATCH_ALL)
-        json_text(j, "rule", "catch-all");
+        json_text(j, key, "catch-all");
     else
-        json_number(j, "rule", rule);
+        json_number(j, key, rule);
 }
 
 static void json_reply(struct json *j, const struct onward_ruleset_decision *d)
@@ -58,6 +62,26 @@ static void json_reply(struct json *j, const struct onward_ruleset_decision *d)
     json_close(j, '}');
 }
 
+/* What is to be done, where that is more than the decision itself says. */
+static void json_actions(struct json *j, const struct onward_ruleset_decision *d)
+{
+    json_open(j, "actions", '[');
+    for (const struct onward_ruleset_action *a = d->actions; a != NULL;
+         a = a->next) {
+        json_open(j, NULL, '{');
+        json_text(j, "action", onward_ruleset_kind_name(a->kind));
+        json_rule(j, "rule", a->rule);
+        json_open(j, "destinations", '[');
+        for (size_t i = 0; i < a->destination_count; i++)
+            json_str(j, NULL, a->destinations[i]);
+        json_close(j, ']');
+        json_str_or_null(j, "name", a->name);
+        json_str_or_null(j, "value", a->value);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
 static void json_decision(struct json *j,
                           const struct onward_ruleset_decision *d)
 {
@@ -68,11 +92,12 @@ static void json_decision(struct json *j,
     json_close(j, ']');
     json_str_or_null(j, "handler", d->handler);
     json_str_or_null(j, "zone", d->zone);
-    json_rule(j, d->rule);
+    json_rule(j, "rule", d->rule);
     json_str_or_null(j, "rule_name", d->rule_name);
     json_text(j, "match", match_name(d->match));
     json_text(j, "reason", onward_ruleset_reason_name(d->reason));
     json_reply(j, d);
+    json_actions(j, d);
 }
 
 /* "rule 1 "me" of example.com", or less when less is known. */
@@ -91,6 +116,28 @@ static void print_rule(size_t rule, struct onward_str zone,
     if (zone.len != 0)
         printf("%s%.*s", rule != ONWARD_RULESET_NO_RULE ? " of " : "",
                (int)zone.len, zone.data);
+}
+
+/* Actions beside the one that decides. */
+static void print_more(const struct onward_ruleset_decision *d)
+{
+    for (const struct onward_ruleset_action *a = d->actions;
+         a != NULL && d->action_count > 1; a = a->next) {
+        printf("  %s", onward_ruleset_kind_name(a->kind));
+        for (size_t i = 0; i < a->destination_count; i++) {
+            fputs(i == 0 ? " to " : ", ", stdout);
+            results_put(a->destinations[i]);
+        }
+        if (a->name.len > 0) {
+            putchar(' ');
+            results_put(a->name);
+        }
+        if (a->value.len > 0) {
+            fputs(": ", stdout);
+            results_put(a->value);
+        }
+        putchar('\n');
+    }
 }
 
 static void print(const char *address, const struct onward_ruleset_decision *d)
@@ -116,6 +163,7 @@ static void print(const char *address, const struct onward_ruleset_decision *d)
                d->zone.len != 0 ? ", " : "");
     print_rule(d->rule, d->zone, d->rule_name);
     puts(")");
+    print_more(d);
 }
 
 static void print_step(void *user, const struct onward_ruleset_step *step)
@@ -125,6 +173,10 @@ static void print_step(void *user, const struct onward_ruleset_step *step)
     if (step->zone.len != 0)
         fputs(": ", stdout);
     print_rule(step->rule, step->zone, step->rule_name);
+    if (step->detail.len != 0) {
+        fputs(": ", stdout);
+        results_put(step->detail);
+    }
     putchar('\n');
 }
 
@@ -135,8 +187,10 @@ static void json_step(void *user, const struct onward_ruleset_step *step)
     json_open(j, NULL, '{');
     json_str(j, "what", step->what);
     json_str_or_null(j, "zone", step->zone);
-    json_rule(j, step->rule);
+    json_rule(j, "rule", step->rule);
     json_str_or_null(j, "rule_name", step->rule_name);
+    if (step->detail.len != 0)
+        json_str(j, "detail", step->detail);
     json_close(j, '}');
 }
 
@@ -182,7 +236,7 @@ static int route(const struct command *command, const struct routing *r,
             json_open(&j, "steps", '[');
     }
     onward_ruleset_router_reset(r->router);
-    err = onward_ruleset_route(r->rules, r->router, to, NULL,
+    err = onward_ruleset_route(r->rules, r->router, to, &r->facts,
                                r->does_trace ? &trace : NULL, &d);
     onward_mailbox_free(to);
     if (r->is_json && r->does_trace)
@@ -203,17 +257,43 @@ static int route(const struct command *command, const struct routing *r,
 
 static int run(const struct command *command, struct args args)
 {
+    static const char *const tls_words[] = {"unknown", "on", "off", NULL};
     const struct world_choice choice = {0};
+    struct route_facts facts = {.tls = {.words = tls_words}};
     struct world world = {0};
     struct routing r = {0};
     struct load_fault fault;
     const char *rules = NULL;
     bool does_check = false;
+    bool does_explain = false;
     struct option options[] = {
-        {"rules", OPTION_TEXT, &rules, "FILE", "the rules, in JSON", true,
+        {"rules", OPTION_TEXT, &rules, "FILE",
+         "the rules, in JSON or as an image", true, false},
+        {"explain", OPTION_FLAG, &does_explain, NULL,
+         "print each rule that was considered, and why it was not taken",
+         false, false},
+        {"trace", OPTION_FLAG, &r.does_trace, NULL, "the same", false, false},
+        {"from", OPTION_TEXT, &facts.from, "ADDRESS",
+         "the sender, for rules that ask for it; empty: the null path", false,
          false},
-        {"trace", OPTION_FLAG, &r.does_trace, NULL,
-         "print the steps on the way, too", false, false},
+        {"ip", OPTION_IP, &facts.ip, "ADDRESS", "where the client connects from",
+         false, false},
+        {"tls", OPTION_CHOICE, &facts.tls, "WORD", "TLS: unknown, on or off",
+         false, false},
+        {"size", OPTION_TEXT, &facts.size, "OCTETS", "of the message", false,
+         false},
+        {"score", OPTION_TEXT, &facts.score, "NUMBER", "of a spam filter",
+         false, false},
+        {"header", OPTION_LIST, &facts.headers, "FIELD",
+         "a field of the message, \"Name: value\"", false, false},
+        {"auth", OPTION_LIST, &facts.auth, "METHOD=RESULT",
+         "spf, dkim, dmarc or arc", false, false},
+        {"attachment", OPTION_LIST, &facts.names, "NAME",
+         "the name of an attachment", false, false},
+        {"attachment-type", OPTION_LIST, &facts.types, "TYPE",
+         "the media type of one", false, false},
+        {"message", OPTION_FLAG, &facts.is_whole, NULL,
+         "the message is there: what is not given is not in it", false, false},
         {"json", OPTION_FLAG, &r.is_json, NULL, "print one JSON object a line",
          false, false},
         {"check", OPTION_FLAG, &does_check, NULL,
@@ -226,6 +306,10 @@ static int run(const struct command *command, struct args args)
         return status;
     if (args.count == 0)
         return cli_usage(command, "no address, expected one or more");
+    if (route_facts_check(&facts) != NULL)
+        return cli_usage(command, "%s", route_facts_check(&facts));
+    r.does_trace = r.does_trace || does_explain;
+    r.facts = route_facts_table(&facts);
     status = world_new_ctx(command, &choice, &world);
     if (status >= 0)
         return status;
@@ -259,7 +343,7 @@ const struct command command_route = {
     .details = "",
     .examples =
         "onward route --rules rules.json sales@example.com\n"
-        "onward route --rules rules.json --trace me+news@example.com\n"
+        "onward route --rules rules.json --explain me+news@example.com\n"
         "onward route --rules rules.json --json a@example.com b@example.com\n",
     .run = run,
 };

@@ -2,10 +2,14 @@
 #include "load.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "host.h"
 
@@ -78,9 +82,73 @@ struct onward_key *load_key(struct onward_ctx *ctx, const char *path,
     return key;
 }
 
-struct onward_ruleset *load_rules(struct onward_ctx *ctx, const char *path,
-                                  struct load_fault *fault)
+/* ---- Rules ------------------------------------------------------------- */
+
+/* A rules file while it is mapped. */
+struct mapping {
+    void *data;
+    size_t len;
+};
+
+static void unmap(void *user)
 {
+    struct mapping *m = user;
+
+    if (m->len > 0)
+        munmap(m->data, m->len);
+    free(m);
+}
+
+/* NULL: see fault. An empty file is mapped as nothing. */
+static struct mapping *map(const char *path, struct load_fault *fault)
+{
+    struct mapping *m = calloc(1, sizeof(*m));
+    int fd = m == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        m->len = (size_t)st.st_size;
+        if (m->len > 0)
+            m->data = mmap(NULL, m->len, PROT_READ, MAP_SHARED, fd, 0);
+    } else if (m != NULL) {
+        m->data = MAP_FAILED;
+        if (fd >= 0)
+            errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+    }
+    if (m == NULL || m->data == MAP_FAILED) {
+        say(fault, "%s: %s, expected a readable file", path, strerror(errno));
+        free(m);
+        m = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
+    return m;
+}
+
+static bool is_image(const struct mapping *m)
+{
+    return m->len >= 4 && memcmp(m->data, "owrs", 4) == 0;
+}
+
+static void say_why(struct load_fault *fault, const char *path, int err,
+                    const struct onward_ruleset_fault *why)
+{
+    if (why->text[0] == '\0')
+        say_error(fault, path, err);
+    else if (why->line == 0 && why->path[0] == '\0')
+        say(fault, "%s: %s", path, why->text);
+    else
+        say(fault, "%s:%zu: %s%s%s", path, why->line, why->path,
+            why->path[0] != '\0' ? ": " : "", why->text);
+}
+
+/* What is not mapped can be read, too: a pipe, say. */
+static struct onward_ruleset *load_text(struct onward_ctx *ctx,
+                                        const char *path,
+                                        struct load_fault *fault)
+{
+    const struct onward_ruleset_opts opts = {
+        .size = sizeof(opts), .max_bytes = ONWARD_LIMIT_NONE};
     struct onward_ruleset_fault why = {.size = sizeof(why)};
     struct onward_ruleset *rules = NULL;
     size_t len;
@@ -89,16 +157,72 @@ struct onward_ruleset *load_rules(struct onward_ctx *ctx, const char *path,
 
     if (text == NULL)
         return NULL;
-    err = onward_ruleset_new(ctx, (struct onward_str){text, len}, NULL, &why,
+    err = onward_ruleset_new(ctx, (struct onward_str){text, len}, &opts, &why,
                              &rules);
-    if (err != 0 && why.text[0] != '\0')
-        say(fault, "%s:%zu: %s%s%s", path, why.line, why.path,
-            why.path[0] != '\0' ? ": " : "", why.text);
-    else if (err != 0)
-        say_error(fault, path, err);
+    if (err != 0)
+        say_why(fault, path, err, &why);
     free(text);
     return rules;
 }
+
+static bool is_regular(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+struct onward_ruleset *load_rules(struct onward_ctx *ctx, const char *path,
+                                  struct load_fault *fault)
+{
+    struct onward_ruleset_fault why = {.size = sizeof(why)};
+    struct onward_ruleset_image_owner owner = {.size = sizeof(owner),
+                                               .release = unmap};
+    struct onward_ruleset *rules = NULL;
+    struct mapping *m;
+    int err;
+
+    if (!is_regular(path))
+        return load_text(ctx, path, fault);
+    m = map(path, fault);
+    if (m == NULL)
+        return NULL;
+    if (!is_image(m)) {
+        unmap(m);
+        return load_text(ctx, path, fault);
+    }
+    owner.user = m;
+    err = onward_ruleset_open_image(
+        ctx, (struct onward_str){m->data, m->len}, &owner, &why, &rules);
+    if (err == 0)
+        return rules;
+    unmap(m);
+    say_why(fault, path, err, &why);
+    return NULL;
+}
+
+int load_check_image(struct onward_ctx *ctx, const char *path,
+                     struct load_fault *fault)
+{
+    struct onward_ruleset_fault why = {.size = sizeof(why)};
+    struct mapping *m = map(path, fault);
+    int err;
+
+    if (m == NULL)
+        return -1;
+    if (!is_image(m)) {
+        unmap(m);
+        return 0;
+    }
+    err = onward_ruleset_check_image(ctx, (struct onward_str){m->data, m->len},
+                                     &why);
+    if (err != 0)
+        say_why(fault, path, err, &why);
+    unmap(m);
+    return err == 0 ? 0 : -1;
+}
+
+/* ---- DNS records, SRS secrets ------------------------------------------ */
 
 int load_records(struct onward_resolver *resolver, const char *path,
                  struct load_fault *fault)

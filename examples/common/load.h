@@ -20,9 +20,13 @@ struct load_fault {
 /* A private key in PEM. NULL: see fault. What was read is wiped. */
 struct onward_key *load_key(struct onward_ctx *ctx, const char *path,
                             struct load_fault *fault);
-/* Rules in JSON. NULL: see fault. */
+/* Rules in JSON, or an image of them, which is mapped. NULL: see fault. */
 struct onward_ruleset *load_rules(struct onward_ctx *ctx, const char *path,
                                   struct load_fault *fault);
+/* Look at every octet of an image; a file that is none is no fault. 0, or -1:
+ * see fault. */
+int load_check_image(struct onward_ctx *ctx, const char *path,
+                     struct load_fault *fault);
 /* DNS records. 0, or -1: see fault. */
 int load_records(struct onward_resolver *resolver, const char *path,
                  struct load_fault *fault);

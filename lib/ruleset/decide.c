@@ -100,7 +100,7 @@ static int expand(struct onward_ruleset__route *r,
                   const struct onward_ruleset__rule *rule,
                   struct onward_str *text)
 {
-    struct onward_str values[ONWARD_RULESET__VALUE_COUNT] = {0};
+    struct onward_str values[ONWARD_RULESET__VALUE_COUNT] = {{0}};
     struct onward_str local_part = r->to->local_part;
     int err;
 
@@ -246,30 +246,54 @@ static int add_action(struct onward_ruleset__route *r,
     return ret;
 }
 
+/* The decision is this rule's. */
 static void note(struct onward_ruleset__route *r,
                  const struct onward_ruleset__rule *rule,
                  enum onward_ruleset_match match)
 {
-    if (r->out->rule != ONWARD_RULESET_NO_RULE)
-        return;
     r->out->rule = rule->index;
     r->out->rule_name = rule->name;
     r->out->match = (int32_t)match;
 }
 
-static int take_actions(struct onward_ruleset__route *r,
-                        const struct onward_ruleset__rule *rule)
+/* "drop" beside what keeps the mail says nothing. */
+static const struct onward_ruleset_action *
+first_deciding(const struct onward_ruleset__route *r)
 {
+    const struct onward_ruleset_action *drop = NULL;
+
+    for (const struct onward_ruleset_action *a = r->first; a != NULL;
+         a = a->next) {
+        if (a->kind == ONWARD_RULESET_DROP)
+            drop = drop == NULL ? a : drop;
+        else if (onward_ruleset__decides((enum onward_ruleset_kind)a->kind))
+            return a;
+    }
+    return drop;
+}
+
+static int take_actions(struct onward_ruleset__route *r,
+                        const struct onward_ruleset__rule *rule,
+                        enum onward_ruleset_match match)
+{
+    const struct onward_ruleset_action *before = first_deciding(r);
     struct onward_ruleset__body body;
     struct onward_ruleset__deed deed;
     int ret;
 
+    if (before == NULL)
+        note(r, rule, match);
+
     onward_ruleset__body_open(&body, &r->zone, rule);
     while ((ret = onward_ruleset__body_next(&body, &deed)) == 1) {
         ret = add_action(r, rule, &deed);
+        if (ret == 0) /* refused, by this rule */
+            note(r, rule, match);
         if (ret != 1)
             return ret;
     }
+    if (first_deciding(r) != before)
+        note(r, rule, match);
     /* Bodies are there once, so where one is says what it is. */
     mix(r, (uint64_t)(uintptr_t)rule->body);
     return ret;
@@ -322,30 +346,13 @@ int onward_ruleset__take(struct onward_ruleset__route *r,
 {
     int ret;
 
-    note(r, rule, match);
-    ret = r->is_unknown ? weigh(r, rule) : take_actions(r, rule);
+    ret = r->is_unknown ? weigh(r, rule) : take_actions(r, rule, match);
     if ((rule->flags & ONWARD_RULESET__RULE_GOES_ON) == 0)
         r->is_over = true;
     return ret;
 }
 
 /* ---- The end ----------------------------------------------------------- */
-
-/* "drop" beside what keeps the mail says nothing. */
-static const struct onward_ruleset_action *
-first_deciding(const struct onward_ruleset__route *r)
-{
-    const struct onward_ruleset_action *drop = NULL;
-
-    for (const struct onward_ruleset_action *a = r->first; a != NULL;
-         a = a->next) {
-        if (a->kind == ONWARD_RULESET_DROP)
-            drop = drop == NULL ? a : drop;
-        else if (onward_ruleset__decides((enum onward_ruleset_kind)a->kind))
-            return a;
-    }
-    return drop;
-}
 
 /* Mixing loses nothing of one body, which is what most decisions are. */
 static uint64_t group_of(const struct onward_ruleset__route *r)
@@ -401,8 +408,6 @@ int onward_ruleset__conclude(struct onward_ruleset__route *r)
     }
     out->kind = a->kind;
     out->reason = ONWARD_RULESET_RULE;
-    out->rule = a->rule;
-    out->rule_name = a->rule_name;
     out->destination_count = a->destination_count;
     out->destinations = a->destinations;
     if (a->kind == ONWARD_RULESET_HANDLER)

@@ -4,45 +4,6 @@
  */
 #include "ruleset/record_priv.h"
 
-/* ---- Head -------------------------------------------------------------- */
-
-int onward_ruleset__record_open(struct onward_ruleset__record *rec,
-                                const unsigned char *data, uint64_t len)
-{
-    uint64_t at;
-
-    if (len < ONWARD_RULESET__RECORD_HEAD)
-        return ONWARD_ELIMIT;
-    rec->data = data;
-    rec->size = onward_ruleset__load32(data);
-    rec->flags = data[4];
-    rec->bits = data[7];
-    if (rec->size > len || rec->size < ONWARD_RULESET__RECORD_HEAD ||
-        rec->bits > ONWARD_RULESET__BITS_MAX)
-        return ONWARD_ELIMIT;
-    rec->literal_count = onward_ruleset__load32(data + 8);
-    rec->filter_count = onward_ruleset__load32(data + 12);
-    rec->catch_count = onward_ruleset__load32(data + 16);
-    rec->domain_count = onward_ruleset__load32(data + 20);
-    rec->slot_count =
-        rec->bits == 0 ? rec->literal_count : UINT32_C(1) << rec->bits;
-    at = ONWARD_RULESET__RECORD_HEAD + (uint64_t)data[5] + data[6];
-    at = (at + 3) & ~UINT64_C(3);
-    /* Five numbers of 32 bits: no sum of them passes 64. */
-    if (at + 4 * ((uint64_t)rec->slot_count + rec->filter_count +
-                  rec->catch_count + rec->domain_count) >
-        rec->size)
-        return ONWARD_ELIMIT;
-    rec->name = onward_core__str(data + ONWARD_RULESET__RECORD_HEAD, data[5]);
-    rec->separators = onward_core__str(
-        data + ONWARD_RULESET__RECORD_HEAD + data[5], data[6]);
-    rec->literals = data + at;
-    rec->filters = rec->literals + 4 * (size_t)rec->slot_count;
-    rec->catches = rec->filters + 4 * (size_t)rec->filter_count;
-    rec->domains = rec->catches + 4 * (size_t)rec->catch_count;
-    return 0;
-}
-
 static struct onward_ruleset__reader
 reader_at(const struct onward_ruleset__record *rec, uint64_t offset)
 {
@@ -64,15 +25,12 @@ onward_ruleset__record_domain(const struct onward_ruleset__record *rec,
     return onward_ruleset__read_str(&in);
 }
 
-bool onward_ruleset__record_has(const struct onward_ruleset__record *rec,
-                                struct onward_str domain, uint64_t *number)
+bool onward_ruleset__record_covers(const struct onward_ruleset__record *rec,
+                                   struct onward_str domain, uint64_t *number)
 {
     uint32_t from = 0;
     uint32_t to = rec->domain_count;
 
-    *number = ONWARD_RULESET__OWN;
-    if (onward_core__str_eq(domain, rec->name))
-        return true;
     while (from < to) {
         uint32_t middle = from + (to - from) / 2;
         int order = onward_core__str_cmp(
@@ -92,19 +50,23 @@ bool onward_ruleset__record_has(const struct onward_ruleset__record *rec,
 
 /* ---- Rules ------------------------------------------------------------- */
 
-int onward_ruleset__record_rule(const struct onward_ruleset__record *rec,
-                                uint32_t offset,
-                                struct onward_ruleset__rule *rule)
+/* What stands in front, by which others are passed over. */
+static void read_front(struct onward_ruleset__reader *in,
+                       struct onward_ruleset__rule *rule)
 {
-    struct onward_ruleset__reader in = reader_at(rec, offset);
-    uint64_t place, body;
+    rule->at = in->at;
+    rule->flags = onward_ruleset__read_u8(in);
+    rule->local_part = onward_ruleset__read_str(in);
+    rule->domain = onward_ruleset__read_number(in);
+}
 
-    rule->at = in.at;
-    rule->flags = onward_ruleset__read_u8(&in);
-    rule->local_part = onward_ruleset__read_str(&in);
-    rule->domain = onward_ruleset__read_number(&in);
-    place = onward_ruleset__read_number(&in);
-    body = onward_ruleset__read_number(&in);
+static int read_rest(const struct onward_ruleset__record *rec,
+                     struct onward_ruleset__reader in,
+                     struct onward_ruleset__rule *rule)
+{
+    uint64_t place = onward_ruleset__read_number(&in);
+    uint64_t body = onward_ruleset__read_number(&in);
+
     rule->index = ONWARD_RULESET_CATCH_ALL;
     rule->priority = INT64_MAX;
     if (place != 0) {
@@ -124,6 +86,16 @@ int onward_ruleset__record_rule(const struct onward_ruleset__record *rec,
         return ONWARD_ELIMIT;
     rule->body = rec->data + body;
     return 0;
+}
+
+int onward_ruleset__record_rule(const struct onward_ruleset__record *rec,
+                                uint32_t offset,
+                                struct onward_ruleset__rule *rule)
+{
+    struct onward_ruleset__reader in = reader_at(rec, offset);
+
+    read_front(&in, rule);
+    return read_rest(rec, in, rule);
 }
 
 int onward_ruleset__record_at(const struct onward_ruleset__record *rec,
@@ -176,8 +148,6 @@ static bool is_local(const struct onward_ruleset__literals *it,
                : onward_core__str_eq(it->local_part, local_part);
 }
 
-/* The one of an address is at hand mostly, and others are passed over by the
- * first octets of their rule. */
 int onward_ruleset__literals_next(struct onward_ruleset__literals *it,
                                   struct onward_ruleset__rule *rule)
 {
@@ -193,15 +163,14 @@ int onward_ruleset__literals_next(struct onward_ruleset__literals *it,
         it->left--;
         if (++it->slot == rec->slot_count)
             it->slot = 0;
-        (void)onward_ruleset__read_u8(&in);
-        if (is_local(it, onward_ruleset__read_str(&in)) &&
-            onward_ruleset__read_number(&in) == it->domain && !in.is_bad) {
-            int err = onward_ruleset__record_rule(rec, offset, rule);
+        read_front(&in, rule);
+        if (in.is_bad)
+            return ONWARD_ELIMIT;
+        if (rule->domain == it->domain && is_local(it, rule->local_part)) {
+            int err = read_rest(rec, in, rule);
 
             return err == 0 ? 1 : err;
         }
-        if (in.is_bad)
-            return ONWARD_ELIMIT;
     }
     it->left = 0;
     return 0;
@@ -245,8 +214,11 @@ int onward_ruleset__body_next(struct onward_ruleset__body *body,
     if (body->left == 0)
         return in->is_bad ? ONWARD_ELIMIT : 0;
     body->left--;
-    *deed = (struct onward_ruleset__deed){
-        .kind = (enum onward_ruleset_kind)onward_ruleset__read_u8(in)};
+    deed->kind = (enum onward_ruleset_kind)onward_ruleset__read_u8(in);
+    deed->destination_count = 0;
+    deed->name = deed->value = deed->enhanced = deed->text =
+        (struct onward_str){0};
+    deed->code = 0;
     switch (deed->kind) {
     case ONWARD_RULESET_FORWARD:
     case ONWARD_RULESET_FAILOVER:

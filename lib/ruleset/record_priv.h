@@ -103,18 +103,62 @@ struct onward_ruleset__rule {
 };
 
 /* The record at data, which holds no more than len octets. 0 or
- * ONWARD_ELIMIT. */
-ONWARD_USE_RESULT int
-onward_ruleset__record_open(struct onward_ruleset__record *rec,
-                            const unsigned char *data, uint64_t len);
+ * ONWARD_ELIMIT. Inline, as each look-up begins with it. */
+static inline ONWARD_USE_RESULT int onward_ruleset__record_open(struct onward_ruleset__record *rec,
+                                const unsigned char *data, uint64_t len)
+{
+    uint64_t at;
+
+    if (len < ONWARD_RULESET__RECORD_HEAD)
+        return ONWARD_ELIMIT;
+    rec->data = data;
+    rec->size = onward_ruleset__load32(data);
+    rec->flags = data[4];
+    rec->bits = data[7];
+    if (rec->size > len || rec->size < ONWARD_RULESET__RECORD_HEAD ||
+        rec->bits > ONWARD_RULESET__BITS_MAX)
+        return ONWARD_ELIMIT;
+    rec->literal_count = onward_ruleset__load32(data + 8);
+    rec->filter_count = onward_ruleset__load32(data + 12);
+    rec->catch_count = onward_ruleset__load32(data + 16);
+    rec->domain_count = onward_ruleset__load32(data + 20);
+    rec->slot_count =
+        rec->bits == 0 ? rec->literal_count : UINT32_C(1) << rec->bits;
+    at = ONWARD_RULESET__RECORD_HEAD + (uint64_t)data[5] + data[6];
+    at = (at + 3) & ~UINT64_C(3);
+    /* Five numbers of 32 bits: no sum of them passes 64. */
+    if (at + 4 * ((uint64_t)rec->slot_count + rec->filter_count +
+                  rec->catch_count + rec->domain_count) >
+        rec->size)
+        return ONWARD_ELIMIT;
+    rec->name = onward_core__str(data + ONWARD_RULESET__RECORD_HEAD, data[5]);
+    rec->separators = onward_core__str(
+        data + ONWARD_RULESET__RECORD_HEAD + data[5], data[6]);
+    rec->literals = data + at;
+    rec->filters = rec->literals + 4 * (size_t)rec->slot_count;
+    rec->catches = rec->filters + 4 * (size_t)rec->filter_count;
+    rec->domains = rec->catches + 4 * (size_t)rec->catch_count;
+    return 0;
+}
+
 /* Domain n of its list. Empty: damaged. */
 struct onward_str
 onward_ruleset__record_domain(const struct onward_ruleset__record *rec,
                               uint32_t n);
 /* Is the domain (lower case) one by name that the zone takes? Then *number is
  * its number in rules. */
-bool onward_ruleset__record_has(const struct onward_ruleset__record *rec,
-                                struct onward_str domain, uint64_t *number);
+bool onward_ruleset__record_covers(const struct onward_ruleset__record *rec,
+                                   struct onward_str domain, uint64_t *number);
+
+static inline bool
+onward_ruleset__record_has(const struct onward_ruleset__record *rec,
+                           struct onward_str domain, uint64_t *number)
+{
+    *number = ONWARD_RULESET__OWN;
+    return onward_core__str_eq(domain, rec->name) ||
+           (rec->domain_count > 0 &&
+            onward_ruleset__record_covers(rec, domain, number));
+}
 
 /* The rule at that offset. 0 or ONWARD_ELIMIT. */
 ONWARD_USE_RESULT int

@@ -74,16 +74,17 @@ static int holds(struct onward_ruleset__route *r,
                  bool is_silent)
 {
     struct telling telling = {r, rule};
-    struct onward_ruleset__question q = {.router = r->router,
-                                         .facts = r->facts,
-                                         .domain = r->to->domain_ascii,
-                                         .captures = r->captures,
-                                         .user = &telling};
+    struct onward_ruleset__question q;
     int ret = 0;
 
     r->capture_count = 0;
     if (rule->condition.len == 0)
         return 1;
+    q = (struct onward_ruleset__question){.router = r->router,
+                                          .facts = r->facts,
+                                          .domain = r->to->domain_ascii,
+                                          .captures = r->captures,
+                                          .user = &telling};
     if (r->trace != NULL && !is_silent)
         q.tell = tell_test;
     if ((rule->flags & ONWARD_RULESET__RULE_USES_TO) != 0)
@@ -183,9 +184,11 @@ static int try_address(struct onward_ruleset__route *r, bool is_base)
     struct onward_str local_part = is_base ? r->base : r->to->local_part;
     struct onward_ruleset__literals it;
     struct onward_ruleset__rule rule;
-    struct filters f = {.at = 0};
+    struct filters f;
     int has_literal, ret = 0;
 
+    f.at = 0;
+    f.is_there = false;
     onward_ruleset__literals_find(&it, &r->zone, r->rs->image->key, local_part,
                                   r->domain);
     has_literal = onward_ruleset__literals_next(&it, &rule);
@@ -242,10 +245,10 @@ static struct onward_str base_of(const struct onward_ruleset__route *r)
     if ((r->zone.flags & ONWARD_RULESET__ZONE_SUBADDRESS) == 0)
         return (struct onward_str){0};
     for (size_t i = 1; i < local_part.len; i++) {
-        if (onward_core__str_find(separators,
-                                  (unsigned char)local_part.data[i]) <
-            separators.len)
-            return onward_core__sub(local_part, 0, i);
+        for (size_t k = 0; k < separators.len; k++) {
+            if (local_part.data[i] == separators.data[k])
+                return onward_core__sub(local_part, 0, i);
+        }
     }
     return (struct onward_str){0};
 }
@@ -317,6 +320,36 @@ static int run(struct onward_ruleset__route *r)
 
 /* ---- Calls ------------------------------------------------------------- */
 
+/* Field by field: what compilers make of "= {0}" here takes longer than the
+ * whole look-up of a domain that is in the cache. */
+static void begin(struct onward_ruleset__route *r,
+                  struct onward_ruleset_decision *out)
+{
+    const struct onward_str none = {NULL, 0};
+
+    out->size = sizeof(*out);
+    out->rule = ONWARD_RULESET_NO_RULE;
+    out->destination_count = 0;
+    out->destinations = NULL;
+    out->zone = out->rule_name = out->handler = none;
+    out->reply_enhanced = out->reply_text = none;
+    out->group = 0;
+    out->kind = out->reason = out->match = out->reply_code = 0;
+    out->actions = NULL;
+    out->action_count = 0;
+    r->out = out;
+    r->domain = ONWARD_RULESET__OWN;
+    r->is_below = false;
+    r->base = r->address = r->base_address = none;
+    r->capture_count = 0;
+    r->last = NULL;
+    r->first = NULL;
+    r->group = 0;
+    r->is_over = r->is_unknown = r->may_accept = r->has_refusal = false;
+    r->refusal_code = 0;
+    r->refusal_enhanced = r->refusal_text = none;
+}
+
 int onward_ruleset__route(const struct onward_ruleset *rs,
                           struct onward_ruleset_router *router,
                           const struct onward_address__mailbox *to,
@@ -324,10 +357,11 @@ int onward_ruleset__route(const struct onward_ruleset *rs,
                           const struct onward_ruleset_trace *trace,
                           struct onward_ruleset_decision *decision)
 {
-    struct onward_ruleset_decision out = {.size = sizeof(out),
-                                          .rule = ONWARD_RULESET_NO_RULE};
-    struct onward_ruleset_facts f = {0};
-    struct onward_ruleset_trace t = {0};
+    static const struct onward_ruleset_facts no_facts = {
+        .size = sizeof(no_facts)};
+    struct onward_ruleset_decision out;
+    struct onward_ruleset_facts f;
+    struct onward_ruleset_trace t;
     struct onward_ruleset__route r;
     int err = decision->size < sizeof(decision->size) ? ONWARD_EINVAL : 0;
 
@@ -337,16 +371,12 @@ int onward_ruleset__route(const struct onward_ruleset *rs,
         err = onward_core__opts_load(&t, sizeof(t), trace);
     if (err != 0)
         return err;
-    /* Not all of it: the captures are large, and seldom used. */
-    memset(&r, 0, offsetof(struct onward_ruleset__route, captures));
-    memset(&r.capture_count, 0,
-           sizeof(r) - offsetof(struct onward_ruleset__route, capture_count));
+    begin(&r, &out);
     r.rs = rs;
     r.router = router;
-    r.facts = &f;
-    r.trace = t.step == NULL ? NULL : &t;
+    r.facts = facts == NULL ? &no_facts : &f;
+    r.trace = trace == NULL || t.step == NULL ? NULL : &t;
     r.to = to;
-    r.out = &out;
     err = run(&r);
     return err != 0 ? err
                     : onward_core__out_store(decision, &out, sizeof(out));

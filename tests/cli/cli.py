@@ -18,6 +18,7 @@ FILES = {
     "signed.eml": "cli/signed.eml",
     "zone.txt": "cli/zone.txt",
     "rules.json": "cli/rules.json",
+    "rules-new.json": "cli/rules-new.json",
     "secrets.txt": "cli/secrets.txt",
     "mta-sts.txt": "cli/mta-sts.txt",
     "bounce.eml": "cli/bounce.eml",

@@ -545,35 +545,48 @@ row("egress --require-tls --tls-optional",
 ROUTE = ["route", "--rules", "rules.json"]
 NO_REPLY = {"zone": "example.com", "handler": None, "destinations": [],
             "reason": "rule", "reply": None}
+
+
+def decided(more):
+    """The decision of one rule with one action, or of none."""
+    one = {**NO_REPLY, **more}
+    done = one["rule"] is not None and one["reason"] == "rule"
+    one["actions"] = [{
+        "action": one["action"], "rule": one["rule"],
+        "destinations": one["destinations"], "name": one["handler"],
+        "value": None}] if done else []
+    return one
+
+
 row("route --json",
     [*ROUTE, "--json", "sales@example.com", "me+news@EXAMPLE.com",
      "tickets@example.com", "who@example.com", "new@example.com",
      "fax@example.com", "a@example.org"], 0, [
-        {**NO_REPLY, "address": "sales@example.com", "action": "forward",
+        decided({"address": "sales@example.com", "action": "forward",
          "destinations": ["desk@example.net"], "rule": 0,
-         "rule_name": "sales desk", "match": "exact"},
-        {**NO_REPLY, "address": "me+news@EXAMPLE.com", "action": "forward",
+         "rule_name": "sales desk", "match": "exact"}),
+        decided({"address": "me+news@EXAMPLE.com", "action": "forward",
          "destinations": ["me@example.net"], "rule": 1, "rule_name": "me",
-         "match": "base"},
-        {**NO_REPLY, "address": "tickets@example.com", "action": "handler",
+         "match": "base"}),
+        decided({"address": "tickets@example.com", "action": "handler",
          "handler": "ticket-desk", "rule": 3, "rule_name": "tickets",
-         "match": "exact"},
-        {**NO_REPLY, "address": "who@example.com", "action": "drop",
-         "rule": "catch-all", "rule_name": None, "match": "catch-all"},
-        {**NO_REPLY, "address": "new@example.com", "action": "reject",
+         "match": "exact"}),
+        decided({"address": "who@example.com", "action": "drop",
+         "rule": "catch-all", "rule_name": None, "match": "catch-all"}),
+        decided({"address": "new@example.com", "action": "reject",
          "rule": 4, "rule_name": "not yet", "match": "exact",
          "reason": "not-verified",
          "reply": {"code": 550, "enhanced": "5.2.1", "text": "Destination of "
-                   "this address is not verified"}},
-        {**NO_REPLY, "address": "fax@example.com", "action": "reject",
+                   "this address is not verified"}}),
+        decided({"address": "fax@example.com", "action": "reject",
          "rule": 5, "rule_name": "closed", "match": "exact",
          "reply": {"code": 550, "enhanced": "5.1.6",
-                   "text": "The fax is gone"}},
-        {**NO_REPLY, "address": "a@example.org", "action": "reject",
+                   "text": "The fax is gone"}}),
+        decided({"address": "a@example.org", "action": "reject",
          "zone": None, "rule": None, "rule_name": None, "match": "none",
          "reason": "no-zone",
          "reply": {"code": 550, "enhanced": "5.7.1",
-                   "text": "Relaying denied"}},
+                   "text": "Relaying denied"}}),
     ])
 row("route", [*ROUTE, "sales@example.com", "fax@example.com"], 0,
     b"sales@example.com: forward to desk@example.net "
@@ -588,6 +601,42 @@ row("route --trace", [*ROUTE, "--trace", "old@example.com"], 0,
 row("route --trace --json", [*ROUTE, "--trace", "--json", "a@example.org"], 0,
     holds=[b'{"address":"a@example.org","steps":[{"what":"no-zone",'
            b'"zone":null,"rule":null,"rule_name":null}],"action":"reject",'])
+row("rules check", ["rules", "check", "rules.json"], 0,
+    b"rules.json: 1 zones, 7 rules\n")
+row("rules compile", ["rules", "compile", "rules.json", "rules.image"], 0,
+    b"rules.image: 1 zones, 7 rules\n")
+row("rules check --full", ["rules", "check", "--full", "rules.image"], 0,
+    b"rules.image: 1 zones, 7 rules\n")
+row("rules diff, none", ["rules", "diff", "--check", "rules.image", "rules.json"],
+    0, b"no difference\n")
+row("rules diff", ["rules", "diff", "--check", "rules.json", "rules-new.json"], 1,
+    b'deleted rule 0 "sales desk" of example.com: sales@example.com\n'
+    b'deleted rule catch-all of example.com: *@example.com\n'
+    b'added rule 0 "sales desk" of example.com: sales@example.com\n')
+row("rules diff --json", ["rules", "diff", "--json", "rules.json",
+                          "rules-new.json"], 0, [
+        {"change": "deleted", "what": "rule", "zone": "example.com",
+         "address": "sales@example.com", "old_rule": 0, "new_rule": None,
+         "rule_name": "sales desk"},
+        {"change": "deleted", "what": "rule", "zone": "example.com",
+         "address": "*@example.com", "old_rule": "catch-all", "new_rule": None,
+         "rule_name": None},
+        {"change": "added", "what": "rule", "zone": "example.com",
+         "address": "sales@example.com", "old_rule": None, "new_rule": 0,
+         "rule_name": "sales desk"}])
+row("rules compile, no folder", ["rules", "compile", "rules.json", "no/image"], 3,
+    err="onward rules compile: no/image: No such file or directory, expected a "
+    "file to write\n")
+row("route by an image", ["route", "--rules", "rules.image", "who@example.com"], 0,
+    b"who@example.com: drop (catch-all of example.com)\n")
+row("route --explain", ["route", "--rules", "rules-new.json", "--explain",
+                        "--from", "x@bad.example", "sales@example.com"], 0,
+    b'  zone: example.com\n'
+    b'  condition: rule 0 "sales desk" of example.com: from domain bad.example: '
+    b'yes\n'
+    b'  match-exact: rule 0 "sales desk" of example.com\n'
+    b'sales@example.com: reject 550 5.7.1 Rejected by the recipient\'s rules '
+    b'(rule 0 "sales desk" of example.com)\n')
 row("route --check, accepted", [*ROUTE, "--check", "who@example.com"], 0)
 row("route --check, rejected",
     [*ROUTE, "--check", "who@example.com", "fax@example.com"], 1)
