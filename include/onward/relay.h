@@ -105,6 +105,11 @@ struct onward_relay_opts {
     size_t ticket_life_s; /**< default 2592000, 30 days */
     size_t reply_life_s;  /**< how long a message counts as answered; default
                                2592000. Tickets should not outlive it. */
+    /** How deep to follow what a rule forwards to an address of our own zones,
+     * instead of delivering it to ourselves; at most 32, default 8,
+     * ONWARD_LIMIT_ZERO: not at all. A list to fail over is not followed. */
+    size_t max_expansion;
+    size_t reserved; /**< 0 */
 };
 
 /** What MAIL said. */
@@ -237,10 +242,12 @@ ONWARD_API void onward_relay_free(struct onward_relay *relay);
  *     501 5.1.3  no address
  *     550 5.1.1  no such address
  *     550 5.2.1  a destination is not verified
- *     550 5.4.6  a rule forwards the address to itself
+ *     550 5.4.6  rules forward the address to itself, or more often than
+ *                opts.max_expansion
  *     550 5.7.1  not a zone of ours, or a rewritten sender that is forged, too
  *                old, or written to with a sender
- *     as a rule with the action reject has it
+ *     as a rule with the action reject has it, or any of these for an address
+ *     of our own that it is forwarded to
  *
  * @param address  without brackets, as onward_smtp_server_rcpt_address() has
  *                 it.

@@ -228,10 +228,10 @@ bool onward_relay__has_work(const struct onward_relay *r)
 
 /* ---- With the message -------------------------------------------------- */
 
-int onward_relay__route(struct onward_relay *r,
-                        struct onward_ruleset_router *router,
-                        const struct onward_address__mailbox *to,
-                        struct onward_ruleset_decision *decision)
+int onward_relay__route_once(struct onward_relay *r,
+                             struct onward_ruleset_router *router,
+                             const struct onward_address__mailbox *to,
+                             struct onward_ruleset_decision *decision)
 {
     const struct onward_ruleset_facts facts = onward_relay__facts(r);
     int err;
@@ -241,6 +241,18 @@ int onward_relay__route(struct onward_relay *r,
                                 decision);
     onward_core__arena_reset(&r->told);
     return err;
+}
+
+int onward_relay__route(struct onward_relay *r,
+                        struct onward_ruleset_router *router,
+                        const struct onward_address__mailbox *to,
+                        struct onward_ruleset_decision *decision)
+{
+    int err = onward_relay__route_once(r, router, to, decision);
+
+    if (err != 0 || onward_relay__is_dead(r))
+        return err;
+    return onward_relay__expand(r, router, to, decision);
 }
 
 static int route_late(struct onward_relay *r, struct onward_relay__rcpt *rcpt)

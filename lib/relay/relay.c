@@ -8,7 +8,7 @@
 #include "dns/dns_shared.h"
 #include "key/key_shared.h"
 
-_Static_assert(offsetof(struct onward_relay_opts, reply_life_s) +
+_Static_assert(offsetof(struct onward_relay_opts, reserved) +
                        sizeof(size_t) ==
                    sizeof(struct onward_relay_opts),
                "no tail padding");
@@ -27,6 +27,8 @@ enum {
     MAX_FORWARDS = 32,
     REPLY_LIFE_S = 30 * 86400,
     MAX_SENDS = 16,
+    MAX_EXPANSION = 8,
+    EXPANSION_LIMIT = 32, /* each level is on our stack */
     TOLD_BYTES = 64 * 1024 * 1024, /* to conditions, in one decision */
     SEAL_EXPIRE_MAX_S = 2000000000,
     LIFE_MAX_S = 1000000000
@@ -40,6 +42,8 @@ static int check_opts(const struct onward_relay_opts *o,
     if (o->resolver == NULL || o->ruleset == NULL || o->authserv_id.len == 0 ||
         !onward_core__domain_is_hostname(o->hostname))
         return ONWARD_EINVAL;
+    if (o->reserved != 0)
+        return ONWARD_EVERSION;
     if (o->srs != NULL && !onward_core__domain_is_hostname(o->srs_domain))
         return ONWARD_EINVAL;
     if (o->signer != NULL &&
@@ -156,6 +160,9 @@ static void resolve_limits(struct onward_relay *r)
         onward_core__limit(o->handler_timeout_ms, HANDLER_TIMEOUT_MS);
     o->max_forwards = onward_core__limit(o->max_forwards, MAX_FORWARDS);
     o->max_sends = onward_core__limit(o->max_sends, MAX_SENDS);
+    o->max_expansion = onward_core__limit(o->max_expansion, MAX_EXPANSION);
+    if (o->max_expansion > EXPANSION_LIMIT)
+        o->max_expansion = EXPANSION_LIMIT;
     o->ticket_life_s = onward_core__limit(o->ticket_life_s, REPLY_LIFE_S);
     o->reply_life_s = onward_core__limit(o->reply_life_s, REPLY_LIFE_S);
     r->log_id = o->log_id != 0 ? o->log_id : onward_core__desk_log_id(r->desk);

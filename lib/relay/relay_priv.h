@@ -1,5 +1,6 @@
 /*
- * One transaction, and what its files do with it: route.c answers RCPT, plan.c
+ * One transaction, and what its files do with it: route.c answers RCPT,
+ * expand.c follows aliases, plan.c
  * turns what the rules say into destinations, events and submissions (facts.c
  * has what their conditions look at), policy.c decides about the message,
  * kept.c has senders that are too long,
@@ -298,12 +299,27 @@ struct onward_ruleset_facts onward_relay__facts(struct onward_relay *r);
  * NULL for another name. With a verifier only. */
 const char *onward_relay__verdict_word(const struct onward_relay *r,
                                        struct onward_str name);
-/* Route an address; decision lives as long as the router. */
+/* Route an address, and what it leads to in our own zones; decision lives as
+ * long as relay and router. Texts may stay in the scratch arena. */
 ONWARD_USE_RESULT int
 onward_relay__route(struct onward_relay *r,
                     struct onward_ruleset_router *router,
                     const struct onward_address__mailbox *to,
                     struct onward_ruleset_decision *decision);
+
+/* The same for this address alone. */
+ONWARD_USE_RESULT int
+onward_relay__route_once(struct onward_relay *r,
+                         struct onward_ruleset_router *router,
+                         const struct onward_address__mailbox *to,
+                         struct onward_ruleset_decision *decision);
+/* Follow what a decision forwards to our own zones. 0 or an error of
+ * onward_relay__route_once(). */
+ONWARD_USE_RESULT int
+onward_relay__expand(struct onward_relay *r,
+                     struct onward_ruleset_router *router,
+                     const struct onward_address__mailbox *to,
+                     struct onward_ruleset_decision *decision);
 
 /* ---- Events ------------------------------------------------------------ */
 
