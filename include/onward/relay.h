@@ -232,12 +232,15 @@ ONWARD_API void onward_relay_free(struct onward_relay *relay);
  * transaction of its own: one reply can then be true for all. A rewritten
  * sender of ours (opts.srs_domain) is taken with the null path only, and leads
  * back to the original sender. One whose sender the store keeps is taken, and
- * the sender is looked up after onward_relay_start(). `Postmaster` without a domain (RFC 5321 section
- * 4.5.1) is the postmaster of opts.hostname; it is for the rules to have one.
+ * the sender is looked up after onward_relay_start(). `Postmaster` without a
+ * domain (RFC 5321 section 4.5.1) is the postmaster of opts.hostname; it is for
+ * the rules to have one. A recipient whose rules have to see the message is
+ * accepted; so is one that goes to a handler, alone unless opts.share_events.
  *
  *     250 2.1.5  accepted, now or before
  *     451 4.3.0  the destination cannot be checked now
- *     451 4.3.5  a handler is to take it, and there is none here
+ *     451 4.3.5  a handler or a quarantine is to take it, and there is none
+ *                here; or the rules cannot be read there
  *     452 4.5.3  goes elsewhere, or too many
  *     501 5.1.3  no address
  *     550 5.1.1  no such address
@@ -325,18 +328,26 @@ ONWARD_API int onward_relay_rcpt_at(const struct onward_relay *relay,
  *                 written to)
  *     554 5.4.6   too many Received fields, or a Delivered-To field of ours for
  *                 one of the recipients: a loop
+ *     as the rules say, which may look at the message now: a rejection; 451
+ *                 4.3.0 when they cannot tell, 554 5.4.6 when they forward it
+ *                 to itself
  *     550 5.1.7   the sender cannot be rewritten: too long or quoted, and there
  *                 is no store to keep it
  *     550 5.1.1   the address is ours, but the store has its sender no more
  *     550 5.7.1   it did not pass DMARC, and the copy would, by our name or the
  *                 rewritten sender's; 451 4.7.1 when that is not known
- *     250 2.0.0   the rule says drop
+ *     250 2.0.0   there is nothing to do: the rule says drop
  *     451 4.3.0   the ledger cannot be read (see opts.allow_no_ledger), the
  *                 message cannot be read, the key does not sign, no memory
  *     451 4.4.3   the ARC chain fails for lack of a DNS answer, and a seal
  *                 would make that final
  *
- * Then the edited message goes out. From the top: the DKIM signatures of
+ * A message that goes to handlers alone comes to them although it is not
+ * authenticated, its sender cannot be rewritten, or a copy would gain alignment
+ * (onward_event_can_be_forwarded()).
+ *
+ * Then the edited message goes out. From the top: what one copy has and others
+ * have not (X-Forwarded-, a rule's fields, a handler's); the DKIM signatures of
  * onward_relay_add_signature(); the ARC set; our
  * Authentication-Results; Delivered-To for up to 10 recipients; received; then
  * the message as it came, without those Authentication-Results and Received-SPF
@@ -345,9 +356,11 @@ ONWARD_API int onward_relay_rcpt_at(const struct onward_relay *relay,
  * section 5.1), one of 50 sets, a malformed header.
  *
  * What a destination takes is entered in the ledger before done, so that it is
- * skipped when the sender has to try again. Last, the reply: the temporary
- * failure of a destination if there is one, else the permanent one if there is
- * one, else 250.
+ * skipped when the sender has to try again. Last, the reply, the first of: 451
+ * 4.3.0 for a handler that failed; the temporary failure of a destination; 451
+ * 4.3.0 for a message that the host could not keep; a handler's rejection; the
+ * permanent failure of a destination; 250. Of a failover list only what the
+ * whole list came to counts.
  *
  * @param verifier  of this message; done, and it must outlive the relay.
  * @param source    the message as it came; copied, its user must outlive the
