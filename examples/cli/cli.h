@@ -29,6 +29,7 @@ struct command {
 
 extern const struct command command_verify;
 extern const struct command command_tlsrpt_report;
+extern const struct command command_tlsrpt_send;
 extern const struct command command_sign;
 extern const struct command command_seal;
 extern const struct command command_spf_check;

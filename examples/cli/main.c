@@ -22,9 +22,9 @@ static const struct command *const commands[] = {
     &command_srs_reverse,   &command_mime_parse,    &command_mime_build,
     &command_mime_edit,     &command_egress,        &command_dane_check,
     &command_dane_record,   &command_dsn_parse,     &command_lint_tlsrpt,
-    &command_tlsrpt_report, &command_queue_list,    &command_queue_show,
-    &command_queue_retry,   &command_queue_hold,    &command_queue_release,
-    &command_queue_delete,
+    &command_tlsrpt_report, &command_tlsrpt_send,   &command_queue_list,
+    &command_queue_show,    &command_queue_retry,   &command_queue_hold,
+    &command_queue_release, &command_queue_delete,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

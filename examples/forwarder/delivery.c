@@ -343,15 +343,18 @@ static void planned(void *user, struct onward_egress *plan)
 static void keep_tls_result(void *user, const char *domain, size_t domain_len,
                             const struct onward_tlsrpt_session *session)
 {
-    struct delivery_log *log = ((struct delivery *)user)->log;
+    const struct delivery *d = user;
+    struct delivery_log *log = d->log;
     size_t at = strlen(log->tls_results);
     size_t room = sizeof(log->tls_results) - at;
     struct onward_str result =
         session->result_type.len == 0 ? ONWARD_STR("ok") : session->result_type;
     int len;
 
-    (void)domain;
-    (void)domain_len;
+    /* A report of reports would never end (RFC 8460 section 3). */
+    if (!d->job.tls_optional)
+        tlsreport_count(d->fwd, (struct onward_str){domain, domain_len},
+                        session);
     len = snprintf(log->tls_results + at, room, "%s %.*s %.*s\n",
                    onward_tlsrpt_type_name((int)session->type), (int)result.len,
                    result.data, (int)session->receiving_mx.len,

@@ -48,6 +48,8 @@ struct settings {
     bool log_subject, require_tls, smtputf8, allow_private_addresses;
     bool allow_unauthenticated, enforce_dmarc;
     bool mta_sts, dane; /* of those that we deliver to */
+    bool tls_reports, tls_report_at_once;
+    char *tls_report_contact; /* NULL: postmaster of seal_domain */
     size_t policy_port;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
@@ -96,6 +98,7 @@ struct delivery;
 struct hop;
 struct storage;
 struct queue;
+struct tlsreport;
 
 struct forwarder {
     const char *config_path;
@@ -122,6 +125,7 @@ struct forwarder {
     struct hop *hops;
     struct fetch *fetches;
     struct queue *queue; /* NULL: there is no spool */
+    struct tlsreport *tlsreport; /* NULL: none are sent */
     size_t session_count;
     size_t held_bytes; /* of messages, all sessions together */
     bool is_draining;
@@ -332,6 +336,18 @@ void queue_time(struct forwarder *fwd, int64_t now_ms);
 /* Begin no more. */
 void queue_stop(struct forwarder *fwd);
 bool queue_is_busy(const struct forwarder *fwd);
+
+/* ---- tlsreport.c ------------------------------------------------------- */
+
+/* Count for reports to those that we deliver to, and send them: where there is
+ * a key to sign with, and a spool. 0 or -1. */
+int tlsreport_open(struct forwarder *fwd);
+void tlsreport_count(struct forwarder *fwd, struct onward_str domain,
+                     const struct onward_tlsrpt_session *session);
+int64_t tlsreport_deadline(const struct forwarder *fwd);
+/* Send, if it is time to. */
+void tlsreport_time(struct forwarder *fwd);
+void tlsreport_close(struct forwarder *fwd);
 
 /* ---- log.c ------------------------------------------------------------- */
 

@@ -165,6 +165,9 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
     other = policies_deadline(fwd);
     if (other < at)
         at = other;
+    other = tlsreport_deadline(fwd);
+    if (other < at)
+        at = other;
     if (fwd->listen_again_ms < at)
         at = fwd->listen_again_ms;
     if (at == ONWARD_NEVER)
@@ -185,6 +188,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     queue_time(fwd, now);
     listen_time(fwd, now);
     watch_time(fwd, now);
+    tlsreport_time(fwd);
     webhook_time(fwd, now);
     /* What the desk decides may be written at once, and what is written may
      * wake the desk: until both are quiet. */
@@ -253,6 +257,8 @@ static void tear_down(struct forwarder *fwd)
     listen_close(fwd);
     while (fwd->sessions != NULL)
         session_free(fwd->sessions);
+    if (fwd->desk != NULL)
+        tlsreport_close(fwd);
     queue_close(fwd);
     delivery_free_all(fwd);
     watch_close(fwd);
@@ -265,6 +271,14 @@ static void tear_down(struct forwarder *fwd)
     onward_ctx_free(fwd->ctx);
     loop_free(fwd->loop);
     log_close(fwd);
+}
+
+static int open_reports(struct forwarder *fwd, char *fault, size_t fault_size)
+{
+    if (tlsreport_open(fwd) == 0)
+        return 0;
+    snprintf(fault, fault_size, "tls_reports: out of memory");
+    return -1;
 }
 
 static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
@@ -282,7 +296,8 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
         log_open(fwd, fault, fault_size) != 0 ||
         storage_open(fwd, fault, fault_size) != 0 ||
         open_policies(fwd, fault, fault_size) != 0 ||
-        queue_open(fwd, fault, fault_size) != 0 || watch_open(fwd) != 0)
+        queue_open(fwd, fault, fault_size) != 0 ||
+        open_reports(fwd, fault, fault_size) != 0 || watch_open(fwd) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(&signals, fwd) != 0) {
         snprintf(fault, fault_size, "signals: %s", strerror(errno));

@@ -82,6 +82,20 @@ static const char *judge_selector(const char *value)
                : "a selector: letters, digits and hyphens, with dots between";
 }
 
+/* As it goes into a report and into From. */
+static const char *judge_contact(const char *value)
+{
+    const char *at = strrchr(value, '@');
+
+    for (const char *c = value; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~' || strchr("<>()\",;:\\", *c) != NULL)
+            at = NULL;
+    }
+    return at != NULL && at != value && config_host_name(at + 1) == NULL
+               ? NULL
+               : "an address, LOCAL@DOMAIN";
+}
+
 static const char *judge_dnslist(const char *value)
 {
     return onward_dnslist_is_list(onward_str_of(value))
@@ -171,6 +185,16 @@ void settings_begin(struct settings *s)
          .choices = tls_levels},
         {.name = "mta_sts", .type = CONFIG_YES_NO, .value = &s->mta_sts},
         {.name = "dane", .type = CONFIG_YES_NO, .value = &s->dane},
+        {.name = "tls_reports",
+         .type = CONFIG_YES_NO,
+         .value = &s->tls_reports},
+        {.name = "tls_report_at_once",
+         .type = CONFIG_YES_NO,
+         .value = &s->tls_report_at_once},
+        {.name = "tls_report_contact",
+         .type = CONFIG_TEXT,
+         .value = &s->tls_report_contact,
+         .judge = judge_contact},
         {.name = "policy_port",
          .type = CONFIG_NUMBER,
          .value = &s->policy_port,
@@ -330,6 +354,7 @@ void settings_begin(struct settings *s)
     s->enforce_dmarc = true;
     s->mta_sts = true;
     s->dane = true;
+    s->tls_reports = true;
     s->policy_port = 443;
     s->out_port = 25;
     s->out_tls = 1;

@@ -41,6 +41,7 @@ class Folder:
         for name, source in FILES.items():
             shutil.copy(DATA / source, self.path / name)
         self.fill_spool()
+        (self.path / "state").mkdir()
         self.env = {"PATH": str(pathlib.Path(self.tool).parent)
                     + ":/usr/local/bin:/usr/bin:/bin"}
 
