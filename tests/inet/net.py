@@ -41,9 +41,12 @@ def why_not():
 
 
 def _way():
+    """Best is one whose processes all end with it, however it ends."""
     plain = ["unshare", "--net", "--mount"]
     mapped = plain + ["--user", "--map-root-user"]
-    return next((w for w in (plain, mapped) if _works(w)), None)
+    whole = ["--pid", "--fork", "--kill-child", "--mount-proc"]
+    ways = (plain + whole, plain, mapped + whole, mapped)
+    return next((w for w in ways if _works(w)), None)
 
 
 def is_inside():

@@ -64,10 +64,15 @@ class Internet:
                             lambda name, kind: records.faults.get((name, kind)))
 
     def __enter__(self):
-        self.dns.start()
-        self.farm.start()
-        self.policies.start()
-        self.provider.start()
+        try:
+            self.dns.start()
+            self.farm.start()
+            self.policies.start()
+            self.provider.start()
+        except BaseException:
+            self.dns.stop()
+            self.farm.stop()
+            raise
         return self
 
     def __exit__(self, *_):

@@ -225,7 +225,7 @@ class Farm:
         """What is wrong with how the sinks ended."""
         return [f"{host.name} ended with {status}: {sink.process.tail()}"
                 for host, sink in self.sinks
-                if (status := sink.process.stop()) != 0]
+                if sink.process and (status := sink.process.stop()) != 0]
 
     def context(self, host, talk):
         own = self.contexts.get(host.key)
