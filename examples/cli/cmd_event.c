@@ -37,7 +37,7 @@ struct eventing {
     struct onward_relay *relay;
     struct onward_memory_source *source;
     struct loop *loop;
-    struct handler_exec *exec;
+    struct handler_exec *exec, *execs;
     uint64_t token;
     struct onward_event *event;
     char fault[512]; /* why the handler failed */
@@ -165,6 +165,7 @@ static int handle(void *user, uint64_t token, struct onward_event *event)
                                         .event = texts[3],
                                         .source = onward_event_source(event),
                                         .output_max = HANDLER_OUTPUT_MAX,
+                                        .list = &e->execs,
                                         .done = answered,
                                         .user = e};
 
@@ -487,6 +488,7 @@ static int open_message(const struct command *command, struct eventing *e,
 static void clear(struct eventing *e)
 {
     onward_relay_free(e->relay);
+    handler_exec_end_all(&e->execs);
     onward_memory_source_free(e->source);
     onward_verifier_free(e->verifier);
     onward_ruleset_free(e->ruleset);

@@ -9,20 +9,22 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { PIECE = 65536 };
 
 struct handler_exec {
+    struct handler_exec *next, **prev; /* of opts.list */
     struct handler_exec_opts opts;
     struct onward_source source;
-    struct loop_watch in, out, process; /* fd -1: closed */
+    struct loop_watch in, out, process, timer; /* fd -1: closed */
     pid_t pid;
     uint64_t sent;
     char *output;
     size_t len, cap;
-    bool is_canceled;
+    bool is_over; /* who asked has heard, or does not want to */
     bool is_dead; /* waited for */
     int status;
     const char *fault; /* ours */
@@ -43,20 +45,75 @@ static void stop(struct handler_exec *x, struct loop_watch *watch)
     watch->fd = -1;
 }
 
-/* The group, with all that the command has started and did not take out. */
-static void kill_all(struct handler_exec *x)
-{
-    if (!x->is_dead)
-        kill(-x->pid, SIGKILL);
-}
-
 static void destroy(struct handler_exec *x)
 {
     stop(x, &x->in);
     stop(x, &x->out);
     stop(x, &x->process);
+    stop(x, &x->timer);
+    if (x->prev != NULL)
+        *x->prev = x->next;
+    if (x->next != NULL)
+        x->next->prev = x->prev;
     free(x->output);
     free(x);
+}
+
+/* ---- Its end, when we want it ------------------------------------------ */
+
+static void check_end(struct handler_exec *x);
+
+/* What it left behind is of no use to anybody, and may hold the pipe. Not
+ * waited for before, so that the number of the group is still its own. */
+static void bury(struct handler_exec *x)
+{
+    kill(-x->pid, SIGKILL);
+    waitpid(x->pid, &x->status, 0);
+    x->is_dead = true;
+    stop(x, &x->process);
+    stop(x, &x->timer);
+    stop(x, &x->in);
+    check_end(x);
+}
+
+static void is_overdue(struct loop_watch *watch, uint32_t events)
+{
+    struct handler_exec *x = EXEC_OF(watch, timer);
+
+    (void)events;
+    stop(x, &x->timer);
+    if (x->process.fd < 0)
+        bury(x);
+    else
+        kill(-x->pid, SIGKILL);
+}
+
+static bool set_timer(struct handler_exec *x)
+{
+    const struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(x->opts.grace_ms / 1000),
+                     .tv_nsec = (long)(x->opts.grace_ms % 1000) * 1000000}};
+
+    if (x->opts.grace_ms == 0 || x->timer.fd >= 0)
+        return x->timer.fd >= 0;
+    x->timer = (struct loop_watch){
+        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+        .ready = is_overdue};
+    if (x->timer.fd < 0)
+        return false;
+    if (timerfd_settime(x->timer.fd, 0, &when, NULL) == 0 &&
+        loop_add(x->opts.loop, &x->timer, EPOLLIN) == 0)
+        return true;
+    close(x->timer.fd);
+    x->timer.fd = -1;
+    return false;
+}
+
+/* The group, with all that the command has started and did not take out. */
+static void kill_all(struct handler_exec *x)
+{
+    if (!x->is_dead)
+        kill(-x->pid, set_timer(x) ? SIGTERM : SIGKILL);
 }
 
 static const char *outcome(struct handler_exec *x, char *text, size_t size)
@@ -74,39 +131,51 @@ static const char *outcome(struct handler_exec *x, char *text, size_t size)
     return NULL;
 }
 
-/* The command has ended, and nobody holds its output any more. */
-static void check_end(struct handler_exec *x)
+static void tell(struct handler_exec *x)
 {
     char text[64];
+    const char *why = outcome(x, text, sizeof(text));
 
-    if (!x->is_dead || (x->out.fd >= 0 && x->fault == NULL && !x->is_canceled))
-        return;
-    if (!x->is_canceled) {
-        const char *why = outcome(x, text, sizeof(text));
+    x->is_over = true;
+    x->opts.done(x->opts.user, (struct onward_str){x->output, x->len}, why);
+}
 
-        x->opts.done(x->opts.user, (struct onward_str){x->output, x->len}, why);
-    }
-    destroy(x);
+/* Has the command ended, and nobody holds its output any more? */
+static void check_end(struct handler_exec *x)
+{
+    if (!x->is_over && x->is_dead && x->out.fd < 0)
+        tell(x);
+    if (x->is_over && x->is_dead)
+        destroy(x);
+}
+
+/* By our own fault or its own: who asked need not wait until it is dead. */
+static void give_up(struct handler_exec *x, const char *fault)
+{
+    x->fault = fault;
+    kill_all(x);
+    stop(x, &x->in);
+    stop(x, &x->out);
+    tell(x);
+    check_end(x);
 }
 
 /* ---- Its input --------------------------------------------------------- */
 
-static bool read_piece(struct handler_exec *x)
+/* 1; 0: that was all; -1: it cannot be read. */
+static int read_piece(struct handler_exec *x)
 {
     size_t got = 0;
 
     if (x->sent >= x->source.len)
-        return false;
+        return 0;
     if (x->source.read(x->source.user, x->sent, x->piece, PIECE, &got) != 0 ||
-        got == 0) {
-        x->fault = "the message cannot be read";
-        kill_all(x);
-        return false;
-    }
+        got == 0)
+        return -1;
     x->sent += got;
     x->piece_at = 0;
     x->piece_len = got;
-    return true;
+    return 1;
 }
 
 static void feed(struct loop_watch *watch, uint32_t events)
@@ -115,9 +184,14 @@ static void feed(struct loop_watch *watch, uint32_t events)
 
     (void)events;
     for (;;) {
+        int more = x->piece_at < x->piece_len ? 1 : read_piece(x);
         ssize_t n;
 
-        if (x->piece_at == x->piece_len && !read_piece(x))
+        if (more < 0) {
+            give_up(x, "the message cannot be read");
+            return;
+        }
+        if (more == 0)
             break;
         n = write(x->in.fd, x->piece + x->piece_at, x->piece_len - x->piece_at);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -142,10 +216,8 @@ static bool make_room(struct handler_exec *x)
     if (cap > x->opts.output_max)
         cap = x->opts.output_max;
     more = cap <= x->cap ? NULL : realloc(x->output, cap);
-    if (more == NULL) {
-        x->fault = "the answer is too long";
+    if (more == NULL)
         return false;
-    }
     x->output = more;
     x->cap = cap;
     return true;
@@ -160,8 +232,8 @@ static void take(struct loop_watch *watch, uint32_t events)
         ssize_t n;
 
         if (!make_room(x)) {
-            kill_all(x);
-            break;
+            give_up(x, "the answer is too long");
+            return;
         }
         n = read(x->out.fd, x->output + x->len, x->cap - x->len);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -179,21 +251,18 @@ static void take(struct loop_watch *watch, uint32_t events)
 static void ended(struct loop_watch *watch, uint32_t events)
 {
     struct handler_exec *x = EXEC_OF(watch, process);
-
     siginfo_t info = {0};
 
     (void)events;
     if (waitid(P_PID, (id_t)x->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
         info.si_pid != x->pid)
         return;
-    /* What it left behind is of no use to anybody, and may hold the pipe. Not
-     * waited for yet, so that the number of the group is still its own. */
-    kill(-x->pid, SIGKILL);
-    waitpid(x->pid, &x->status, 0);
-    x->is_dead = true;
-    stop(x, &x->process);
-    stop(x, &x->in);
-    check_end(x);
+    /* The shell obeys at once; what it has started may still put its things in
+     * order. */
+    if (x->timer.fd >= 0)
+        stop(x, &x->process);
+    else
+        bury(x);
 }
 
 static void run_child(const struct handler_exec_opts *o, int in, int out)
@@ -263,17 +332,39 @@ struct handler_exec *handler_exec_start(const struct handler_exec_opts *opts)
     x->opts = *opts;
     x->source = *opts->source;
     x->pid = -1;
-    if (start(x))
-        return x;
-    free(x);
-    return NULL;
+    x->timer.fd = -1;
+    if (!start(x)) {
+        free(x);
+        return NULL;
+    }
+    if (opts->list != NULL) {
+        x->next = *opts->list;
+        x->prev = opts->list;
+        if (x->next != NULL)
+            x->next->prev = &x->next;
+        *opts->list = x;
+    }
+    return x;
 }
 
 void handler_exec_cancel(struct handler_exec *x)
 {
-    x->is_canceled = true;
+    x->is_over = true;
     kill_all(x);
     stop(x, &x->in);
     stop(x, &x->out);
     check_end(x);
+}
+
+void handler_exec_end_all(struct handler_exec **list)
+{
+    while (*list != NULL) {
+        struct handler_exec *x = *list;
+
+        if (!x->is_dead) {
+            kill(-x->pid, SIGKILL);
+            waitpid(x->pid, NULL, 0);
+        }
+        destroy(x);
+    }
 }

@@ -19,6 +19,8 @@ struct handler_exec_opts {
     /* Lent until the end. Must never say ONWARD_AGAIN. */
     const struct onward_source *source;
     size_t output_max;
+    size_t grace_ms; /* between SIGTERM and SIGKILL; 0: SIGKILL at once */
+    struct handler_exec **list; /* to be part of until it is gone, or NULL */
     /* Once, from the loop, and not after handler_exec_cancel(): why is NULL
      * when it has ended well. */
     void (*done)(void *user, struct onward_str output, const char *why);
@@ -27,8 +29,10 @@ struct handler_exec_opts {
 
 /* NULL: it cannot be started. */
 struct handler_exec *handler_exec_start(const struct handler_exec_opts *opts);
-/* Kill it. The object lives on until the command was waited for, and frees
+/* End it. The object lives on until the command was waited for, and frees
  * itself then; the loop must turn. */
 void handler_exec_cancel(struct handler_exec *x);
+/* Kill all of the list, and wait for them; nobody is told. */
+void handler_exec_end_all(struct handler_exec **list);
 
 #endif

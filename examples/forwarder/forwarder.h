@@ -32,6 +32,7 @@
 struct settings {
     struct config_list listen, trusted_sealers, dnsbl, dnswl;
     struct config_list webhooks; /* NAME URL */
+    struct config_list handlers; /* NAME exec:COMMAND */
     char *hostname, *authserv_id;
     char *rules, *dns, *resolver, *resolver_anchor;
     char *tls_certificate, *tls_key;
@@ -53,11 +54,11 @@ struct settings {
     size_t policy_port;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
-    size_t max_sessions_client, greylist_s, webhook_timeout_s;
+    size_t max_sessions_client, greylist_s, webhook_timeout_s, handler_timeout_s;
     size_t command_timeout_s, delivery_timeout_s;
     size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
     size_t queue_life_s, queue_delay_s, queue_deliveries, spool_bytes;
-    struct config_key keys[64];
+    struct config_key keys[96];
 };
 
 /* Which file it was; all 0: none. */
@@ -89,6 +90,7 @@ struct setup {
 struct session;
 struct watch;
 struct webhooks;
+struct handlers;
 struct message_log;
 struct admit;
 struct copy;
@@ -116,6 +118,7 @@ struct forwarder {
     struct setup *setup;
     struct watch *watch; /* NULL: cannot be had */
     struct webhooks *webhooks; /* NULL: none was asked yet */
+    struct handlers *handlers; /* the same */
     struct listener *listeners;
     int64_t listen_again_ms; /* they rest until then */
     struct session *sessions;

@@ -1,7 +1,7 @@
 /*
  * What of a session's message goes into the spool: its copies, with
- * `relay = spool`; and the notices of success that its sender asked for and
- * nobody behind us will send.
+ * `relay = spool`; what handlers write about it; and the notices of success
+ * that its sender asked for and nobody behind us will send.
  */
 #define _GNU_SOURCE
 #include "kept.h"
@@ -156,4 +156,46 @@ void kept_tell_expanded(struct session *session,
         (onward_relay_rcpt_count(relay) > 1 ||
          onward_relay_delivery_count(relay) > 1))
         tell(session, relay, 0, NULL, ONWARD_DSN_EXPANDED);
+}
+
+static bool is_ascii(struct onward_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.data[i] > 0x7f)
+            return false;
+    }
+    return true;
+}
+
+int kept_submission(struct session *session, const struct onward_relay *relay,
+                    size_t index)
+{
+    struct onward_relay_submission s = {.size = sizeof(s)};
+    struct spool_envelope e = {
+        .origin = SPOOL_MADE,
+        .log_id = onward_str_of(session_facts(session, NULL).id)};
+    char id[SPOOL_ID_MAX];
+    int ret;
+
+    /* There is no place yet from which a person could let it go. */
+    if (onward_relay_submission_at(relay, index, &s) != 0 ||
+        s.kind == ONWARD_RELAY_SUBMISSION_QUARANTINE || s.rcpt_count == 0)
+        return -1;
+    e.reverse_path = s.reverse_path;
+    /* That a reply fails is told to nobody: a robot wrote it. */
+    if (s.kind == ONWARD_RELAY_SUBMISSION_SEND)
+        e.notice_path = s.reverse_path;
+    e.rcpts = calloc(s.rcpt_count, sizeof(*e.rcpts));
+    if (e.rcpts == NULL)
+        return -1;
+    e.rcpt_count = s.rcpt_count;
+    e.smtputf8 = !is_ascii(s.reverse_path);
+    for (size_t i = 0; i < s.rcpt_count; i++) {
+        e.rcpts[i].address = onward_relay_submission_rcpt(relay, index, i);
+        if (!is_ascii(e.rcpts[i].address))
+            e.smtputf8 = 1;
+    }
+    ret = queue_submit(session_forwarder(session), &e, s.source, id);
+    free(e.rcpts);
+    return ret;
 }

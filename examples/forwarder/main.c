@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "forwarder.h"
+#include "handlers.h"
 #include "host.h"
 #include "service.h"
 #include "webhook.h"
@@ -159,6 +160,9 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
     other = webhook_deadline(fwd);
     if (other < at)
         at = other;
+    other = handlers_deadline(fwd);
+    if (other < at)
+        at = other;
     other = watch_deadline(fwd);
     if (other < at)
         at = other;
@@ -190,6 +194,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     watch_time(fwd, now);
     tlsreport_time(fwd);
     webhook_time(fwd, now);
+    handlers_time(fwd, now);
     /* What the desk decides may be written at once, and what is written may
      * wake the desk: until both are quiet. */
     do {
@@ -263,6 +268,7 @@ static void tear_down(struct forwarder *fwd)
     delivery_free_all(fwd);
     watch_close(fwd);
     webhook_close(fwd);
+    handlers_close(fwd);
     setup_free(fwd->setup);
     storage_close(fwd);
     conn_list_close(&fwd->conns);

@@ -8,9 +8,10 @@
 
 #include "admit.h"
 #include "forwarder.h"
+#include "handlers.h"
 #include "host.h"
-#include "webhook.h"
 #include "kept.h"
+#include "webhook.h"
 
 struct session {
     struct session *next, **prev;
@@ -126,6 +127,7 @@ static void cancel_delivery(void *user, uint64_t token)
 {
     copy_cancel(((struct session *)user)->fwd, token);
     webhook_cancel(((struct session *)user)->fwd, token);
+    handler_cancel(((struct session *)user)->fwd, token);
 }
 
 static int handle(void *user, uint64_t token, struct onward_event *event)
@@ -135,8 +137,20 @@ static int handle(void *user, uint64_t token, struct onward_event *event)
         .ip = &s->ip, .helo = onward_smtp_server_helo(s->server)};
 
     if (!onward_event_is_webhook(event))
-        return ONWARD_ENOENT;
+        return handler_ask(s->fwd, s->setup, token, event);
     return webhook_post(s->fwd, s->setup, token, event, &client);
+}
+
+/* What a handler writes leaves through the spool, and is there before the
+ * sender hears 250. */
+static int submit(void *user, uint64_t token, struct onward_relay *relay,
+                  size_t index)
+{
+    struct session *s = user;
+
+    if (kept_submission(s, relay, index) != 0)
+        return -1;
+    return onward_relay_submission_answer(s->fwd->desk, token, 0);
 }
 
 static void relayed(void *user, struct onward_relay *relay)
@@ -227,6 +241,15 @@ static int start_verifier(struct session *s)
     return err;
 }
 
+/* Who asks a webhook or a handler says so before, and why. */
+static size_t longest_event_s(const struct settings *set)
+{
+    return (set->webhook_timeout_s > set->handler_timeout_s
+                ? set->webhook_timeout_s
+                : set->handler_timeout_s) +
+           5;
+}
+
 static int start_relay(struct session *s)
 {
     const struct setup *setup = s->setup;
@@ -236,7 +259,10 @@ static int start_relay(struct session *s)
                                            .deliver = deliver,
                                            .cancel = cancel_delivery,
                                            .done = relayed,
-                                           .handle = handle};
+                                           .handle = handle,
+                                           .submit = queue_is_open(s->fwd)
+                                                         ? submit
+                                                         : NULL};
     const struct onward_relay_opts o = {
         .size = sizeof(o),
         .resolver = setup->resolver,
@@ -253,6 +279,7 @@ static int start_relay(struct session *s)
         .seal_selector = onward_str_of(set->seal_selector),
         .ledger_life_s = set->ledger_life_s,
         .delivery_timeout_ms = set->delivery_timeout_s * 1000,
+        .handler_timeout_ms = longest_event_s(set) * 1000,
         .allow_unauthenticated = set->allow_unauthenticated,
         .allow_dmarc_reject = !set->enforce_dmarc,
         .allow_no_ledger = s->fwd->is_store_shared};

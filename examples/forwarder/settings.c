@@ -6,6 +6,7 @@
 #include "admit.h"
 #include "endpoint.h"
 #include "forwarder.h"
+#include "handlers.h"
 #include "webhook.h"
 
 static const char *const relay_words[] = {"session", "spool", NULL};
@@ -261,6 +262,15 @@ void settings_begin(struct settings *s)
          .value = &s->webhook_timeout_s,
          .min = 1,
          .max = 25},
+        {.name = "handler",
+         .type = CONFIG_LIST,
+         .value = &s->handlers,
+         .judge = handler_judge},
+        {.name = "handler_timeout_s",
+         .type = CONFIG_NUMBER,
+         .value = &s->handler_timeout_s,
+         .min = 1,
+         .max = 50},
         {.name = "max_message_bytes",
          .type = CONFIG_NUMBER,
          .value = &s->max_message_bytes,
@@ -351,6 +361,7 @@ void settings_begin(struct settings *s)
     s->smtputf8 = true;
     s->log_subject = true;
     s->webhook_timeout_s = 15;
+    s->handler_timeout_s = 30;
     s->enforce_dmarc = true;
     s->mta_sts = true;
     s->dane = true;
