@@ -63,7 +63,8 @@ static void json_reply(struct json *j, const struct onward_ruleset_decision *d)
 }
 
 /* What is to be done, where that is more than the decision itself says. */
-static void json_actions(struct json *j, const struct onward_ruleset_decision *d)
+static void json_actions(struct json *j,
+                         const struct onward_ruleset_decision *d)
 {
     json_open(j, "actions", '[');
     for (const struct onward_ruleset_action *a = d->actions; a != NULL;
@@ -276,8 +277,8 @@ static int run(const struct command *command, struct args args)
         {"from", OPTION_TEXT, &facts.from, "ADDRESS",
          "the sender, for rules that ask for it; empty: the null path", false,
          false},
-        {"ip", OPTION_IP, &facts.ip, "ADDRESS", "where the client connects from",
-         false, false},
+        {"ip", OPTION_IP, &facts.ip, "ADDRESS",
+         "where the client connects from", false, false},
         {"tls", OPTION_CHOICE, &facts.tls, "WORD", "TLS: unknown, on or off",
          false, false},
         {"size", OPTION_TEXT, &facts.size, "OCTETS", "of the message", false,

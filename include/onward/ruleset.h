@@ -26,29 +26,72 @@ extern "C" {
  *                               "actions": [{"type": "drop"}]}}],
  *      "addresses": [{"email": "me@example.net", "verified": true}]}
  *
- * Zones. A zone is a domain; a subdomain is a zone of its own, or is covered by
- * the zone above it from the moment that a literal rule there names an address
- * in it. The catch-all of a zone takes addresses of the zone's own domain only,
- * not of subdomains that it covers.
+ * Zones. A zone is a domain. A subdomain is a zone of its own, or is covered by
+ * the zone above it: when "settings" names it in "subdomains" ("*" for all of
+ * them), or a rule there names an address in it. What stands in settings:
  *
- * Order. The rules for one address are tried by ascending priority, those of
- * equal priority as they stand in the text; the first enabled one is taken. With
- * support_subaddress, `user+detail` is looked up whole, then as `user` (up to
- * the first `+`), then the catch-all comes; rules in "rules" that match all are
- * catch-alls, tried before "catch_all".
+ *     support_subaddress     true: see below
+ *     subaddress_separators  "+-": the characters that end the user; else "+"
+ *     fold_local             true: local parts without regard to ASCII case
+ *     match                  "first", the default, or "all"
+ *     subdomains             ["eu.example.com", "*"]
  *
- * Addresses compare with the domain folded and the local part octet for octet,
- * unless settings.fold_local is true (then without regard to ASCII case).
+ * Matchers. Those of a rule must all hold. One of them may say whose mail it
+ * is: "literal" on "to" with one address; "all", or `*@example.com`,
+ * `*@sub.example.com` or `*@*.example.com`, which make the rule a catch-all of
+ * that domain. The others are conditions:
  *
- * Actions: "forward" to one or several addresses, "worker" and "handler" (the
- * name of one of the host's handlers), "drop", and "reject" with "code" (400 to
- * 599, default 550), "enhanced" (default "5.7.1") and "text".
+ *     type                               field
+ *     literal prefix suffix contains     to, from, header (with "name"),
+ *       glob regex                         attachment_name, attachment_type
+ *     domain ("b.example", "*.b.example")  to, from
+ *     exists                             header, attachment_...
+ *     literal                            spf, dkim, dmarc, arc ("pass", ...)
+ *     at_least, at_most                  size (octets), score (5, -0.125)
+ *     network ("192.0.2.0/24")           client
+ *     is (true, false)                   tls
+ *     and, or, not                       "matchers": [...] in place of a field
+ *
+ * "value" may be an array: one of them is enough. Tests on "to" regard case as
+ * the zone does, all others do not; "case" is "exact" or "fold" for another
+ * choice. Patterns see `local@domain`, the domain in A-labels, the local part
+ * without quotes unless it has an "@"; a glob is for the whole of a text, a
+ * regular expression for any part of it, in time linear in it.
+ *
+ * Order. Tried are, each in ascending priority and then as in the text:
+ * 1. literal rules of the address as it is, and rules without a literal address
+ *    that are no catch-alls; 2. with support_subaddress the same for `user` of
+ *    `user+detail` (up to the first separator); 3. catch-alls, "catch_all" at
+ *    the end. With "first" the first rule that matches is taken, unless it says
+ * "continue"; with "all" every one is, up to one that says "stop". A rule that
+ * rejects is then all there is. Local parts are compared octet for octet unless
+ * fold_local.
+ *
+ * Actions: "forward" to all of one or several addresses, "failover" to the
+ * first that takes it; "worker" or "handler" (the name of one of the host's
+ * handlers), "webhook" (a name); "drop"; "quarantine"; "reject" with "code"
+ * (400 to 599, default 550), "enhanced" (default "5.7.1") and "text"; "defer",
+ * the same from 451; and what decides nothing: "tag", "add_field" ("name",
+ * which begins with X-, and "value"), "continue", "stop". An address to forward
+ * to may be a template with {local}, {user}, {tag}, {domain}, {sub} (the domain
+ * without that of the zone), and {0} to {9}, the captures of the rule's first
+ * glob or regex on "to" that has to match.
+ *
+ * What is not known yet. At RCPT there is no message. A rule whose condition
+ * hangs on what the host does not know yet may or may not match: the decision
+ * is then ONWARD_RULESET_NEED_MESSAGE if any rule that can be reached takes the
+ * mail, and a refusal if all of them refuse.
  *
  * Destinations. A forward happens only when each destination is verified: by
- * "verified" (true or a time stamp) in "addresses", or by the host's word in
- * struct onward_ruleset_facts, which wins. A rule with a destination that is
- * not verified still matches, so that its mail does not fall into a catch-all;
- * the decision is then to reject, and says why.
+ * "verified" (true or a time stamp) in "addresses", where `*@example.net`
+ * stands for a whole domain and "status" ("unverified", "revoked") takes it
+ * back, or by the host's word in struct onward_ruleset_facts, which wins. A
+ * rule with a destination that is not verified still matches, so that its mail
+ * does not fall into a catch-all; the decision is then to reject, and says why.
+ *
+ * Forms. What is looked up is the compiled form, in memory, or in a file that
+ * many processes map (onward_ruleset_open_image()). A change of one zone makes
+ * another ruleset that shares the rest (onward_ruleset_with_zone()).
  */
 
 /** Rules, loaded. Immutable, counted, for all threads. */
@@ -423,7 +466,7 @@ struct onward_ruleset_decision {
 
 /** What conditions look at; for struct onward_ruleset_facts. @since 0.1 */
 enum onward_ruleset_fact {
-    ONWARD_RULESET_FACT_SENDER = 1, /**< reverse path, no brackets; empty: null */
+    ONWARD_RULESET_FACT_SENDER = 1, /**< reverse path without brackets */
     ONWARD_RULESET_FACT_HEADER = 2, /**< of name: unfolded, decoded or not */
     ONWARD_RULESET_FACT_ATTACHMENT_NAME = 3, /**< file names */
     ONWARD_RULESET_FACT_ATTACHMENT_TYPE = 4, /**< "application/pdf" */

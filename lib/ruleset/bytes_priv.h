@@ -24,7 +24,8 @@ onward_ruleset__reader(struct onward_str s)
     return (struct onward_ruleset__reader){data, data + s.len, false};
 }
 
-static inline bool onward_ruleset__at_end(const struct onward_ruleset__reader *r)
+static inline bool
+onward_ruleset__at_end(const struct onward_ruleset__reader *r)
 {
     return r->at == r->end;
 }

@@ -156,7 +156,8 @@ static int is_same_body(const struct entry *a, const struct entry *b)
         more_b = onward_ruleset__body_next(&body_b, &deed_b);
         if (more_a < 0 || more_b < 0)
             return ONWARD_ELIMIT;
-        if (more_a != more_b || (more_a == 1 && !is_same_deed(&deed_a, &deed_b)))
+        if (more_a != more_b ||
+            (more_a == 1 && !is_same_deed(&deed_a, &deed_b)))
             return 0;
     } while (more_a == 1);
     return 1;
@@ -178,10 +179,9 @@ static int compare_rules(struct diff *d, const struct entry *before,
         (a->flags & flags) == (b->flags & flags) &&
         onward_core__str_eq(a->name, b->name))
         return 0;
-    return tell_rule(d,
-                     is_same_owner || a->owner.len == 0 ? ONWARD_RULESET_UPDATED
-                                                        : ONWARD_RULESET_CONFLICT,
-                     before, after);
+    if (is_same_owner || a->owner.len == 0)
+        return tell_rule(d, ONWARD_RULESET_UPDATED, before, after);
+    return tell_rule(d, ONWARD_RULESET_CONFLICT, before, after);
 }
 
 /* ---- Lists of rules ---------------------------------------------------- */
@@ -413,7 +413,8 @@ static int compare_addresses(struct diff *d)
     while (ret == 0 && (ret = onward_ruleset__image_next_address(
                             after, &at, &address, &state)) == 1) {
         ret = 0;
-        if (onward_ruleset__image_entry(before, address) == ONWARD_RULESET_STATE_UNKNOWN)
+        if (onward_ruleset__image_entry(before, address) ==
+            ONWARD_RULESET_STATE_UNKNOWN)
             ret = tell_what(d, ONWARD_RULESET_ADDED, ONWARD_STR("address"),
                             address);
     }

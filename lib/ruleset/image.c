@@ -118,7 +118,8 @@ read_state(struct onward_ruleset__reader *in)
 }
 
 enum onward_ruleset_state
-onward_ruleset__image_entry(const struct onward_ruleset__image *image, struct onward_str text)
+onward_ruleset__image_entry(const struct onward_ruleset__image *image,
+                            struct onward_str text)
 {
     struct onward_ruleset__probe probe;
     uint64_t place;

@@ -104,8 +104,9 @@ struct onward_ruleset__rule {
 
 /* The record at data, which holds no more than len octets. 0 or
  * ONWARD_ELIMIT. Inline, as each look-up begins with it. */
-static inline ONWARD_USE_RESULT int onward_ruleset__record_open(struct onward_ruleset__record *rec,
-                                const unsigned char *data, uint64_t len)
+static inline ONWARD_USE_RESULT int
+onward_ruleset__record_open(struct onward_ruleset__record *rec,
+                            const unsigned char *data, uint64_t len)
 {
     uint64_t at;
 
