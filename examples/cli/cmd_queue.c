@@ -326,9 +326,9 @@ static int run(const struct command *command, struct args args,
     if (v.spool == NULL)
         return cli_broken(command, "%s", fault);
     if (is_list) {
-        list(&v);
+        v.status = list(&v);
     } else if (what != SPOOL_NOTHING) {
-        change_all(&v, &args, what);
+        v.status = change_all(&v, &args, what);
     } else {
         for (int i = 0; i < args.count; i++) {
             status = show(&v, args.items[i], false);

@@ -74,16 +74,20 @@ static int no_spool(const char *path, char *fault, size_t fault_size,
     return -1;
 }
 
+/* A link that the spool's owner put there must not lead root, who looks after
+ * the queue, out of the spool: to sweep another folder, or give a file away. */
 static int open_folder(struct spool *s, int root, enum spool_folder f,
                        bool make)
 {
     if (make && mkdirat(root, names[f], 0700) == 0) {
-        if (fchownat(root, names[f], s->owner, s->group, 0) != 0)
+        if (fchownat(root, names[f], s->owner, s->group, AT_SYMLINK_NOFOLLOW) !=
+            0)
             return -1;
     } else if (make && errno != EEXIST) {
         return -1;
     }
-    s->folders[f] = openat(root, names[f], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    s->folders[f] = openat(root, names[f],
+                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return s->folders[f] < 0 ? -1 : 0;
 }
 
@@ -99,8 +103,15 @@ static int open_folders(struct spool *s, int root, bool make)
 
 static int take_lock(struct spool *s, int root)
 {
-    s->lock = openat(root, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock < 0 || fchown(s->lock, s->owner, s->group) != 0)
+    const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+
+    s->lock = openat(root, "lock", flags | O_CREAT | O_EXCL, 0600);
+    /* Only what was made here is given to the owner of the spool. */
+    if (s->lock >= 0 && fchown(s->lock, s->owner, s->group) != 0)
+        return -1;
+    if (s->lock < 0 && errno == EEXIST)
+        s->lock = openat(root, "lock", flags);
+    if (s->lock < 0)
         return -1;
     return flock(s->lock, LOCK_EX | LOCK_NB);
 }

@@ -225,6 +225,27 @@ def works_without_a_forwarder(program):
 
 
 @case
+def links_lead_nobody_out_of_the_spool(program):
+    """Its owner may not be who runs `onward queue`."""
+    with Spooling(program) as f:
+        f.start()
+        equal(f.stop(), 0)
+        spool, other = f.path / "state/spool", f.path / "other"
+        other.mkdir()
+        (other / "kept").write_text("kept")
+        for name in ("new", "messages", "damaged", "requests"):
+            (spool / name).rename(spool / "aside")
+            (spool / name).symlink_to(other)
+            f.queue("delete", "kept", status=3)
+            (spool / name).unlink()
+            (spool / "aside").rename(spool / name)
+        (spool / "lock").unlink()
+        (spool / "lock").symlink_to(other / "made")
+        f.queue("delete", "kept", status=3)
+        equal([p.name for p in other.iterdir()], ["kept"])
+
+
+@case
 def two_forwarders_do_not_share_a_spool(program):
     with Spooling(program) as f:
         f.start()
