@@ -98,13 +98,32 @@ static struct onward_egress_retry_step step_of(const struct attempt *a,
     return step;
 }
 
-/* The record could not be written: what it says lives on in memory. */
+static bool write_all(struct spool_message *m)
+{
+    bool is_written = true;
+
+    for (size_t i = 0; i < m->envelope.rcpt_count && is_written; i++)
+        is_written = spool_append(m, i, true) == 0;
+    return is_written;
+}
+
+/*
+ * A record that could not be written lives on in memory, until all are on the
+ * disk; unless it may be lost: each that is kept holds a descriptor, and a disk
+ * that is full must not use them up.
+ */
 static void keep(struct attempt *a, bool must_last)
 {
-    if (spool_append(a->m, a->rcpt, must_last) == 0)
+    struct entry *e = a->entry;
+
+    if (e->kept != NULL ? write_all(a->m)
+                        : spool_append(a->m, a->rcpt, must_last) == 0) {
+        e->kept = NULL;
         return;
+    }
     queue_fault(a->q, a->m->id, "write what became of it");
-    a->entry->kept = a->m;
+    if (must_last)
+        e->kept = a->m;
 }
 
 static void settle(struct attempt *a, enum spool_fate fate)
@@ -193,7 +212,9 @@ static void told(void *user, const struct delivery_result *got)
     struct attempt *a = user;
 
     a->delivery = NULL;
-    outcome(a, got);
+    /* Who deletes a message wants nobody told that it did not arrive. */
+    if (!a->entry->is_deleted || got->fate == ONWARD_EGRESS_DELIVERED)
+        outcome(a, got);
     a->rcpt++;
     next(a);
 }
@@ -243,7 +264,8 @@ static void next(struct attempt *a)
     const struct delivery_result none = {.fate = ONWARD_EGRESS_TEMPORARY};
 
     for (; a->rcpt < a->m->envelope.rcpt_count; a->rcpt++) {
-        if (!is_due(a) || a->q->is_stopped || a->entry->is_deleted)
+        if (!is_due(a) || a->q->is_stopped || a->entry->is_deleted ||
+            a->m->is_held)
             continue;
         a->delivery = start(a);
         if (a->delivery != NULL)

@@ -44,9 +44,12 @@ static void do_one(struct queue *q, const char *id, enum spool_what what)
         return;
     if (what == SPOOL_DELETE) {
         e->is_deleted = true;
-        /* One that is under way goes when its attempt ends. */
+        /* What is under way has its file open; gone it is now, whatever
+         * happens to us before the attempt ends. */
         if (e->attempt == NULL)
             queue_drop(q, e);
+        else if (spool_remove(q->spool, id) != 0)
+            queue_fault(q, id, "remove");
     } else if (change(q, e, what) != 0) {
         queue_fault(q, id, spool_what_name(what));
         return;

@@ -198,6 +198,26 @@ def a_real_disk_that_is_full(program):
 
 
 @case
+def what_may_be_forgotten_holds_no_descriptor(program):
+    """That a message was tried is no reason to keep its file open: a disk that
+    is full would use up what deliveries need."""
+    import spoolfile
+    with Faulty(program) as f:
+        folder = f.path / "state/spool/messages"
+        folder.mkdir(parents=True)
+        (f.path / "state").chmod(0o700)
+        for i in range(20):
+            (folder / f"0a-{i}").write_bytes(spoolfile.message(
+                spoolfile.relayed(arrival=int(time.time())), MESSAGE))
+        f.fail("pwrite", errno.ENOSPC)
+        f.start()
+        assert until(lambda: len(f.events("queue-deferred")) == 20)
+        fds = f"/proc/{f.process.pid}/fd"
+        equal([x for x in os.listdir(fds)
+               if "spool/messages/" in os.readlink(f"{fds}/{x}")], [])
+
+
+@case
 def no_descriptors_are_left(program):
     """A limit of the process, while its sessions hold them."""
     with Spooling(program) as f, Hop(f) as hop:

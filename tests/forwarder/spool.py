@@ -198,9 +198,33 @@ def delete_stops_what_is_under_way(program):
         begins(send(f), "250")
         assert until(lambda: hop.heard("DATA"))
         f.queue("delete", f.files()[0])
-        assert f.quiet()
+        # Whoever is killed now does not send it the next time.
+        equal(f.files(), [])
         assert until(lambda: hop.ends)
         equal((hop.messages, hop.ends), ([], ["content"]))
+        equal(f.events("queue-deferred"), [])
+
+
+@case
+def hold_keeps_back_those_who_have_not_had_their_turn(program):
+    envelope = spoolfile.relayed(arrival=int(time.time())) + [
+        (spoolfile.RCPT, "box@two.example"),
+        (spoolfile.RCPT_DOMAIN, "two.example")]
+    with Spooling(program) as f, Hop(f, 2) as two, \
+            Hop(f, data=lambda _: time.sleep(1) or "354 go") as one:
+        folder = f.path / "state/spool/messages"
+        folder.mkdir(parents=True)
+        (folder / "0a-1").write_bytes(spoolfile.message(envelope, MESSAGE))
+        f.start()
+        assert until(lambda: one.heard("DATA"))
+        f.queue("hold", "0a-1")
+        assert until(lambda: one.messages)
+        time.sleep(0.3)
+        equal(two.messages, [])
+        f.queue("release", "0a-1")
+        assert until(lambda: two.messages)
+        assert f.quiet()
+        equal(len(one.messages), 1)
 
 
 @case
