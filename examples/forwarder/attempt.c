@@ -54,6 +54,7 @@ static void free_attempt(struct attempt *a)
     a->q->attempt_count--;
     if (a->entry->kept != a->m)
         spool_message_free(a->m);
+    queue_wake(a->q, a->entry->domain);
     free(a);
 }
 

@@ -9,8 +9,6 @@
 #include "queue.h"
 #include "state.h"
 
-enum { LOOK_MAX = 2000 };
-
 /* ---- By time: a heap --------------------------------------------------- */
 
 static void put_at(struct queue *q, struct entry *e, size_t i)
@@ -42,11 +40,24 @@ static void sink(struct queue *q, struct entry *e, size_t i)
     put_at(q, e, i);
 }
 
+static void leave_line(struct queue *q, struct entry *e)
+{
+    if (e->before == NULL)
+        return;
+    *e->before = e->after;
+    if (e->after != NULL)
+        e->after->before = e->before;
+    else
+        q->lines[e->domain % QUEUE_LINES].last = e->before;
+    e->before = NULL;
+}
+
 static void take_out(struct queue *q, struct entry *e)
 {
     size_t i = e->place;
     struct entry *last;
 
+    leave_line(q, e);
     if (i == SIZE_MAX)
         return;
     e->place = SIZE_MAX;
@@ -62,10 +73,55 @@ static void take_out(struct queue *q, struct entry *e)
 void queue_place(struct queue *q, struct entry *e)
 {
     take_out(q, e);
-    if (e->is_held || e->is_deleted || e->attempt != NULL)
+    if (e->is_held || e->is_deleted || e->attempt != NULL) {
+        queue_wake(q, e->domain);
         return;
+    }
     q->count++;
     rise(q, e, q->count - 1);
+}
+
+/* ---- By domain: lines -------------------------------------------------- */
+
+/* May that domain have one more? Servers that do not answer must not take all
+ * places from those that do. */
+static bool has_place(const struct queue *q, uint32_t domain)
+{
+    const size_t all = q->fwd->setup->settings.queue_deliveries;
+    size_t taken = 0;
+
+    for (const struct entry *i = attempt_next(q, NULL); i != NULL;
+         i = attempt_next(q, i))
+        taken += i->domain == domain;
+    return taken < all - all / 4;
+}
+
+/* Out of the heap, where however many of one domain would hide the others. */
+static void stand_in_line(struct queue *q, struct entry *e)
+{
+    struct queue_line *line = &q->lines[e->domain % QUEUE_LINES];
+
+    take_out(q, e);
+    if (line->first == NULL)
+        line->last = &line->first;
+    e->after = NULL;
+    e->before = line->last;
+    *line->last = e;
+    line->last = &e->after;
+}
+
+/*
+ * Who stands in line is woken by what held the place: the end of an attempt, or
+ * that one which was woken before does not use it.
+ */
+void queue_wake(struct queue *q, uint32_t domain)
+{
+    struct entry *e = q->lines[domain % QUEUE_LINES].first;
+
+    while (e != NULL && e->domain != domain)
+        e = e->after;
+    if (e != NULL && has_place(q, domain))
+        queue_place(q, e);
 }
 
 /* ---- Entries ----------------------------------------------------------- */
@@ -129,6 +185,8 @@ struct entry *queue_find(struct queue *q, const char *id)
 
 void queue_forget(struct queue *q, struct entry *e)
 {
+    const uint32_t domain = e->domain;
+
     take_out(q, e);
     spool_message_free(e->kept);
     *e->prev = e->next;
@@ -137,6 +195,7 @@ void queue_forget(struct queue *q, struct entry *e)
     q->entry_count--;
     q->bytes -= e->size;
     free(e);
+    queue_wake(q, domain);
 }
 
 void queue_drop(struct queue *q, struct entry *e)
@@ -336,31 +395,24 @@ int queue_submit(struct forwarder *fwd, const struct spool_envelope *envelope,
 
 /* ---- Time -------------------------------------------------------------- */
 
-/* May that domain have one more? Servers that do not answer must not take all
- * places from those that do. */
-static bool has_place(const struct queue *q, const struct entry *e)
+static bool has_due(const struct queue *q)
 {
-    const size_t all = q->fwd->setup->settings.queue_deliveries;
-    size_t taken = 0;
-
-    for (const struct entry *i = attempt_next(q, NULL); i != NULL;
-         i = attempt_next(q, i))
-        taken += i->domain == e->domain;
-    return taken < all - all / 4;
+    return !q->is_stopped && q->count > 0 &&
+           q->heap[0]->due_s <= (int64_t)time(NULL) &&
+           q->attempt_count < q->fwd->setup->settings.queue_deliveries;
 }
 
-/* What to begin now; NULL: nothing. */
-static struct entry *startable(const struct queue *q)
+/* What to begin now, out of the heap; NULL: nothing. */
+static struct entry *take_due(struct queue *q)
 {
-    const int64_t now_s = (int64_t)time(NULL);
+    while (has_due(q)) {
+        struct entry *e = q->heap[0];
 
-    if (q->is_stopped || q->count == 0 || q->heap[0]->due_s > now_s ||
-        q->attempt_count >= q->fwd->setup->settings.queue_deliveries)
-        return NULL;
-    /* Of very many for one domain not all are looked at, each time. */
-    for (size_t i = 0; i < q->count && i < LOOK_MAX; i++) {
-        if (q->heap[i]->due_s <= now_s && has_place(q, q->heap[i]))
-            return q->heap[i];
+        if (has_place(q, e->domain)) {
+            take_out(q, e);
+            return e;
+        }
+        stand_in_line(q, e);
     }
     return NULL;
 }
@@ -378,7 +430,7 @@ int64_t queue_deadline(const struct forwarder *fwd)
      * is set is noticed within the minute that the loop sleeps at most. */
     wait_s = q->heap[0]->due_s - (int64_t)time(NULL);
     if (wait_s <= 0)
-        return startable(q) != NULL ? 0 : q->look_again_ms;
+        return has_due(q) ? 0 : q->look_again_ms;
     if (wait_s > 3600)
         wait_s = 3600;
     wait_s = host_now_ms() + wait_s * 1000;
@@ -393,9 +445,11 @@ void queue_time(struct forwarder *fwd, int64_t now_ms)
     if (q == NULL)
         return;
     request_time(q, now_ms);
-    while ((e = startable(q)) != NULL) {
-        take_out(q, e);
+    while ((e = take_due(q)) != NULL) {
+        const uint32_t domain = e->domain;
+
         attempt_begin(q, e);
+        queue_wake(q, domain);
     }
 }
 

@@ -16,6 +16,9 @@ struct entry {
     uint32_t domain; /* a checksum of where it goes first */
     uint64_t size;   /* of its content */
     size_t place;    /* in the heap; SIZE_MAX: not there */
+    /* Of those that are due and whose domain has no place; before NULL: not
+     * among them. */
+    struct entry *after, **before;
     bool is_held, is_deleted;
     bool is_checked;         /* its content is as it was written */
     struct attempt *attempt; /* NULL: not under way */
@@ -23,6 +26,13 @@ struct entry {
      * delivered must not be again. */
     struct spool_message *kept;
 };
+
+/* In the order of their coming. */
+struct queue_line {
+    struct entry *first, **last;
+};
+
+enum { QUEUE_LINES = 256 };
 
 struct queue {
     struct forwarder *fwd;
@@ -32,6 +42,7 @@ struct queue {
     uint64_t bytes;      /* of all their contents */
     struct entry **heap; /* by due_s, the least first */
     size_t count, cap;   /* of the heap */
+    struct queue_line lines[QUEUE_LINES]; /* by domain */
     struct attempt *attempts;
     size_t attempt_count;
     struct loop_watch watch; /* requests; fd -1: none */
@@ -47,6 +58,8 @@ struct entry *queue_add(struct queue *q, const char *id,
 struct entry *queue_find(struct queue *q, const char *id);
 /* Put it where its time belongs; held and deleted ones are in no order. */
 void queue_place(struct queue *q, struct entry *e);
+/* A place of that domain may be free: for the next that waits for one. */
+void queue_wake(struct queue *q, uint32_t domain);
 /* Its file stays, or is gone. */
 void queue_forget(struct queue *q, struct entry *e);
 /* It is done with, and so is its file. */

@@ -629,6 +629,30 @@ def a_domain_that_does_not_answer_leaves_room_for_others(program):
 
 
 @case
+def many_for_such_a_domain_do_not_hide_the_others(program):
+    """However many wait before them; and these have their turn when there are
+    places again."""
+    octets = spoolfile.message(
+        spoolfile.relayed("box@two.example", arrival=int(time.time())), MESSAGE)
+    answers = []
+    with Spooling(program) as f, Hop(f) as hop, \
+            Hop(f, 2, greeting=lambda _: answers.append(time.sleep(4)) or
+                "220 hop", rcpt="250 2.1.5 fine") as two:
+        folder = f.path / "state/spool/messages"
+        folder.mkdir(parents=True)
+        for i in range(2500):
+            (folder / f"0a-{i}").write_bytes(octets)
+        f.start(queue_deliveries=16, drain_s=0)
+        begins(send(f), "250")
+        assert until(lambda: hop.messages, 3)
+        equal(two.messages, [])
+        for name in f.files()[16:]:
+            (folder / name).unlink(missing_ok=True)
+        assert f.quiet(30), len(f.files())
+        assert len(two.messages) > 0
+
+
+@case
 def the_spool_has_a_limit(program):
     """For mail; a notice is kept beyond it."""
     big = MESSAGE + (b"z" * 70 + b"\r\n") * 7000
