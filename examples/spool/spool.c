@@ -86,8 +86,8 @@ static int open_folder(struct spool *s, int root, enum spool_folder f,
     } else if (make && errno != EEXIST) {
         return -1;
     }
-    s->folders[f] = openat(root, names[f],
-                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    s->folders[f] =
+        openat(root, names[f], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return s->folders[f] < 0 ? -1 : 0;
 }
 
