@@ -18,7 +18,9 @@
 #include <onward/mime_parser.h>
 #include <onward/dns.h>
 #include <onward/tls.h>
+#include <onward/token.h>
 #include <onward/srs.h>
+#include <onward/throttle.h>
 #include <onward/spf.h>
 #include <onward/dkim.h>
 #include <onward/authres.h>
@@ -32,9 +34,12 @@
 #include <onward/dsn.h>
 #include <onward/dane.h>
 #include <onward/tlsrpt.h>
+#include <onward/tlsrpt_collector.h>
 #include <onward/verify.h>
 #include <onward/egress.h>
 #include <onward/handler.h>
 #include <onward/relay.h>
+#include <onward/relay_event.h>
+#include <onward/webhook.h>
 
 #endif

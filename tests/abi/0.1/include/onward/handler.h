@@ -2,8 +2,9 @@
 #define ONWARD_HANDLER_H
 
 #include <onward/core.h>
-#include <onward/mime.h>
+#include <onward/mime_builder.h>
 #include <onward/ruleset.h>
+#include <onward/token.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -247,6 +248,80 @@ ONWARD_API int
 onward_reply_check(const struct onward_reply_question *question,
                    struct onward_refusal *refusal);
 
+/* ---- Tickets ----------------------------------------------------------- */
+
+/** Room for the longest ticket, with NUL. */
+#define ONWARD_TICKET_TEXT_MAX 2048
+/** Room for a key of the ledger, with NUL. */
+#define ONWARD_TICKET_KEY_MAX 96
+
+/**
+ * Write a ticket: base64url text that proves later, here or on another machine
+ * with the same secret, that this message might be answered. Mint it only once
+ * onward_reply_check() says so; onward_event_ticket() does.
+ *
+ * @param message_id  of the original, without brackets; at most 900 octets.
+ * @param sender      its envelope's sender; at most 254 octets.
+ * @param recipient   whom it came to; at most 254 octets.
+ * @param expires_s   Unix seconds, below 2^32.
+ * @param out         room for cap octets; gets the ticket and a NUL.
+ * @param cap         at least ONWARD_TICKET_TEXT_MAX, else ONWARD_EINVAL.
+ * @return the length without the NUL, or ONWARD_EINVAL (an empty text, or a time
+ *         out of range) or ONWARD_ELIMIT.
+ * @since 0.1
+ */
+ONWARD_API int onward_ticket_mint(const struct onward_token_minter *minter,
+                                  struct onward_str message_id,
+                                  struct onward_str sender,
+                                  struct onward_str recipient,
+                                  int64_t expires_s, char *out, size_t cap);
+
+/**
+ * Read a ticket that came back.
+ *
+ * @param ctx      kept alive by the ticket; its clock ends the ticket's life in
+ *                 onward_reply_check(), too.
+ * @param text     all of it must be the ticket.
+ * @param ticket   out: free with onward_ticket_free(). Untouched unless 1.
+ * @param refusal  out, may be NULL; size set by the caller.
+ * @return 1; 0 and refusal: TICKET_INVALID, TICKET_EXPIRED; ONWARD_EINVAL or
+ *         ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_ticket_open(struct onward_ctx *ctx,
+                                  const struct onward_token_minter *minter,
+                                  struct onward_str text,
+                                  struct onward_ticket **ticket,
+                                  struct onward_refusal *refusal);
+
+/** @param ticket  may be NULL. @since 0.1 */
+ONWARD_API void onward_ticket_free(struct onward_ticket *ticket);
+
+/** @return the original's id, without brackets; borrowed. @since 0.1 */
+ONWARD_API struct onward_str
+onward_ticket_message_id(const struct onward_ticket *ticket);
+/** @return who is answered; borrowed. @since 0.1 */
+ONWARD_API struct onward_str
+onward_ticket_sender(const struct onward_ticket *ticket);
+/** @return whom it came to; borrowed. @since 0.1 */
+ONWARD_API struct onward_str
+onward_ticket_recipient(const struct onward_ticket *ticket);
+/** @return when its life ends, Unix seconds. @since 0.1 */
+ONWARD_API int64_t onward_ticket_expires_s(const struct onward_ticket *ticket);
+
+/**
+ * Where the store remembers that the message was answered: the key that events
+ * use too. Put something there with ONWARD_STORE_IF_ABSENT before a reply by
+ * ticket is sent; when it is there, the message has been answered.
+ *
+ * @param out  room for cap octets; gets the key and a NUL.
+ * @param cap  at least ONWARD_TICKET_KEY_MAX, else ONWARD_EINVAL.
+ * @return the length without the NUL, or ONWARD_EINVAL.
+ * @since 0.1
+ */
+ONWARD_API int onward_ticket_key(const struct onward_ticket *ticket, char *out,
+                                 size_t cap);
+
 /* ---- Sending ----------------------------------------------------------- */
 
 /** To whom, and as whom, a handler may send. Opaque. */
@@ -319,6 +394,9 @@ struct onward_send_question {
     size_t max_verified_bytes; /**< when all are verified; default 25 MiB */
     /** 1: recipients need not be verified, only not suppressed. */
     size_t allow_unverified;
+    /** What the message was built by: whom it names counts too, as Bcc stands
+     * in no field. NULL: only the message tells. */
+    const struct onward_builder *builder;
 };
 
 /**

@@ -3,12 +3,14 @@
 
 #include <onward/dkim.h>
 #include <onward/dns.h>
+#include <onward/handler.h>
 #include <onward/key.h>
 #include <onward/mime.h>
 #include <onward/ruleset.h>
 #include <onward/smtp_common.h>
 #include <onward/srs.h>
 #include <onward/store.h>
+#include <onward/token.h>
 #include <onward/verify.h>
 
 #ifdef __cplusplus
@@ -44,8 +46,9 @@ struct onward_relay_opts {
     const struct onward_ruleset_facts *facts;
     /** Counted. NULL: senders are not rewritten, and no bounces come back. */
     struct onward_srs *srs;
-    /** Where the ledger of deliveries is; kept alive. NULL: none, and a retry
-     * doubles what was delivered. */
+    /** Where the ledger of deliveries is, and senders that do not fit into a
+     * rewritten address; kept alive. NULL: none, and a retry doubles what was
+     * delivered, and such senders are refused. */
     struct onward_store *store;
     /** Seals; kept alive. NULL: no ARC set is added. */
     struct onward_signer *signer;
@@ -74,7 +77,39 @@ struct onward_relay_opts {
     size_t seal_expire_s; /**< as expire_s of onward_arc_sealer_opts; 0: none */
     size_t seal_listing;  /**< enum onward_dkim_listing */
     size_t omit_seal_time; /**< 1: no t= in ARC-Seal */
-    size_t reserved;       /**< 0 */
+    /** 1: when the ledger cannot be read, a message for one destination goes
+     * there all the same, and may come there twice if its sender did not hear
+     * an earlier answer; one for several gets 451. */
+    size_t allow_no_ledger;
+    /** How long a handler may take; default 30000. See
+     * <onward/relay_event.h>. */
+    size_t handler_timeout_ms;
+    size_t max_forwards; /**< of one event; default 32 */
+    size_t max_sends;    /**< of one event; default 16 */
+    /** 1: recipients of the same handler share a transaction, with an event
+     * each; the worst outcome is then the reply for all of them. Else each has
+     * a transaction of its own. */
+    size_t share_events;
+    /** 1: `X-Forwarded-To: destination` and `X-Forwarded-For: recipient
+     * destination` on top of each copy; no signature covers them. */
+    size_t add_forwarded;
+    /** A Feedback-ID field on each copy, below the signatures; empty: none. */
+    struct onward_str feedback_id;
+    /** For onward_event_send(); copied, its user must outlive the relay. */
+    const struct onward_send_facts *send_facts;
+    /** 1: onward_event_send() to destinations that are not verified. */
+    size_t allow_unverified_sends;
+    /** Signs tickets, see onward_event_ticket(); counted. NULL: there are none.
+     */
+    struct onward_token_minter *minter;
+    size_t ticket_life_s; /**< default 2592000, 30 days */
+    size_t reply_life_s;  /**< how long a message counts as answered; default
+                               2592000. Tickets should not outlive it. */
+    /** How deep to follow what a rule forwards to an address of our own zones,
+     * instead of delivering it to ourselves; at most 32, default 8,
+     * ONWARD_LIMIT_ZERO: not at all. A list to fail over is not followed. */
+    size_t max_expansion;
+    size_t reserved; /**< 0 */
 };
 
 /** What MAIL said. */
@@ -83,7 +118,13 @@ struct onward_relay_envelope {
     struct onward_str reverse_path; /**< no brackets; empty: the null path */
     size_t smtputf8;                /**< 1: with the SMTPUTF8 parameter */
     size_t body;                    /**< enum onward_smtp_body */
+    size_t ret;                     /**< enum onward_smtp_ret */
+    struct onward_str envid; /**< ENVID, decoded; empty: none */
+    size_t require_tls;      /**< 1: with REQUIRETLS (RFC 8689) */
 };
+
+/** One recipient whose rule names a handler: <onward/relay_event.h>. */
+struct onward_event;
 
 /**
  * What a relay asks and tells its host. All may free the relay, and call all of
@@ -102,7 +143,8 @@ struct onward_relay_host {
     int (*deliver)(void *user, uint64_t token, struct onward_relay *relay,
                    size_t index);
     /**
-     * Nobody waits for that delivery any more; an answer is stale. Runs inside
+     * Nobody waits for that delivery, event or submission any more; an answer
+     * is stale. Runs inside
      * onward_desk_run() (time-out) and inside onward_relay_free(); not once the
      * desk was freed. After onward_relay_free() the message cannot be read any
      * more, so whatever reads it must be stopped in here or before. May be
@@ -112,6 +154,39 @@ struct onward_relay_host {
     /** All is settled: onward_relay_reply() has the answer. Once, inside
      * onward_desk_run(). Required. */
     void (*done)(void *user, struct onward_relay *relay);
+    /**
+     * Let a handler act on the message, for one recipient: see
+     * <onward/relay_event.h>. Inside onward_desk_run(); answer the token by
+     * onward_event_done() or onward_event_fail(), now or later. Return 0;
+     * ONWARD_ENOENT when there is no handler of that name, which is answered as
+     * 451 4.3.5; another negative number: 451 4.3.0. NULL: a recipient that
+     * goes to a handler is told 451 at RCPT.
+     */
+    int (*handle)(void *user, uint64_t token, struct onward_event *event);
+    /** An action of an event has come to its end. Inside onward_desk_run();
+     * may be NULL. */
+    void (*acted)(void *user, struct onward_event *event, size_t action);
+    /**
+     * Keep a message that is to leave on its own, or that is put apart:
+     * onward_relay_submission_at(). Answer by
+     * onward_relay_submission_answer() once it is where a crash cannot take it,
+     * as the message's own 250 waits for that. Return 0, or a negative number:
+     * not now. NULL: handlers neither reply nor send, and mail for a quarantine
+     * is told 451 at RCPT.
+     */
+    int (*submit)(void *user, uint64_t token, struct onward_relay *relay,
+                  size_t index);
+    /**
+     * May the handler of this event write to that address now? kind is enum
+     * onward_relay_submission_kind. Limits for each sender and each recipient
+     * belong here.
+     *
+     * @return 0 yes, 1 too often (E_RATE_LIMIT_EXCEEDED), 2 enough for today
+     *         (E_DAILY_LIMIT_EXCEEDED), or a negative number: cannot be told.
+     *         NULL: always.
+     */
+    int (*may_send)(void *user, struct onward_event *event, size_t kind,
+                    const char *to, size_t len);
 };
 
 /**
@@ -156,20 +231,26 @@ ONWARD_API void onward_relay_free(struct onward_relay *relay);
  * goes elsewhere is told 452 4.5.3, so that the sender brings it in a
  * transaction of its own: one reply can then be true for all. A rewritten
  * sender of ours (opts.srs_domain) is taken with the null path only, and leads
- * back to the original sender. `Postmaster` without a domain (RFC 5321 section
- * 4.5.1) is the postmaster of opts.hostname; it is for the rules to have one.
+ * back to the original sender. One whose sender the store keeps is taken, and
+ * the sender is looked up after onward_relay_start(). `Postmaster` without a
+ * domain (RFC 5321 section 4.5.1) is the postmaster of opts.hostname; it is for
+ * the rules to have one. A recipient whose rules have to see the message is
+ * accepted; so is one that goes to a handler, alone unless opts.share_events.
  *
  *     250 2.1.5  accepted, now or before
  *     451 4.3.0  the destination cannot be checked now
- *     451 4.3.5  a handler is to take it, and there is none here
+ *     451 4.3.5  a handler or a quarantine is to take it, and there is none
+ *                here; or the rules cannot be read there
  *     452 4.5.3  goes elsewhere, or too many
  *     501 5.1.3  no address
  *     550 5.1.1  no such address
  *     550 5.2.1  a destination is not verified
- *     550 5.4.6  a rule forwards the address to itself
+ *     550 5.4.6  rules forward the address to itself, or more often than
+ *                opts.max_expansion
  *     550 5.7.1  not a zone of ours, or a rewritten sender that is forged, too
  *                old, or written to with a sender
- *     as a rule with the action reject has it
+ *     as a rule with the action reject has it, or any of these for an address
+ *     of our own that it is forwarded to
  *
  * @param address  without brackets, as onward_smtp_server_rcpt_address() has
  *                 it.
@@ -186,8 +267,46 @@ ONWARD_API int onward_relay_rcpt(struct onward_relay *relay,
                                  struct onward_str address,
                                  struct onward_smtp_reply *reply);
 
+/** One RCPT. */
+struct onward_relay_rcpt {
+    size_t size;
+    struct onward_str address; /**< without brackets */
+    size_t notify;             /**< a set of enum onward_smtp_notify */
+    /** ORCPT as onward_smtp_server_rcpt_orcpt() has it; empty: none. */
+    struct onward_str orcpt;
+};
+
+/**
+ * As onward_relay_rcpt(), with what the sender said of notices. Of an address
+ * that comes twice the first counts.
+ *
+ * @param rcpt   borrowed for this call.
+ * @return as onward_relay_rcpt(), or
+ *         ONWARD_EINVAL   notify is no such set
+ *         ONWARD_EVERSION a field of rcpt that this release does not know
+ * @note Calls opts.facts.
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_add_rcpt(struct onward_relay *relay,
+                                     const struct onward_relay_rcpt *rcpt,
+                                     struct onward_smtp_reply *reply);
+
 /** @return recipients accepted so far. @since 0.1 */
 ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
+
+/**
+ * A recipient that was accepted: a notice speaks of these, as the sender knows
+ * them, and not of where they are forwarded to.
+ *
+ * @param index  below onward_relay_rcpt_count(), in the order of the addresses.
+ * @param out    size set by the caller; texts are borrowed until
+ *               onward_relay_free(), the domain in A-labels.
+ * @return 0, ONWARD_ENOENT or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_rcpt_at(const struct onward_relay *relay,
+                                    size_t index,
+                                    struct onward_relay_rcpt *out);
 
 /* ---- The message ------------------------------------------------------- */
 
@@ -209,16 +328,26 @@ ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
  *                 written to)
  *     554 5.4.6   too many Received fields, or a Delivered-To field of ours for
  *                 one of the recipients: a loop
- *     550 5.1.7   the sender cannot be rewritten
+ *     as the rules say, which may look at the message now: a rejection; 451
+ *                 4.3.0 when they cannot tell, 554 5.4.6 when they forward it
+ *                 to itself
+ *     550 5.1.7   the sender cannot be rewritten: too long or quoted, and there
+ *                 is no store to keep it
+ *     550 5.1.1   the address is ours, but the store has its sender no more
  *     550 5.7.1   it did not pass DMARC, and the copy would, by our name or the
  *                 rewritten sender's; 451 4.7.1 when that is not known
- *     250 2.0.0   the rule says drop
- *     451 4.3.0   the ledger cannot be read, the message cannot be read, the
- *                 key does not sign, no memory
+ *     250 2.0.0   there is nothing to do: the rule says drop
+ *     451 4.3.0   the ledger cannot be read (see opts.allow_no_ledger), the
+ *                 message cannot be read, the key does not sign, no memory
  *     451 4.4.3   the ARC chain fails for lack of a DNS answer, and a seal
  *                 would make that final
  *
- * Then the edited message goes out. From the top: the DKIM signatures of
+ * A message that goes to handlers alone comes to them although it is not
+ * authenticated, its sender cannot be rewritten, or a copy would gain alignment
+ * (onward_event_can_be_forwarded()).
+ *
+ * Then the edited message goes out. From the top: what one copy has and others
+ * have not (X-Forwarded-, a rule's fields, a handler's); the DKIM signatures of
  * onward_relay_add_signature(); the ARC set; our
  * Authentication-Results; Delivered-To for up to 10 recipients; received; then
  * the message as it came, without those Authentication-Results and Received-SPF
@@ -227,9 +356,11 @@ ONWARD_API size_t onward_relay_rcpt_count(const struct onward_relay *relay);
  * section 5.1), one of 50 sets, a malformed header.
  *
  * What a destination takes is entered in the ledger before done, so that it is
- * skipped when the sender has to try again. Last, the reply: the temporary
- * failure of a destination if there is one, else the permanent one if there is
- * one, else 250.
+ * skipped when the sender has to try again. Last, the reply, the first of: 451
+ * 4.3.0 for a handler that failed; the temporary failure of a destination; 451
+ * 4.3.0 for a message that the host could not keep; a handler's rejection; the
+ * permanent failure of a destination; 250. Of a failover list only what the
+ * whole list came to counts.
  *
  * @param verifier  of this message; done, and it must outlive the relay.
  * @param source    the message as it came; copied, its user must outlive the
@@ -289,7 +420,8 @@ enum onward_relay_fate {
     ONWARD_RELAY_FATE_DELIVERED = 1, /**< the next hop has taken it */
     ONWARD_RELAY_FATE_BEFORE = 2, /**< it had, when the sender tried before */
     ONWARD_RELAY_FATE_TEMPORARY = 3,
-    ONWARD_RELAY_FATE_PERMANENT = 4
+    ONWARD_RELAY_FATE_PERMANENT = 4,
+    ONWARD_RELAY_FATE_SPARE = 5 /**< of a failover list: it was not needed */
 };
 
 /** One delivery. The caller sets size. Texts are borrowed until
@@ -311,6 +443,28 @@ struct onward_relay_delivery {
     size_t reply_code;
     struct onward_str reply_enhanced;
     struct onward_str reply_text;
+    /**
+     * For a host that keeps the message and answers the sender before it is
+     * delivered: whom it may tell of a failure then, the sender as it came (one
+     * of ours turned back). Empty: nobody. That is so for the null path, and
+     * for a sender whose domain did not vouch for the message, by SPF or by a
+     * signature of its own or a parent domain: such a notice would hit whoever
+     * was named. Known from deliver on.
+     */
+    struct onward_str notice_path;
+    /** What to pass on of what the sender said (RFC 3461 section 5.2.7): all of
+     * it where one recipient goes to one destination; else no SUCCESS, which is
+     * for the host to answer by a notice "expanded", and with several
+     * recipients no ORCPT. */
+    size_t notify; /**< a set of enum onward_smtp_notify; 0: not stated */
+    size_t ret;    /**< enum onward_smtp_ret */
+    struct onward_str orcpt, envid; /**< empty: none */
+    /** 1: the message came with REQUIRETLS, and every copy goes with it (RFC
+     * 8689 section 4.1): onward_egress_opts.require_tls. */
+    size_t require_tls;
+    /** 1: it came without, and says "TLS-Required: No": its
+     * onward_egress_opts.tls_optional. Known from deliver on. */
+    size_t tls_optional;
 };
 
 /**
@@ -350,6 +504,59 @@ ONWARD_API int
 onward_relay_delivery_answer(struct onward_desk *desk, uint64_t token,
                              const struct onward_smtp_reply *reply);
 
+/* ---- What leaves on its own, and what is put apart ---------------------- */
+
+/** Kinds of struct onward_relay_submission. */
+enum onward_relay_submission_kind {
+    ONWARD_RELAY_SUBMISSION_REPLY = 1,     /**< of a handler */
+    ONWARD_RELAY_SUBMISSION_SEND = 2,      /**< of a handler */
+    ONWARD_RELAY_SUBMISSION_QUARANTINE = 3 /**< the message itself */
+};
+
+/** One; the caller sets size. Texts are borrowed until onward_relay_free(). */
+struct onward_relay_submission {
+    size_t size;
+    size_t kind; /**< enum onward_relay_submission_kind */
+    struct onward_str reverse_path;  /**< no brackets */
+    size_t rcpt_count;               /**< see onward_relay_submission_rcpt() */
+    const struct onward_source *source; /**< until onward_relay_free() */
+    struct onward_str message_id;    /**< without brackets; may be empty */
+    struct onward_str place;         /**< of a quarantine, as the rule has it */
+    struct onward_event *event;      /**< NULL for a quarantine */
+};
+
+/** @return how many there are so far. @since 0.1 */
+ONWARD_API size_t
+onward_relay_submission_count(const struct onward_relay *relay);
+
+/**
+ * One of them.
+ *
+ * @param out  size set by the caller.
+ * @return 0, ONWARD_ENOENT or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int
+onward_relay_submission_at(const struct onward_relay *relay, size_t index,
+                           struct onward_relay_submission *out);
+
+/** @return recipient i of a submission: who a message is for; of a quarantine
+ *  the recipients that it came to; empty past the last. @since 0.1 */
+ONWARD_API struct onward_str
+onward_relay_submission_rcpt(const struct onward_relay *relay, size_t index,
+                             size_t i);
+
+/**
+ * It is safe, or it could not be kept.
+ *
+ * @param status  0, or negative: the sender is told 451.
+ * @return 0, or ONWARD_ESTALE: nobody waits for that answer.
+ * @note Calls no callback; allowed inside submit.
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_submission_answer(struct onward_desk *desk,
+                                              uint64_t token, int status);
+
 /* ---- The end ----------------------------------------------------------- */
 
 /** What decided. @since 0.1 */
@@ -371,7 +578,14 @@ enum onward_relay_reason {
     ONWARD_RELAY_REASON_LEDGER = 14,
     ONWARD_RELAY_REASON_SEAL = 15,  /**< the key does not sign */
     ONWARD_RELAY_REASON_CHAIN = 16, /**< ARC, for lack of an answer */
-    ONWARD_RELAY_REASON_MEMORY = 17
+    ONWARD_RELAY_REASON_MEMORY = 17,
+    ONWARD_RELAY_REASON_STORE = 18, /**< a sender cannot be kept, or found */
+    ONWARD_RELAY_REASON_RULES = 19, /**< they cannot decide now */
+    ONWARD_RELAY_REASON_REJECT = 20, /**< a rule or a handler says so */
+    ONWARD_RELAY_REASON_HANDLED = 21, /**< handlers have done what they wanted */
+    ONWARD_RELAY_REASON_HANDLER = 22, /**< one failed, or took too long */
+    ONWARD_RELAY_REASON_SUBMIT = 23, /**< the host could not keep a message */
+    ONWARD_RELAY_REASON_QUARANTINED = 24
 };
 
 /**
@@ -387,6 +601,59 @@ ONWARD_API int onward_relay_reply(const struct onward_relay *relay,
 
 /** @return enum onward_relay_reason. @since 0.1 */
 ONWARD_API int onward_relay_reason(const struct onward_relay *relay);
+
+/** What became of a message, as people ask. */
+enum onward_relay_status {
+    ONWARD_RELAY_STATUS_NONE = 0,      /**< nothing yet */
+    ONWARD_RELAY_STATUS_FORWARDED = 1, /**< each destination has it */
+    ONWARD_RELAY_STATUS_HANDLED = 2,   /**< a handler has taken it */
+    ONWARD_RELAY_STATUS_DROPPED = 3,
+    ONWARD_RELAY_STATUS_REJECTED = 4, /**< for good: 5yz */
+    ONWARD_RELAY_STATUS_DELIVERY_FAILED = 5, /**< a next hop said no */
+    ONWARD_RELAY_STATUS_ERROR = 6 /**< our failure, or not known now: 4yz */
+};
+
+/** @return "Forwarded", "Delivery failed" and so on, the words of the service
+ *  that we follow; static text ending in NUL, never NULL. @since 0.1 */
+ONWARD_API const char *onward_relay_status_name(int status);
+
+/**
+ * One message for a log; the caller sets size. Texts are borrowed until
+ * onward_relay_free(), as they came: escape them.
+ */
+struct onward_relay_summary {
+    size_t size;
+    size_t status;            /**< enum onward_relay_status */
+    struct onward_str action; /**< "forward", "handler", "drop", "quarantine",
+                                   "reject", "bounce"; empty: it came to none */
+    struct onward_str from;   /**< envelope; empty: the null path */
+    struct onward_str message_id; /**< without brackets; may be empty */
+    struct onward_str subject;    /**< as it stands in the field */
+    struct onward_str spf, dkim, dmarc, arc; /**< "pass"; empty before start */
+    struct onward_str error; /**< the reply's text, unless it is 2yz */
+    size_t is_ndr;           /**< 1: from the null path */
+    size_t tag_count;        /**< see onward_relay_tag() */
+    size_t reserved;         /**< 0 */
+};
+
+/**
+ * What became of the message.
+ *
+ * @param out  size set by the caller.
+ * @return 0 or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int onward_relay_summarize(const struct onward_relay *relay,
+                                    struct onward_relay_summary *out);
+
+/** @return tag i of those that rules put on the message, in their order; empty
+ *  past the last. @since 0.1 */
+ONWARD_API struct onward_str onward_relay_tag(const struct onward_relay *relay,
+                                              size_t i);
+
+/** What a fate is called as an event of a message's life, "message.delivered";
+ *  as onward_relay_fate_name(). @since 0.1 */
+ONWARD_API const char *onward_relay_fate_event(int fate);
 
 /**
  * A stable lower-case word for a reason, "dmarc-unknown", for logs.

@@ -26,29 +26,72 @@ extern "C" {
  *                               "actions": [{"type": "drop"}]}}],
  *      "addresses": [{"email": "me@example.net", "verified": true}]}
  *
- * Zones. A zone is a domain; a subdomain is a zone of its own, or is covered by
- * the zone above it from the moment that a literal rule there names an address
- * in it. The catch-all of a zone takes addresses of the zone's own domain only,
- * not of subdomains that it covers.
+ * Zones. A zone is a domain. A subdomain is a zone of its own, or is covered by
+ * the zone above it: when "settings" names it in "subdomains" ("*" for all of
+ * them), or a rule there names an address in it. What stands in settings:
  *
- * Order. The rules for one address are tried by ascending priority, those of
- * equal priority as they stand in the text; the first enabled one is taken. With
- * support_subaddress, `user+detail` is looked up whole, then as `user` (up to
- * the first `+`), then the catch-all comes; rules in "rules" that match all are
- * catch-alls, tried before "catch_all".
+ *     support_subaddress     true: see below
+ *     subaddress_separators  "+-": the characters that end the user; else "+"
+ *     fold_local             true: local parts without regard to ASCII case
+ *     match                  "first", the default, or "all"
+ *     subdomains             ["eu.example.com", "*"]
  *
- * Addresses compare with the domain folded and the local part octet for octet,
- * unless settings.fold_local is true (then without regard to ASCII case).
+ * Matchers. Those of a rule must all hold. One of them may say whose mail it
+ * is: "literal" on "to" with one address; "all", or `*@example.com`,
+ * `*@sub.example.com` or `*@*.example.com`, which make the rule a catch-all of
+ * that domain. The others are conditions:
  *
- * Actions: "forward" to one or several addresses, "worker" and "handler" (the
- * name of one of the host's handlers), "drop", and "reject" with "code" (400 to
- * 599, default 550), "enhanced" (default "5.7.1") and "text".
+ *     type                               field
+ *     literal prefix suffix contains     to, from, header (with "name"),
+ *       glob regex                         attachment_name, attachment_type
+ *     domain ("b.example", "*.b.example")  to, from
+ *     exists                             header, attachment_...
+ *     literal                            spf, dkim, dmarc, arc ("pass", ...)
+ *     at_least, at_most                  size (octets), score (5, -0.125)
+ *     network ("192.0.2.0/24")           client
+ *     is (true, false)                   tls
+ *     and, or, not                       "matchers": [...] in place of a field
+ *
+ * "value" may be an array: one of them is enough. Tests on "to" regard case as
+ * the zone does, all others do not; "case" is "exact" or "fold" for another
+ * choice. Patterns see `local@domain`, the domain in A-labels, the local part
+ * without quotes unless it has an "@"; a glob is for the whole of a text, a
+ * regular expression for any part of it, in time linear in it.
+ *
+ * Order. Tried are, each in ascending priority and then as in the text:
+ * 1. literal rules of the address as it is, and rules without a literal address
+ *    that are no catch-alls; 2. with support_subaddress the same for `user` of
+ *    `user+detail` (up to the first separator); 3. catch-alls, "catch_all" at
+ *    the end. With "first" the first rule that matches is taken, unless it says
+ * "continue"; with "all" every one is, up to one that says "stop". A rule that
+ * rejects is then all there is. Local parts are compared octet for octet unless
+ * fold_local.
+ *
+ * Actions: "forward" to all of one or several addresses, "failover" to the
+ * first that takes it; "worker" or "handler" (the name of one of the host's
+ * handlers), "webhook" (a name); "drop"; "quarantine"; "reject" with "code"
+ * (400 to 599, default 550), "enhanced" (default "5.7.1") and "text"; "defer",
+ * the same from 451; and what decides nothing: "tag", "add_field" ("name",
+ * which begins with X-, and "value"), "continue", "stop". An address to forward
+ * to may be a template with {local}, {user}, {tag}, {domain}, {sub} (the domain
+ * without that of the zone), and {0} to {9}, the captures of the rule's first
+ * glob or regex on "to" that has to match.
+ *
+ * What is not known yet. At RCPT there is no message. A rule whose condition
+ * hangs on what the host does not know yet may or may not match: the decision
+ * is then ONWARD_RULESET_NEED_MESSAGE if any rule that can be reached takes the
+ * mail, and a refusal if all of them refuse.
  *
  * Destinations. A forward happens only when each destination is verified: by
- * "verified" (true or a time stamp) in "addresses", or by the host's word in
- * struct onward_ruleset_facts, which wins. A rule with a destination that is
- * not verified still matches, so that its mail does not fall into a catch-all;
- * the decision is then to reject, and says why.
+ * "verified" (true or a time stamp) in "addresses", where `*@example.net`
+ * stands for a whole domain and "status" ("unverified", "revoked") takes it
+ * back, or by the host's word in struct onward_ruleset_facts, which wins. A
+ * rule with a destination that is not verified still matches, so that its mail
+ * does not fall into a catch-all; the decision is then to reject, and says why.
+ *
+ * Forms. What is looked up is the compiled form, in memory, or in a file that
+ * many processes map (onward_ruleset_open_image()). A change of one zone makes
+ * another ruleset that shares the rest (onward_ruleset_with_zone()).
  */
 
 /** Rules, loaded. Immutable, counted, for all threads. */
@@ -114,6 +157,208 @@ ONWARD_API void onward_ruleset_free(struct onward_ruleset *rs);
 /** @return how many zones there are. @since 0.1 */
 ONWARD_API size_t onward_ruleset_zone_count(const struct onward_ruleset *rs);
 
+/** @return how many rules there are in all zones, catch-alls included.
+ * @since 0.1 */
+ONWARD_API uint64_t onward_ruleset_rule_count(const struct onward_ruleset *rs);
+
+/** What the rules know about a destination. @since 0.1 */
+enum onward_ruleset_state {
+    ONWARD_RULESET_STATE_UNKNOWN = 0, /**< not in "addresses" */
+    ONWARD_RULESET_STATE_PENDING = 1, /**< listed, not verified yet */
+    ONWARD_RULESET_STATE_VERIFIED = 2,
+    ONWARD_RULESET_STATE_REVOKED = 3
+};
+
+/**
+ * The state of a destination by "addresses": its own entry, else that of
+ * `*@domain`.
+ *
+ * @param address  its domain in lower-case A-labels.
+ * @return enum onward_ruleset_state.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_destination(const struct onward_ruleset *rs,
+                                          struct onward_str address);
+
+/* ---- Snapshots --------------------------------------------------------- */
+
+/**
+ * The same rules, with one zone added or in place of the one of its name.
+ *
+ * Both rulesets are whole and share all other zones, so this takes as long as
+ * the zone is large; rs does not change, and who routes by it never waits.
+ * Changes add up beside the rest until onward_ruleset_compact().
+ *
+ * @param zone   JSON: one item of "zones". Its destinations are verified as
+ *               "addresses" of rs has them.
+ * @param opts   borrowed for this call; NULL: all defaults.
+ * @param fault  as for onward_ruleset_new().
+ * @param made   out: free with onward_ruleset_free(). Untouched on failure.
+ * @return 0, or as onward_ruleset_new(); ONWARD_ELIMIT also: rs is an image
+ *         that is damaged there.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_with_zone(struct onward_ruleset *rs,
+                                        struct onward_str zone,
+                                        const struct onward_ruleset_opts *opts,
+                                        struct onward_ruleset_fault *fault,
+                                        struct onward_ruleset **made);
+
+/**
+ * The same rules without a zone.
+ *
+ * @param name  the zone's, in lower-case A-labels.
+ * @param made  out: free with onward_ruleset_free(). Untouched on failure.
+ * @return 0, or
+ *         ONWARD_ENOENT  no zone has this name
+ *         ONWARD_ENOMEM  out of memory
+ *         ONWARD_ELIMIT  an image that is damaged there
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_without_zone(struct onward_ruleset *rs,
+                                           struct onward_str name,
+                                           struct onward_ruleset **made);
+
+/**
+ * The same rules in one piece of memory. Linear in them.
+ *
+ * @param made  out: free with onward_ruleset_free(). Untouched on failure.
+ * @return 0, ONWARD_ENOMEM, ONWARD_ERANDOM, or ONWARD_ELIMIT: rs is an image
+ *         that is damaged.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_compact(struct onward_ruleset *rs,
+                                      struct onward_ruleset **made);
+
+/* ---- Images ------------------------------------------------------------ */
+
+/** Whose memory an image is. */
+struct onward_ruleset_image_owner {
+    size_t size;
+    void *user;
+    /** Nobody reads it any more. Once, inside onward_ruleset_free() of the last
+     * ruleset that shares the image, on its thread. May be NULL. */
+    void (*release)(void *user);
+};
+
+/**
+ * Use an image where it is: in a file that is mapped, by many processes at
+ * once. Head, size, version, section table and their checksum are looked at,
+ * and nothing else, so this takes the same time for any number of zones. The
+ * rest is checked where it is followed: a damaged zone routes to
+ * ONWARD_ELIMIT. onward_ruleset_check_image() looks at all of it.
+ *
+ * A file must not change while it is mapped; replace it by rename.
+ *
+ * @param file   borrowed until owner->release().
+ * @param owner  copied; NULL: nobody wants to know.
+ * @param fault  out, written when ONWARD_ESYNTAX or ONWARD_EVERSION is
+ *               returned. May be NULL.
+ * @param rs     out: free with onward_ruleset_free(). Untouched on failure,
+ *               and release is not called then.
+ * @return 0, or
+ *         ONWARD_ESYNTAX   no image, or it is cut, or its head is damaged
+ *         ONWARD_EVERSION  an image of another release: compile it anew
+ *         ONWARD_EINVAL, ONWARD_EVERSION  owner or fault that this release
+ *                          cannot read
+ *         ONWARD_ENOMEM    out of memory
+ * @since 0.1
+ */
+ONWARD_API int
+onward_ruleset_open_image(struct onward_ctx *ctx, struct onward_str file,
+                          const struct onward_ruleset_image_owner *owner,
+                          struct onward_ruleset_fault *fault,
+                          struct onward_ruleset **rs);
+
+/**
+ * Look at every octet of an image: its checksums, and whether each zone and
+ * address can be read and is found.
+ *
+ * @param fault  out, written when ONWARD_ESYNTAX or ONWARD_EVERSION is
+ *               returned. May be NULL.
+ * @return 0, ONWARD_ESYNTAX, ONWARD_EVERSION, ONWARD_EINVAL or ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_ruleset_check_image(struct onward_ctx *ctx,
+                                          struct onward_str file,
+                                          struct onward_ruleset_fault *fault);
+
+/** Where an image is written to. */
+struct onward_ruleset_image_sink {
+    size_t size;
+    void *user;
+    /** Take all of data, or return a negative value to give up. */
+    int (*write)(void *user, const void *data, size_t len);
+};
+
+/**
+ * Write rules as an image. Changed rules are compacted first, in memory.
+ *
+ * @param sink  borrowed for this call; called inside.
+ * @return 0, or
+ *         ONWARD_ECALLBACK  the sink gave up
+ *         ONWARD_EINVAL, ONWARD_EVERSION  sink
+ *         and as onward_ruleset_compact()
+ * @since 0.1
+ */
+ONWARD_API int
+onward_ruleset_write_image(struct onward_ruleset *rs,
+                           const struct onward_ruleset_image_sink *sink);
+
+/* ---- Differences ------------------------------------------------------- */
+
+/** What became of something between two rulesets. @since 0.1 */
+enum onward_ruleset_change {
+    ONWARD_RULESET_ADDED = 1,
+    ONWARD_RULESET_UPDATED = 2,
+    ONWARD_RULESET_DELETED = 3,
+    /** Updated or deleted, and the rule was another owner's: "source" with
+     * "owner_worker_tag" of the two rules differ. */
+    ONWARD_RULESET_CONFLICT = 4
+};
+
+/** One difference. Borrowed for the call. */
+struct onward_ruleset_difference {
+    size_t size;
+    size_t change;   /**< enum onward_ruleset_change */
+    size_t old_rule; /**< as in struct onward_ruleset_decision; NO_RULE for what
+                        is no rule, or is not there */
+    size_t new_rule;
+    /** Stable word: "zone", "settings", "rule" or "address". */
+    struct onward_str what;
+    struct onward_str zone; /**< empty for "address" */
+    /** For a rule the address that it takes: `me@example.com`,
+     * `*@example.com`, or empty for one with patterns; for an address itself.
+     */
+    struct onward_str address;
+    struct onward_str rule_name; /**< of the new one, if there is one */
+};
+
+struct onward_ruleset_differences {
+    size_t size;
+    void *user;
+    /** Return a negative value to end the walk. */
+    int (*difference)(void *user, const struct onward_ruleset_difference *d);
+};
+
+/**
+ * What differs between two rulesets. Rules are the same rule when they take the
+ * same addresses by the same conditions; of several such rules the first goes
+ * with the first. What is verified counts under "addresses" alone.
+ *
+ * @param to  borrowed for this call; called inside.
+ * @return 0, or
+ *         ONWARD_ECALLBACK  to gave up
+ *         ONWARD_EINVAL, ONWARD_EVERSION  to
+ *         ONWARD_ELIMIT     an image that is damaged
+ *         ONWARD_ENOMEM     out of memory
+ * @since 0.1
+ */
+ONWARD_API int
+onward_ruleset_diff(const struct onward_ruleset *before,
+                    const struct onward_ruleset *after,
+                    const struct onward_ruleset_differences *to);
+
 /* ---- Routing ----------------------------------------------------------- */
 
 /** What to do with mail for an address. @since 0.1 */
@@ -144,7 +389,7 @@ enum onward_ruleset_reason {
     ONWARD_RULESET_NOT_VERIFIED = 5,  /**< 550 5.2.1: a destination is not */
     ONWARD_RULESET_NOT_NOW = 6,       /**< 451 4.3.0: the host's facts failed */
     ONWARD_RULESET_UNKNOWN = 7,       /**< for NEED_MESSAGE */
-    /** 451 4.3.5: a template made no address of what it was given. */
+    /** 550 5.1.1: a template makes no address of this one. */
     ONWARD_RULESET_NO_DESTINATION = 8
 };
 
@@ -221,7 +466,7 @@ struct onward_ruleset_decision {
 
 /** What conditions look at; for struct onward_ruleset_facts. @since 0.1 */
 enum onward_ruleset_fact {
-    ONWARD_RULESET_FACT_SENDER = 1, /**< reverse path, no brackets; empty: null */
+    ONWARD_RULESET_FACT_SENDER = 1, /**< reverse path without brackets */
     ONWARD_RULESET_FACT_HEADER = 2, /**< of name: unfolded, decoded or not */
     ONWARD_RULESET_FACT_ATTACHMENT_NAME = 3, /**< file names */
     ONWARD_RULESET_FACT_ATTACHMENT_TYPE = 4, /**< "application/pdf" */

@@ -10,11 +10,14 @@ extern "C" {
 /** @file
  * Sender rewriting (SRS, the "guarded" scheme): a forwarder puts its own domain
  * into the envelope sender, so that SPF of the next hop looks at it, and finds
- * the way back for bounces. There is no RFC; addresses are compatible with
- * Mail::SRS, libsrs2 and postsrsd.
+ * the way back for bounces. There is no RFC; the form of addresses is that of
+ * Mail::SRS, libsrs2 and postsrsd, and so are their hashes with
+ * ONWARD_SRS_SHA1.
  *
  *     user@example.com   ->  SRS0=TonQ=G3=example.com=user@fwd.example.net
  *     SRS0=...@first.hop ->  SRS1=hKbV=first.hop==...@fwd.example.net
+ *     too long, or "a b"@example.com -> SRS0=eF2d=G3=ID@fwd.example.net, and
+ *                            the host keeps the sender (onward_srs_keep())
  *
  * The rewriter is immutable and counted, and may be shared by any number of
  * threads. Never rewrite the From field, only the envelope.
@@ -33,7 +36,19 @@ enum onward_srs_verdict {
     ONWARD_SRS_NONE = 1,      /**< no SRS address at all */
     ONWARD_SRS_MALFORMED = 2, /**< begins as one, but is none */
     ONWARD_SRS_FORGED = 3,    /**< no secret of ours gives that hash */
-    ONWARD_SRS_EXPIRED = 4    /**< ours, but too old or from the future */
+    ONWARD_SRS_EXPIRED = 4,   /**< ours, but too old or from the future */
+    ONWARD_SRS_KEPT = 5 /**< ours, and the sender is where onward_srs_keep() had
+                             it put */
+};
+
+/** What signs an address. @since 0.1 */
+enum onward_srs_hash {
+    /** HMAC-SHA256 over fields that cannot run into each other. No other
+     * implementation reads it. */
+    ONWARD_SRS_SHA256 = 0,
+    /** HMAC-SHA1 as Mail::SRS, libsrs2 and postsrsd have it: where they share
+     * our secrets. */
+    ONWARD_SRS_SHA1 = 1
 };
 
 struct onward_srs; /* opaque */
@@ -51,6 +66,10 @@ struct onward_srs_opts {
      * parts; it costs about one bit of each character of the hash.
      */
     size_t allow_folded_hash;
+    size_t hash; /**< enum onward_srs_hash: signs */
+    /** 1: with ONWARD_SRS_SHA256, do not take addresses that SHA-1 signed. They
+     * are taken by default, since bounces come for weeks after a change. */
+    size_t refuse_sha1;
 };
 
 /**
@@ -103,8 +122,8 @@ ONWARD_API void onward_srs_free(struct onward_srs *srs);
  *                         local part, an address literal, forbidden octets
  *         ONWARD_ELIMIT   the result would have a local part of more than 64
  *                         octets (RFC 5321 section 4.5.3.1.1), which the next
- *                         hop may refuse. Send with a bounce address of your
- *                         own, or refuse the message.
+ *                         hop may refuse
+ *         After either, onward_srs_keep() makes one that fits.
  *         ONWARD_EINVAL   alias is no domain
  * @since 0.1
  */
@@ -121,16 +140,67 @@ ONWARD_API int onward_srs_forward(const struct onward_srs *srs,
  * @param address  a recipient, without angle brackets.
  * @param out      room for cap octets; gets the address and a NUL when verdict
  *                 is ONWARD_SRS_OK: the original sender, or the SRS0 address
- *                 at the first hop. Untouched otherwise.
+ *                 at the first hop; or ONWARD_SRS_KEPT: the key where the value
+ *                 for onward_srs_kept_sender() is. Untouched otherwise.
  * @param cap      at least ONWARD_SRS_TEXT_MAX, else ONWARD_EINVAL.
  * @param verdict  out: an enum onward_srs_verdict.
- * @return the length without the NUL, 0 when verdict is not ONWARD_SRS_OK, or
+ * @return the length without the NUL, 0 for any other verdict, or
  *         ONWARD_EINVAL.
  * @since 0.1
  */
 ONWARD_API int onward_srs_reverse(const struct onward_srs *srs,
                                   struct onward_str address, char *out,
                                   size_t cap, int *verdict);
+
+/* ---- Senders that the host keeps --------------------------------------- */
+
+/** What has to be in the host's store before the address is used. The caller
+ * sets size. */
+struct onward_srs_kept {
+    size_t size;
+    size_t key_len, value_len;
+    size_t reserved;   /**< 0 */
+    int64_t expires_s; /**< not before; seconds since 1970 */
+    char key[64];
+    char value[328];
+};
+
+/**
+ * Rewrite a sender that onward_srs_forward() cannot: too long, a quoted local
+ * part, an address literal. The address has no more than a key that cannot be
+ * guessed; the same sender has the same one each time, so put without a
+ * condition, and to be kept (ONWARD_STORE_KEEP).
+ *
+ * @param sender  any mailbox, without angle brackets.
+ * @param out     as onward_srs_forward().
+ * @param kept    out: to be put into the store before the message leaves.
+ * @return the length without the NUL, or
+ *         ONWARD_EINVAL  as onward_srs_forward(); kept->size
+ *         ONWARD_ESYNTAX no mailbox; the null path too
+ *         ONWARD_ELIMIT  hash_len leaves no room for it
+ *         ONWARD_ENOMEM  out of memory
+ * @note Calls no callback but the allocator and the clock.
+ * @since 0.1
+ */
+ONWARD_API int onward_srs_keep(const struct onward_srs *srs,
+                               struct onward_str sender,
+                               struct onward_str alias, char *out, size_t cap,
+                               struct onward_srs_kept *kept);
+
+/**
+ * The sender in a value of the store. It is read as hostile.
+ *
+ * @param value  what stood at the key that onward_srs_reverse() gave.
+ * @param out    room for cap octets; gets the address and a NUL.
+ * @param cap    at least ONWARD_SRS_TEXT_MAX, else ONWARD_EINVAL.
+ * @return the length without the NUL, or ONWARD_EINVAL, ONWARD_ESYNTAX (not
+ *         such a value), ONWARD_EVERSION (of a later release) or
+ *         ONWARD_ENOMEM.
+ * @since 0.1
+ */
+ONWARD_API int onward_srs_kept_sender(const struct onward_srs *srs,
+                                      struct onward_str value, char *out,
+                                      size_t cap);
 
 /**
  * A verdict's name in lower case, "forged", for logs.
