@@ -351,6 +351,78 @@ static bool parse_much(struct t_world *w, void *arg)
     return ret == 0;
 }
 
+/* ---- Items that are taken ---------------------------------------------- */
+
+struct taking {
+    char said[256];
+    int ret;
+};
+
+static bool wants(void *user, const struct onward_json *array)
+{
+    (void)user;
+    return onward_core__str_eq(array->key, ONWARD_STR("items"));
+}
+
+static int take(void *user, const struct onward_json *item)
+{
+    struct taking *t = user;
+    size_t len = strlen(t->said);
+
+    snprintf(t->said + len, sizeof(t->said) - len, "%zu:%d:%zu:%zu ",
+             item->index, (int)item->type, item->count, item->line);
+    return t->ret;
+}
+
+static int parse_taking(struct t_world *w, const char *text, struct taking *t,
+                        size_t *count)
+{
+    struct onward_json_fault fault = {0};
+    struct onward_json *root = NULL;
+    struct onward_arena arena, items;
+    const struct onward_json_taker taker = {
+        .user = t, .items = &items, .wants = wants, .take = take};
+    int ret;
+
+    onward_core__arena_init(&arena, w->ctx, ARENA_MAX);
+    onward_core__arena_init(&items, w->ctx, ARENA_MAX);
+    ret = onward_json__parse_taking(&arena, onward_str_of(text), DEPTH, &taker,
+                                    &root, &fault);
+    if (ret == 0) {
+        *count = onward_json__get(root, "items")->count;
+        assert_null(onward_json__get(root, "items")->first);
+        assert_non_null(onward_json__get(root, "z"));
+    }
+    onward_core__arena_clear(&items);
+    onward_core__arena_clear(&arena);
+    return ret;
+}
+
+static void test_items_are_taken_one_by_one(void **state)
+{
+    static const char text[] =
+        "{\"a\":[1],\"items\":[\n{\"items\":[1,2],\"k\":0},\n7,[],\n"
+        "\"x\"],\"z\":[3]}";
+    struct taking t = {.ret = 0};
+    struct t_world w;
+    size_t count = 0;
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(parse_taking(&w, text, &t, &count), 0);
+    assert_string_equal(t.said, "0:6:2:2 1:3:0:3 2:5:0:3 3:4:0:4 ");
+    assert_int_equal(count, 4);
+    t = (struct taking){.ret = ONWARD_ELIMIT};
+    assert_int_equal(parse_taking(&w, text, &t, &count), ONWARD_ELIMIT);
+    assert_string_equal(t.said, "0:6:2:2 ");
+    t = (struct taking){.ret = 0};
+    assert_int_equal(parse_taking(&w, "{\"items\":[{\"k\":1,\"k\":2}]}", &t,
+                                  &count),
+                     ONWARD_ESYNTAX);
+    assert_string_equal(t.said, "");
+    t_world_clear(&w);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -366,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_members_paths_and_lines),
         cmocka_unit_test(test_many_keys),
         cmocka_unit_test(test_writing_broken_utf8),
+        cmocka_unit_test(test_items_are_taken_one_by_one),
         cmocka_unit_test(test_no_memory),
     };
     struct CMUnitTest tests[ROWS + sizeof(more) / sizeof(more[0])];
