@@ -340,6 +340,35 @@ static void planned(void *user, struct onward_egress *plan)
     try_next(user);
 }
 
+/* From which of our addresses; there may be no connection, or none any more. */
+static bool own_address(const struct delivery *d, char text[ONWARD_IP_TEXT_MAX])
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    struct onward_ip ip;
+    size_t port;
+
+    if (d->hop == NULL || d->hop->conn.is_closed ||
+        getsockname(d->hop->conn.watch.fd, (struct sockaddr *)&sa, &len) != 0)
+        return false;
+    endpoint_from(&sa, &ip, &port);
+    return onward_ip_format(&ip, text, ONWARD_IP_TEXT_MAX) > 0;
+}
+
+/* A report of reports would never end (RFC 8460 section 3). */
+static void count_tls(const struct delivery *d, struct onward_str domain,
+                      const struct onward_tlsrpt_session *session)
+{
+    struct onward_tlsrpt_session copy = *session;
+    char text[ONWARD_IP_TEXT_MAX];
+
+    if (d->job.tls_optional)
+        return;
+    if (own_address(d, text))
+        copy.sending_ip = onward_str_of(text);
+    tlsreport_count(d->fwd, domain, &copy);
+}
+
 static void keep_tls_result(void *user, const char *domain, size_t domain_len,
                             const struct onward_tlsrpt_session *session)
 {
@@ -351,10 +380,7 @@ static void keep_tls_result(void *user, const char *domain, size_t domain_len,
         session->result_type.len == 0 ? ONWARD_STR("ok") : session->result_type;
     int len;
 
-    /* A report of reports would never end (RFC 8460 section 3). */
-    if (!d->job.tls_optional)
-        tlsreport_count(d->fwd, (struct onward_str){domain, domain_len},
-                        session);
+    count_tls(d, (struct onward_str){domain, domain_len}, session);
     len = snprintf(log->tls_results + at, room, "%s %.*s %.*s\n",
                    onward_tlsrpt_type_name((int)session->type), (int)result.len,
                    result.data, (int)session->receiving_mx.len,

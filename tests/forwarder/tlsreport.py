@@ -68,6 +68,12 @@ def yesterdays_report_is_mailed_once(program):
             policy = report["policies"][0]
             equal(policy["policy"]["policy-type"], "no-policy-found")
             equal(policy["summary"]["total-failure-session-count"], 2)
+            row = policy["failure-details"][0]
+            equal((row["result-type"], row["failed-session-count"]),
+                  ("starttls-not-supported", 2))
+            equal((row["receiving-mx-hostname"], row["receiving-ip"]),
+                  ("mx.one.example", "127.0.0.11"))
+            assert row["sending-mta-ip"].startswith("127.0.0."), row
             f.write("report.eml", octets)
             verdict = json.loads(onward(f, "verify", "--json", "--dns",
                                         "zone.txt", "report.eml").stdout)
