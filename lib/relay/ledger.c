@@ -76,7 +76,22 @@ static void make_key(const struct onward_relay *r,
     d->key_len = write_key(d->key, DELIVERY_PREFIX, &sha);
 }
 
-/* A handler that is asked again sends the same messages in the same order. */
+/* Among the events of that recipient for that handler: which is it? */
+static uint64_t turn_of(const struct onward_event *event)
+{
+    const struct onward_relay *r = event->relay;
+    uint64_t turn = 0;
+
+    for (size_t i = 0; i < r->event_count && r->events[i] != event; i++) {
+        if (r->events[i]->rcpt == event->rcpt &&
+            onward_core__str_eq(r->events[i]->name, event->name))
+            turn++;
+    }
+    return turn;
+}
+
+/* A handler that is asked again sends the same messages in the same order; two
+ * of one recipient send one each. */
 void onward_relay__send_key(struct onward_relay__submission *s, size_t number)
 {
     const struct onward_relay *r = s->relay;
@@ -86,6 +101,8 @@ void onward_relay__send_key(struct onward_relay__submission *s, size_t number)
     hash_text(&sha, onward_verifier_fingerprint(r->verifier));
     hash_text(&sha, r->reverse_path);
     hash_text(&sha, s->event->rcpt->text);
+    hash_text(&sha, s->event->name);
+    hash_u64(&sha, turn_of(s->event));
     hash_u64(&sha, number);
     s->key_len = write_key(s->key, SEND_PREFIX, &sha);
 }

@@ -938,6 +938,44 @@ static void test_row_43_send(void **state)
     t_post_close(&x);
 }
 
+static int send_one(struct t_post *x, uint64_t token, struct onward_event *e)
+{
+    assert_int_equal(send_mail(e, LETTER), 0);
+    return onward_event_done(x->desk, token);
+}
+
+/* The message of one is not that of the other, nor that of its own next turn.
+ */
+static void test_handlers_of_one_recipient_send_one_each(void **state)
+{
+    static const char text[] =
+        "{\"version\":1,\"zones\":[{\"name\":\"example.com\",\"rules\":[{"
+        "\"matchers\":[{\"type\":\"literal\",\"field\":\"to\","
+        "\"value\":\"code@example.com\"}],\"actions\":["
+        "{\"type\":\"handler\",\"value\":[\"robot\"]},"
+        "{\"type\":\"handler\",\"value\":[\"clerk\"]},"
+        "{\"type\":\"handler\",\"value\":[\"robot\"]}]}]}],\"addresses\":["
+        "{\"email\":\"one@dest.example\",\"verified\":true},"
+        "{\"email\":\"two@dest.example\",\"verified\":true}]}";
+    struct onward_ruleset *rules = NULL;
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    assert_int_equal(onward_ruleset_new(x.w->ctx, onward_str_of(text), NULL,
+                                        NULL, &rules),
+                     0);
+    x.opts.ruleset = rules;
+    x.handler = send_one;
+    x.takes_submissions = true;
+    assert_string_equal(post(&x, "code@example.com", with_id), "250 2.0.0 OK");
+    assert_int_equal(x.submitted_count, 3);
+    assert_string_equal(post(&x, "code@example.com", with_id), "250 2.0.0 OK");
+    assert_int_equal(x.submitted_count, 3);
+    onward_ruleset_free(rules);
+    t_post_close(&x);
+}
+
 static int send_nowhere(struct t_post *x, uint64_t token,
                         struct onward_event *e)
 {
@@ -1121,6 +1159,7 @@ int main(void)
         cmocka_unit_test(test_a_reply_that_cannot_be_kept),
         cmocka_unit_test(test_a_reply_that_takes_too_long),
         cmocka_unit_test(test_a_ticket_for_later),
+        cmocka_unit_test(test_handlers_of_one_recipient_send_one_each),
         cmocka_unit_test(test_row_43_send),
         cmocka_unit_test(test_a_host_that_keeps_no_messages),
         cmocka_unit_test(test_row_70_fields_of_a_forwarder),
