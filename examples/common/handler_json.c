@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_read.h"
-
 /* ---- To the handler ---------------------------------------------------- */
 
 static const char *dkim_word(const struct onward_verifier *v)
@@ -381,7 +379,13 @@ static int do_action(struct follow *f, const struct json_value *action)
 static int follow_all(struct follow *f, const struct json_value *root)
 {
     const struct json_value *actions = json_get(root, "actions");
+    const struct json_value *error = json_get(root, "error");
 
+    if (error != NULL && error->type != JSON_NULL) {
+        snprintf(f->why, f->why_size, "says: %.*s", (int)error->text.len,
+                 error->type == JSON_STRING ? error->text.data : "");
+        return -1;
+    }
     if (root->type != JSON_OBJECT ||
         (actions != NULL && actions->type != JSON_ARRAY)) {
         snprintf(f->why, f->why_size,
@@ -396,15 +400,23 @@ static int follow_all(struct follow *f, const struct json_value *root)
     return 0;
 }
 
-int handler_apply(struct onward_ctx *ctx, struct onward_event *event,
-                  const struct onward_binding *binding, struct onward_str text,
-                  char *why, size_t why_size)
+int handler_follow(struct onward_ctx *ctx, struct onward_event *event,
+                   const struct onward_binding *binding,
+                   const struct json_value *answer, char *why, size_t why_size)
 {
     struct follow f = {.ctx = ctx,
                        .event = event,
                        .binding = binding,
                        .why = why,
                        .why_size = why_size};
+
+    return follow_all(&f, answer);
+}
+
+int handler_apply(struct onward_ctx *ctx, struct onward_event *event,
+                  const struct onward_binding *binding, struct onward_str text,
+                  char *why, size_t why_size)
+{
     struct json_document *d;
     int ret;
 
@@ -416,7 +428,7 @@ int handler_apply(struct onward_ctx *ctx, struct onward_event *event,
     d = json_read(text, why, why_size);
     if (d == NULL)
         return -1;
-    ret = follow_all(&f, json_root(d));
+    ret = handler_follow(ctx, event, binding, json_root(d), why, why_size);
     json_free(d);
     return ret;
 }

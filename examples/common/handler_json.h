@@ -8,6 +8,7 @@
 #include <onward/relay_event.h>
 
 #include "json.h"
+#include "json_read.h"
 
 enum { HANDLER_OUTPUT_MAX = 48 * 1024 * 1024 };
 
@@ -16,7 +17,8 @@ void handler_write_event(struct json *j, const char *key,
                          struct onward_event *event);
 
 /*
- * Do what a handler has answered: an object with "actions", or nothing at all.
+ * Do what a handler has answered: an object with "actions", or with "error",
+ * why there are none, or nothing at all.
  * Everything is done in order, up to the first action that is refused and not
  * optional.
  *
@@ -26,5 +28,9 @@ void handler_write_event(struct json *j, const char *key,
 int handler_apply(struct onward_ctx *ctx, struct onward_event *event,
                   const struct onward_binding *binding, struct onward_str text,
                   char *why, size_t why_size);
+/* The same of an answer that was read. */
+int handler_follow(struct onward_ctx *ctx, struct onward_event *event,
+                   const struct onward_binding *binding,
+                   const struct json_value *answer, char *why, size_t why_size);
 
 #endif

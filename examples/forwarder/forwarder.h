@@ -32,7 +32,7 @@
 struct settings {
     struct config_list listen, trusted_sealers, dnsbl, dnswl;
     struct config_list webhooks; /* NAME URL */
-    struct config_list handlers; /* NAME exec:COMMAND */
+    struct config_list handlers; /* NAME exec:COMMAND or unix:PATH */
     char *hostname, *authserv_id;
     char *rules, *dns, *resolver, *resolver_anchor;
     char *tls_certificate, *tls_key;

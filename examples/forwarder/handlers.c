@@ -7,9 +7,19 @@
 
 #include "handler_exec.h"
 #include "handler_json.h"
+#include "handler_unix.h"
 #include "host.h"
 
-enum { COMMANDS_MAX = 100, GRACE_MS = 2000 };
+enum { COMMANDS_MAX = 100, GRACE_MS = 2000, ASKED_MAX = 1000 };
+enum { HELD_MAX = 64 * 1024 * 1024 };
+
+/* A process behind a socket. */
+struct peer {
+    struct peer *next;
+    struct handlers *all;
+    char *path;
+    struct handler_unix *socket;
+};
 
 /* An event in the hands of a handler. */
 struct asked {
@@ -19,13 +29,17 @@ struct asked {
     struct onward_event *event;
     int64_t deadline_ms;
     size_t limit_s;
-    struct handler_exec *exec;
+    struct handler_exec *exec; /* or */
+    struct peer *peer;
+    uint64_t id; /* there */
 };
 
 struct handlers {
     struct forwarder *fwd;
     struct asked *asked;
-    size_t command_count;
+    size_t asked_count, command_count;
+    uint64_t last_id;
+    struct peer *peers;
     struct handler_exec *execs; /* those too that only have to end */
 };
 
@@ -45,7 +59,11 @@ const char *handler_judge(const char *value)
     if (strncmp(place, "exec:", 5) == 0 &&
         place[5 + strspn(place + 5, " \t")] != '\0')
         return NULL;
-    return "NAME exec:COMMAND, as in tickets exec:/usr/local/bin/tickets";
+    /* Longer paths have no place in the address of a socket. */
+    if (strncmp(place, "unix:/", 6) == 0 && strlen(place + 5) < 108)
+        return NULL;
+    return "NAME exec:COMMAND or NAME unix:/PATH, as in tickets "
+           "exec:/usr/local/bin/tickets";
 }
 
 static const char *find_place(const struct settings *set,
@@ -75,7 +93,8 @@ static struct handlers *open_all(struct forwarder *fwd)
 static struct asked *add(struct handlers *all, const struct settings *set,
                          uint64_t token, struct onward_event *event)
 {
-    struct asked *a = calloc(1, sizeof(*a));
+    struct asked *a =
+        all->asked_count < ASKED_MAX ? calloc(1, sizeof(*a)) : NULL;
 
     if (a == NULL)
         return NULL;
@@ -89,6 +108,7 @@ static struct asked *add(struct handlers *all, const struct settings *set,
     if (a->next != NULL)
         a->next->prev = &a->next;
     all->asked = a;
+    all->asked_count++;
     return a;
 }
 
@@ -97,6 +117,7 @@ static void drop(struct asked *a)
     *a->prev = a->next;
     if (a->next != NULL)
         a->next->prev = a->prev;
+    a->all->asked_count--;
     free(a);
 }
 
@@ -110,20 +131,13 @@ static void fail(struct asked *a, const char *why)
     onward_event_fail(a->all->fwd->desk, a->token, onward_str_of(why));
 }
 
-/* It has answered, or (why) has not. */
-static void take_answer(struct asked *a, struct onward_str answer,
-                        const char *why)
+/* It is over; why is NULL when all was done. */
+static void end(struct asked *a, const char *why)
 {
-    struct forwarder *fwd = a->all->fwd;
-    char text[512];
-
-    if (why == NULL && handler_apply(fwd->ctx, a->event, NULL, answer, text,
-                                     sizeof(text)) != 0)
-        why = text;
     if (why != NULL)
         fail(a, why);
     else
-        onward_event_done(fwd->desk, a->token);
+        onward_event_done(a->all->fwd->desk, a->token);
     drop(a);
 }
 
@@ -132,9 +146,13 @@ static void take_answer(struct asked *a, struct onward_str answer,
 static void command_ended(void *user, struct onward_str output, const char *why)
 {
     struct asked *a = user;
+    char text[512];
 
     a->all->command_count--;
-    take_answer(a, output, why);
+    if (why == NULL && handler_apply(a->all->fwd->ctx, a->event, NULL, output,
+                                     text, sizeof(text)) != 0)
+        why = text;
+    end(a, why);
 }
 
 static char *event_text(struct onward_event *event)
@@ -190,16 +208,100 @@ static int run_command(struct asked *a, const char *command)
     return 0;
 }
 
+/* ---- Sockets ----------------------------------------------------------- */
+
+/* Those that were over before have gone from the list. */
+static void answered(void *user, uint64_t id, const struct json_value *answer)
+{
+    const struct peer *p = user;
+    struct asked *a = p->all->asked;
+    char why[512];
+
+    while (a != NULL && (a->peer != p || a->id != id))
+        a = a->next;
+    if (a == NULL)
+        return;
+    end(a, handler_follow(p->all->fwd->ctx, a->event, NULL, answer, why,
+                          sizeof(why)) == 0
+               ? NULL
+               : why);
+}
+
+static void lost(void *user, const char *why)
+{
+    const struct peer *p = user;
+    struct asked *next;
+
+    for (struct asked *a = p->all->asked; a != NULL; a = next) {
+        next = a->next;
+        if (a->peer == p)
+            end(a, why);
+    }
+}
+
+/* One connection a path, whoever names it. */
+static struct peer *find_peer(struct handlers *all, const char *path)
+{
+    struct handler_unix_opts o = {.loop = all->fwd->loop,
+                                  .path = path,
+                                  .answer_max = HANDLER_OUTPUT_MAX,
+                                  .held_max = HELD_MAX,
+                                  .answered = answered,
+                                  .lost = lost};
+    struct peer *p = all->peers;
+
+    while (p != NULL && strcmp(p->path, path) != 0)
+        p = p->next;
+    if (p != NULL)
+        return p;
+    p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        return NULL;
+    o.user = p;
+    p->all = all;
+    p->path = strdup(path);
+    p->socket = handler_unix_new(&o);
+    if (p->path == NULL || p->socket == NULL) {
+        handler_unix_free(p->socket);
+        free(p->path);
+        free(p);
+        return NULL;
+    }
+    p->next = all->peers;
+    all->peers = p;
+    return p;
+}
+
+static int ask_peer(struct asked *a, const char *path, char *why,
+                    size_t why_size)
+{
+    struct peer *p = find_peer(a->all, path);
+
+    snprintf(why, why_size, "out of memory");
+    if (p == NULL)
+        return -1;
+    a->id = ++a->all->last_id;
+    if (handler_unix_ask(p->socket, a->id, a->event, why, why_size) != 0)
+        return -1;
+    a->peer = p;
+    return 0;
+}
+
 /* ---- All of them ------------------------------------------------------- */
 
 /* It need not go on: nobody hears what it says. */
-static void stop(struct asked *a)
+static void stop(struct asked *a, bool is_late)
 {
+    struct peer *p = a->peer;
+
     if (a->exec != NULL) {
         a->all->command_count--;
         handler_exec_cancel(a->exec);
     }
     a->exec = NULL;
+    a->peer = NULL;
+    if (p != NULL)
+        handler_unix_forget(p->socket, a->id, is_late);
 }
 
 int handler_ask(struct forwarder *fwd, const struct setup *setup,
@@ -208,7 +310,9 @@ int handler_ask(struct forwarder *fwd, const struct setup *setup,
     const char *place =
         find_place(&setup->settings, onward_event_handler(event));
     struct handlers *all;
+    char why[400] = "too many commands, or none can be started";
     struct asked *a;
+    int ret;
 
     if (place == NULL)
         return ONWARD_ENOENT;
@@ -216,11 +320,13 @@ int handler_ask(struct forwarder *fwd, const struct setup *setup,
     a = all == NULL ? NULL : add(all, &setup->settings, token, event);
     if (a == NULL)
         return -1;
-    if (run_command(a, place + strlen("exec:")) == 0)
-        return 0;
-    log_event(fwd, "handler-failed", "a command cannot be started");
-    drop(a);
-    return -1;
+    if (strncmp(place, "unix:", 5) == 0)
+        ret = ask_peer(a, place + 5, why, sizeof(why));
+    else
+        ret = run_command(a, place + 5);
+    if (ret != 0)
+        end(a, why);
+    return 0;
 }
 
 void handler_cancel(struct forwarder *fwd, uint64_t token)
@@ -231,7 +337,7 @@ void handler_cancel(struct forwarder *fwd, uint64_t token)
         a = a->next;
     if (a == NULL)
         return;
-    stop(a);
+    stop(a, false);
     drop(a);
 }
 
@@ -250,20 +356,19 @@ int64_t handlers_deadline(const struct forwarder *fwd)
 
 void handlers_time(struct forwarder *fwd, int64_t now_ms)
 {
-    struct asked *a = fwd->handlers == NULL ? NULL : fwd->handlers->asked;
     char why[64];
 
-    while (a != NULL) {
-        struct asked *next = a->next;
+    while (fwd->handlers != NULL) {
+        struct asked *a = fwd->handlers->asked;
 
-        if (a->deadline_ms <= now_ms) {
-            snprintf(why, sizeof(why), "took longer than %zu seconds",
-                     a->limit_s);
-            stop(a);
-            fail(a, why);
-            drop(a);
-        }
-        a = next;
+        /* Anew each time: with one others may be lost. */
+        while (a != NULL && a->deadline_ms > now_ms)
+            a = a->next;
+        if (a == NULL)
+            return;
+        snprintf(why, sizeof(why), "took longer than %zu seconds", a->limit_s);
+        stop(a, true);
+        end(a, why);
     }
 }
 
@@ -274,8 +379,16 @@ void handlers_close(struct forwarder *fwd)
     if (all == NULL)
         return;
     while (all->asked != NULL) {
-        stop(all->asked);
+        stop(all->asked, false);
         drop(all->asked);
+    }
+    while (all->peers != NULL) {
+        struct peer *p = all->peers;
+
+        all->peers = p->next;
+        handler_unix_free(p->socket);
+        free(p->path);
+        free(p);
     }
     handler_exec_end_all(&all->execs);
     free(all);

@@ -8,7 +8,7 @@
 
 #include "forwarder.h"
 
-/* For settings.c: NAME exec:COMMAND. */
+/* For settings.c: NAME exec:COMMAND, NAME unix:PATH. */
 const char *handler_judge(const char *value);
 
 /* As `handle` of struct onward_relay_host. */

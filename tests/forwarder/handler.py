@@ -307,4 +307,5 @@ def what_cannot_be_one_is_refused_at_the_start(program):
             holds(done.stderr.decode(), "expected NAME exec:COMMAND")
 
 
-case.main()
+if __name__ == "__main__":
+    case.main()
