@@ -29,9 +29,12 @@ static int begin(const struct command *command, struct option *options,
 
 static void print_counts(const char *path, const struct onward_ruleset *rules)
 {
+    size_t zones = onward_ruleset_zone_count(rules);
+    unsigned long long count = onward_ruleset_rule_count(rules);
+
     results_put(onward_str_of(path));
-    printf(": %zu zones, %llu rules\n", onward_ruleset_zone_count(rules),
-           (unsigned long long)onward_ruleset_rule_count(rules));
+    printf(": %zu zone%s, %llu rule%s\n", zones, zones == 1 ? "" : "s", count,
+           count == 1 ? "" : "s");
 }
 
 static int check_one(const struct command *command, struct onward_ctx *ctx,

@@ -602,11 +602,11 @@ row("route --trace --json", [*ROUTE, "--trace", "--json", "a@example.org"], 0,
     holds=[b'{"address":"a@example.org","steps":[{"what":"no-zone",'
            b'"zone":null,"rule":null,"rule_name":null}],"action":"reject",'])
 row("rules check", ["rules", "check", "rules.json"], 0,
-    b"rules.json: 1 zones, 7 rules\n")
+    b"rules.json: 1 zone, 7 rules\n")
 row("rules compile", ["rules", "compile", "rules.json", "rules.image"], 0,
-    b"rules.image: 1 zones, 7 rules\n")
+    b"rules.image: 1 zone, 7 rules\n")
 row("rules check --full", ["rules", "check", "--full", "rules.image"], 0,
-    b"rules.image: 1 zones, 7 rules\n")
+    b"rules.image: 1 zone, 7 rules\n")
 row("rules diff, none", ["rules", "diff", "--check", "rules.image", "rules.json"],
     0, b"no difference\n")
 row("rules diff", ["rules", "diff", "--check", "rules.json", "rules-new.json"], 1,

@@ -13,7 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ROOT / "doc/guide"
 PROGRAMS = ROOT / "examples/guide"
 DATA = ROOT / "tests/data"
-LISTING = re.compile(r"(<!-- (\S+) -->\n```c\n)(.*?)(^```$)", re.M | re.S)
+LISTING = re.compile(r"(<!-- (\S+) -->\n```(?:c|json)\n)(.*?)(^```$)",
+                     re.M | re.S)
 CONSOLE = re.compile(r"(^```console\n)(.*?)(^```$)", re.M | re.S)
 
 
@@ -46,6 +47,8 @@ def fill(folder, programs):
         (folder / name).write_bytes(crlf((DATA / "cli" / name).read_bytes()))
     for name in ("zone.txt", "rules.json", "mta-sts.txt"):
         (folder / name).write_bytes((DATA / "cli" / name).read_bytes())
+    for path in PROGRAMS.glob("*.json"):
+        (folder / path.name).write_bytes(path.read_bytes())
     (folder / "key.pem").write_bytes((DATA / "key/rsa2048.pem").read_bytes())
 
 
@@ -99,7 +102,7 @@ def remade(text, folder, faults, page):
             faults.append(f"{page}: shown is\n{match[2]}printed is\n{now}")
         return match[1] + now + match[3]
 
-    for block in re.findall(r"^(.*)\n```c$", text, re.M):
+    for block in re.findall(r"^(.*)\n```(?:c|json)$", text, re.M):
         if not block.startswith("<!-- "):
             faults.append(f"{page}: a listing without its file above it")
     return CONSOLE.sub(console, LISTING.sub(listing, text))
@@ -116,7 +119,8 @@ def main():
         shown.update(found for _, found, _, _ in LISTING.findall(now))
         if "--write" in sys.argv:
             path.write_text(now)
-    for path in [*PROGRAMS.glob("*.c"), *PROGRAMS.glob("*.h")]:
+    for path in [*PROGRAMS.glob("*.c"), *PROGRAMS.glob("*.h"),
+                 *PROGRAMS.glob("*.json")]:
         if str(path.relative_to(ROOT)) not in shown:
             faults.append(f"{path.name} stands on no page of doc/guide")
     print("\n".join(faults) or "the guide is as it says")
