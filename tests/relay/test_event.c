@@ -962,9 +962,9 @@ static void test_handlers_of_one_recipient_send_one_each(void **state)
 
     (void)state;
     t_post_open(&x);
-    assert_int_equal(onward_ruleset_new(x.w->ctx, onward_str_of(text), NULL,
-                                        NULL, &rules),
-                     0);
+    assert_int_equal(
+        onward_ruleset_new(x.w->ctx, onward_str_of(text), NULL, NULL, &rules),
+        0);
     x.opts.ruleset = rules;
     x.handler = send_one;
     x.takes_submissions = true;
