@@ -16,6 +16,8 @@ extern "C" {
  *
  * Several collectors may share a store: each keeps rows of its own, one of them
  * gives the reports, with the rows of all. Days are those of UTC.
+ * Rows are put without ONWARD_STORE_KEEP: a store that is full lets them go
+ * before what mail goes by.
  *
  * A collector belongs to the desk of its store, and so to one thread at a time.
  */

@@ -211,7 +211,8 @@ take_unsaved(struct onward_tlsrpt_collector *c)
     return e;
 }
 
-/* Ask the store to take the next one. */
+/* Ask the store to take the next one. Without KEEP: whoever we deliver to has a
+ * say in how much that is, and a report is worth less than what makes room. */
 static int begin_save(struct onward_tlsrpt_collector *c)
 {
     struct onward_tlsrpt__entry *e = take_unsaved(c);
@@ -223,12 +224,11 @@ static int begin_save(struct onward_tlsrpt_collector *c)
     c->saving = e;
     c->to_save--;
     if (err == 0)
-        err = onward_store__put(c->opts.store, &c->save,
-                                onward_tlsrpt__collector_key("rows", o->begin_s,
-                                                             o->policy_domain,
-                                                             c->run, key),
-                                bytes, o->end_s + (int64_t)c->opts.keep_s, 0,
-                                ONWARD_STORE_KEEP, &c->saver);
+        err = onward_store__put(
+            c->opts.store, &c->save,
+            onward_tlsrpt__collector_key("rows", o->begin_s, o->policy_domain,
+                                         c->run, key),
+            bytes, o->end_s + (int64_t)c->opts.keep_s, 0, 0, &c->saver);
     return err;
 }
 

@@ -1,6 +1,7 @@
 /* Counting for reports: what lasts, who gets it, what a store can do to it. */
 #include <onward/tlsrpt_collector.h>
 
+#include "store/store_shared.h"
 #include "support/support.h"
 
 #define S(text) ONWARD_STR(text)
@@ -21,7 +22,8 @@ struct world {
     char given[600]; /* "domain begin good bad\n" of each */
     size_t reports, sent;
     int sent_err;
-    bool frees; /* the collector, in report */
+    bool frees;         /* the collector, in report */
+    size_t max_entries; /* of the store; 0: many */
 };
 
 static void on_report(void *user, uint64_t token,
@@ -78,10 +80,12 @@ static int make(struct world *t, struct onward_tlsrpt_collector **c)
 
 static int open_parts(struct world *t)
 {
+    const struct onward_memstore_opts o = {.size = sizeof(o),
+                                           .max_entries = t->max_entries};
     int err = onward_desk_new(t->w.ctx, NULL, &t->desk);
 
     if (err == 0)
-        err = onward_memstore_new(t->w.ctx, NULL, &t->mem);
+        err = onward_memstore_new(t->w.ctx, &o, &t->mem);
     if (err == 0)
         err = onward_memstore_open(t->mem, t->desk, NULL, &t->store);
     return err == 0 ? make(t, &t->c) : err;
@@ -165,6 +169,31 @@ static void a_report_comes_when_its_day_is_over(void **state)
     next_day(&t);
     send(&t);
     assert_string_equal(t.given, "a.example 1 1 0\n");
+    close_world(&t);
+}
+
+/* Others choose how many domains we deliver to, and how long their policies
+ * are: rows must not take the place of what mail goes by. */
+static void rows_give_way_to_what_must_be_kept(void **state)
+{
+    struct onward_store__query query = {0};
+    struct world t;
+
+    (void)state;
+    memset(&t, 0, sizeof(t));
+    t_world_init(&t.w);
+    t.max_entries = 2;
+    assert_int_equal(open_parts(&t), 0);
+    assert_int_equal(count(t.c, "a.example", ""), 0);
+    assert_int_equal(count(t.c, "b.example", ""), 0);
+    assert_int_equal(onward_tlsrpt_collector_save(t.c), 0);
+    turn(&t);
+    assert_int_equal(onward_memstore_count(t.mem), 2);
+    assert_int_equal(onward_store__put(t.store, &query, S("ledger"), S("x"), 0,
+                                       0, ONWARD_STORE_KEEP, NULL),
+                     0);
+    assert_int_equal(query.status, 0);
+    onward_store__query_clear(&query);
     close_world(&t);
 }
 
@@ -488,6 +517,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_report_comes_when_its_day_is_over),
+        cmocka_unit_test(rows_give_way_to_what_must_be_kept),
         cmocka_unit_test(what_is_not_sent_comes_again),
         cmocka_unit_test(counts_outlast_their_collector),
         cmocka_unit_test(counts_are_saved_in_time),
