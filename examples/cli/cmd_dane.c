@@ -446,7 +446,7 @@ static int run_record(const struct command *command, struct args args)
 const struct command command_dane_record = {
     .name = "dane record",
     .operands = "HOST",
-    .summary = "Make the TLSA record that publishes a server's certificate",
+    .summary = "Make the TLSA record of a server's certificate",
     .details = "It is printed as a line of a zone file, which must be signed "
                "(DNSSEC).\n",
     .examples = "onward dane record --cert server.pem mail.example.com\n"

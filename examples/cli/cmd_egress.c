@@ -399,7 +399,7 @@ static int run_egress(const struct command *command, struct args args)
 const struct command command_egress = {
     .name = "egress",
     .operands = "DOMAIN",
-    .summary = "Say where mail to a domain goes, and what servers must prove",
+    .summary = "Where mail to a domain goes, and what servers must prove",
     .details =
         "Servers stand in the order in which they are tried, each with the "
         "TLS that\nit must come up to and what demands that: TLSA records "

@@ -147,7 +147,7 @@ static int run(const struct command *command, struct args args)
 const struct command command_seal = {
     .name = "seal",
     .operands = "[MESSAGE]",
-    .summary = "Verify a message and put an ARC set on top of it (RFC 8617)",
+    .summary = "Verify a message and put an ARC set on top (RFC 8617)",
     .details = SIGNING_DETAILS,
     .examples =
         "onward seal --key key.pem --domain fwd.example.net --selector arc "

@@ -12,19 +12,48 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-    &command_verify,        &command_explain,       &command_sign,
-    &command_seal,          &command_keygen,        &command_lint_spf,
-    &command_lint_dkim,     &command_lint_dmarc,    &command_lint_mta_sts,
-    &command_spf_check,     &command_dmarc_check,   &command_dmarc_report,
-    &command_mta_sts_check, &command_mta_sts_parse, &command_mta_sts_publish,
-    &command_route,         &command_rules_compile, &command_rules_check,
-    &command_rules_diff,    &command_event,         &command_srs_forward,
-    &command_srs_reverse,   &command_mime_parse,    &command_mime_build,
-    &command_mime_edit,     &command_egress,        &command_dane_check,
-    &command_dane_record,   &command_dsn_parse,     &command_lint_tlsrpt,
-    &command_tlsrpt_report, &command_tlsrpt_send,   &command_queue_list,
-    &command_queue_show,    &command_queue_retry,   &command_queue_hold,
-    &command_queue_release, &command_queue_delete,
+    &command_verify,
+    &command_explain,
+    &command_sign,
+    &command_seal,
+    &command_keygen,
+    &command_lint_spf,
+    &command_lint_dkim,
+    &command_lint_dmarc,
+    &command_lint_mta_sts,
+    &command_spf_check,
+    &command_dmarc_check,
+    &command_dmarc_report,
+    &command_mta_sts_check,
+    &command_mta_sts_parse,
+    &command_mta_sts_publish,
+    &command_route,
+    &command_rules_compile,
+    &command_rules_check,
+    &command_rules_diff,
+    &command_event,
+    &command_srs_forward,
+    &command_srs_reverse,
+    &command_mime_parse,
+    &command_mime_build,
+    &command_mime_edit,
+    &command_egress,
+    &command_dane_check,
+    &command_dane_record,
+    &command_dsn_parse,
+    &command_lint_tlsrpt,
+    &command_tlsrpt_report,
+    &command_tlsrpt_send,
+    &command_queue_list,
+    &command_queue_show,
+    &command_queue_retry,
+    &command_queue_hold,
+    &command_queue_release,
+    &command_queue_delete,
+    &command_destinations_add,
+    &command_destinations_list,
+    &command_destinations_verify,
+    &command_destinations_revoke,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -115,7 +144,7 @@ static void print_help(FILE *out)
           "Check, sign, seal and route email.\n\nCommands:\n",
           out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-16s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-20s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nOptions:\n"
           "  --help        print this; behind a command: its options and "
           "examples\n"

@@ -174,6 +174,9 @@ int storage_prepare(struct forwarder *fwd, char *fault, size_t fault_size);
 /* Fill fwd->store. */
 int storage_open(struct forwarder *fwd, char *fault, size_t fault_size);
 void storage_close(struct forwarder *fwd);
+/* As `destination` of struct onward_ruleset_facts, and as `recipient` of struct
+ * onward_send_facts; user is the forwarder. */
+int storage_destination(void *user, const char *address, size_t len);
 /* Is fwd->state a folder that is used? */
 bool storage_is_on_disk(const struct forwarder *fwd);
 

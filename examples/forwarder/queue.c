@@ -239,9 +239,8 @@ static void catch_up(struct queue *q, struct spool_message *m)
     }
 }
 
-static bool take_one(void *user, const char *id)
+struct entry *queue_take(struct queue *q, const char *id)
 {
-    struct queue *q = user;
     struct spool_message *m = spool_read(q->spool, id);
     struct entry *e =
         m == NULL ? NULL : queue_add(q, id, &m->envelope, m->content.len);
@@ -251,10 +250,12 @@ static bool take_one(void *user, const char *id)
         e->due_s = spool_due(m);
         e->is_held = m->is_held;
         /* Killed between the last recipient's record and the end. */
-        if (e->due_s == INT64_MAX)
+        if (e->due_s == INT64_MAX) {
             queue_drop(q, e);
-        else
+            e = NULL;
+        } else {
             queue_place(q, e);
+        }
     } else if (errno == EBADMSG) {
         queue_fault(q, id, "read, set aside");
         spool_set_aside(q->spool, id);
@@ -262,6 +263,12 @@ static bool take_one(void *user, const char *id)
         queue_fault(q, id, "read");
     }
     spool_message_free(m);
+    return e;
+}
+
+static bool take_one(void *user, const char *id)
+{
+    (void)queue_take(user, id);
     return true;
 }
 

@@ -56,6 +56,8 @@ struct queue {
 struct entry *queue_add(struct queue *q, const char *id,
                         const struct spool_envelope *envelope, uint64_t size);
 struct entry *queue_find(struct queue *q, const char *id);
+/* A message that is in the folder; NULL: it is not, or cannot be read. */
+struct entry *queue_take(struct queue *q, const char *id);
 /* Put it where its time belongs; held and deleted ones are in no order. */
 void queue_place(struct queue *q, struct entry *e);
 /* A place of that domain may be free: for the next that waits for one. */

@@ -40,6 +40,9 @@ static void do_one(struct queue *q, const char *id, enum spool_what what)
     struct entry *e = queue_find(q, id);
     char text[SPOOL_ID_MAX + 16];
 
+    /* One that somebody has put there: then it is taken, and tried. */
+    if (e == NULL && what == SPOOL_RETRY && spool_has(q->spool, id))
+        e = queue_take(q, id);
     if (e == NULL)
         return;
     if (what == SPOOL_DELETE) {

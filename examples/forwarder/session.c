@@ -263,8 +263,18 @@ static int start_relay(struct session *s)
                                            .submit = queue_is_open(s->fwd)
                                                          ? submit
                                                          : NULL};
+    const struct onward_ruleset_facts facts = {
+        .size = sizeof(facts),
+        .user = s->fwd,
+        .destination = storage_destination};
+    const struct onward_send_facts send_facts = {
+        .size = sizeof(send_facts),
+        .user = s->fwd,
+        .recipient = storage_destination};
     const struct onward_relay_opts o = {
         .size = sizeof(o),
+        .facts = &facts,
+        .send_facts = &send_facts,
         .resolver = setup->resolver,
         /* The newest, whatever else this session began with. */
         .ruleset = s->fwd->setup->ruleset,

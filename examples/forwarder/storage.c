@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "destinations.h"
 #include "forwarder.h"
 #include "lmdb_store.h"
 #include "redis_store.h"
@@ -140,6 +141,16 @@ int storage_open(struct forwarder *fwd, char *fault, size_t fault_size)
     return is_named(fwd, "memory") || is_named(fwd, "lmdb")
                ? 0
                : open_redis(fwd, fault, fault_size);
+}
+
+int storage_destination(void *user, const char *address, size_t len)
+{
+    const struct forwarder *fwd = user;
+
+    return fwd->storage == NULL || fwd->storage->lmdb == NULL
+               ? 0
+               : destination_fact(fwd->storage->lmdb,
+                                  (struct onward_str){address, len});
 }
 
 void storage_close(struct forwarder *fwd)

@@ -391,6 +391,81 @@ static void woken(struct loop_watch *watch, uint32_t events)
         lmdb_store_flush(s);
 }
 
+/* ---- Without a desk ---------------------------------------------------- */
+
+int lmdb_store_read(struct lmdb_store *s, struct onward_str key, void *value,
+                    size_t cap, size_t *len, uint64_t *version)
+{
+    struct lmdb_record r;
+    struct lmdb_key k;
+    MDB_val name, data;
+    int err = view_begin(s), ret = 0;
+
+    lmdb_key_make(&k, key);
+    name.mv_size = k.len;
+    name.mv_data = k.octets;
+    if (err == 0)
+        err = mdb_get(s->view, s->files.value, &name, &data);
+    if (err == 0 && lmdb_record_read(&data, &r) &&
+        !lmdb_record_has_expired(&r, now_s(s)) &&
+        onward_str_equal(r.key, key)) {
+        ret = r.value.len <= cap ? 1 : -1;
+        *len = r.value.len;
+        *version = r.version;
+        if (ret == 1 && r.value.len > 0)
+            memcpy(value, r.value.data, r.value.len);
+    }
+    view_end(s);
+    return err == 0 || err == MDB_NOTFOUND ? ret : -1;
+}
+
+int lmdb_store_write(struct lmdb_store *s, struct onward_str key,
+                     struct onward_str value, uint64_t version, uint32_t flags)
+{
+    struct waiting *w = calloc(1, sizeof(*w));
+    int ret = -1;
+
+    if (w == NULL)
+        return -1;
+    w->order = (struct lmdb_order){.verb = LMDB_PUT,
+                                   .key = key,
+                                   .value = value,
+                                   .version = version,
+                                   .flags = flags};
+    if (commit(s, w, NULL) == 0 && w->order.status == 0)
+        ret = w->order.is_done;
+    free(w);
+    return ret;
+}
+
+int lmdb_store_each(struct lmdb_store *s, struct onward_str prefix,
+                    void (*visit)(void *user, struct onward_str key,
+                                  struct onward_str value),
+                    void *user)
+{
+    MDB_val k = {.mv_size = prefix.len,
+                 .mv_data = (void *)(uintptr_t)prefix.data};
+    MDB_val data;
+    MDB_cursor *c = NULL;
+    struct lmdb_record r;
+    int err = view_begin(s);
+
+    if (err == 0)
+        err = mdb_cursor_open(s->view, s->files.value, &c);
+    for (MDB_cursor_op op = MDB_SET_RANGE; err == 0; op = MDB_NEXT) {
+        err = mdb_cursor_get(c, &k, &data, op);
+        if (err != 0 || !begins(k.mv_data, k.mv_size, prefix.data, prefix.len))
+            break;
+        if (lmdb_record_read(&data, &r) &&
+            !lmdb_record_has_expired(&r, now_s(s)))
+            visit(user, r.key, r.value);
+    }
+    if (c != NULL)
+        mdb_cursor_close(c);
+    view_end(s);
+    return err == 0 || err == MDB_NOTFOUND ? 0 : -1;
+}
+
 /* ---- Maintenance ------------------------------------------------------- */
 
 size_t lmdb_store_sweep(struct lmdb_store *s, size_t max)

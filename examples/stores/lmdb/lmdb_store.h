@@ -46,6 +46,23 @@ void lmdb_store_free(struct lmdb_store *s);
 struct onward_store *lmdb_store_handle(const struct lmdb_store *s);
 /* Commit and answer now. */
 void lmdb_store_flush(struct lmdb_store *s);
+
+/* At once, for who has no desk to wait at; onward_store knows nothing of it. */
+
+/* 1; 0: there is none; -1: it cannot be read, or is longer than cap. */
+int lmdb_store_read(struct lmdb_store *s, struct onward_str key, void *value,
+                    size_t cap, size_t *len, uint64_t *version);
+/* Put, to stay when it is to be kept. 1; 0: the condition of flags does not
+ * hold; -1: not done. */
+int lmdb_store_write(struct lmdb_store *s, struct onward_str key,
+                     struct onward_str value, uint64_t version, uint32_t flags);
+/* All whose key begins so, in the order of keys; prefix is shorter than
+ * LMDB's keys are. visit changes nothing. 0 or -1. */
+int lmdb_store_each(struct lmdb_store *s, struct onward_str prefix,
+                    void (*visit)(void *user, struct onward_str key,
+                                  struct onward_str value),
+                    void *user);
+
 /* Take out at most max values that have expired; how many there were. Each
  * commit does a few, so nobody needs this. */
 size_t lmdb_store_sweep(struct lmdb_store *s, size_t max);

@@ -1,0 +1,385 @@
+/*
+ * onward destinations list, add, verify, revoke: where mail may be forwarded
+ * to, in the state folder of a forwarder, which sees each change at once.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <onward/mime_builder.h>
+#include <onward/smtp_common.h>
+
+#include "cli.h"
+#include "destinations.h"
+#include "json.h"
+#include "results.h"
+#include "spool.h"
+#include "state.h"
+#include "world.h"
+
+#define STATE_DEFAULT "/var/lib/onward-forwarder"
+
+enum { LIFE_DAYS = 7, LIFE_DAYS_MAX = 365 };
+
+struct destinations {
+    const struct command *command;
+    const char *state, *link, *from, *days;
+    bool is_json;
+    struct world world;
+    char *folder; /* that state has come to */
+    struct lmdb_store *store;
+};
+
+/* ---- The store --------------------------------------------------------- */
+
+static void warn(void *user, const char *what)
+{
+    const struct destinations *d = user;
+
+    cli_note(d->command, "%s", what);
+}
+
+static int open_all(struct destinations *d)
+{
+    const struct world_choice choice = {0};
+    char fault[1000] = "out of memory";
+    /* What there is too much of goes by the forwarder's limit, not by ours. */
+    struct lmdb_store_opts o = {
+        .max_bytes = (size_t)1 << 37, .warn = warn, .user = d};
+    char *store;
+    int status = world_new_desk(d->command, &choice, &d->world);
+
+    if (status >= 0)
+        return status;
+    d->folder = state_path(d->state, STATE_DEFAULT);
+    store = d->folder == NULL ||
+                    state_check(d->folder, NULL, fault, sizeof(fault)) != 0
+                ? NULL
+                : state_folder(d->folder, "store", fault, sizeof(fault));
+    o.folder = store;
+    if (store != NULL)
+        d->store = lmdb_store_new(d->world.desk, &o, fault, sizeof(fault));
+    free(store);
+    return d->store == NULL ? cli_broken(d->command, "%s", fault) : -1;
+}
+
+static int close_all(struct destinations *d, int status)
+{
+    lmdb_store_free(d->store);
+    free(d->folder);
+    world_clear(&d->world);
+    return status;
+}
+
+/* One operand, an address; -1 or the exit status. */
+static int get_address(struct destinations *d, struct args args,
+                       char address[DESTINATION_TEXT_MAX])
+{
+    if (args.count != 1)
+        return cli_usage(d->command, "%d operands, expected one address",
+                         args.count);
+    if (!destination_name(d->world.ctx, args.items[0], address))
+        return cli_usage(d->command, "\"%s\", expected local@domain",
+                         args.items[0]);
+    return -1;
+}
+
+/* ---- list -------------------------------------------------------------- */
+
+static void print(void *user, struct onward_str address,
+                  const struct destination *one)
+{
+    const struct destinations *d = user;
+    struct json j = {0};
+    char date[40];
+
+    results_date(one->since_s, date, sizeof(date));
+    if (!d->is_json) {
+        results_put(address);
+        printf(" %s since %s%s\n", destination_state_name(one->state), date,
+               one->nonce[0] != '\0' ? ", a token is out" : "");
+        return;
+    }
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_str(&j, "address", address);
+    json_text(&j, "state", destination_state_name(one->state));
+    json_text(&j, "since", date);
+    json_bool(&j, "token", one->nonce[0] != '\0');
+    json_close(&j, '}');
+    json_end(&j);
+}
+
+static int run_list(const struct command *command, struct args args)
+{
+    struct destinations d = {.command = command};
+    struct option options[] = {
+        {"state", OPTION_TEXT, &d.state, "DIR",
+         "the state folder of the forwarder", false, false},
+        {"json", OPTION_FLAG, &d.is_json, NULL, "print one JSON object a line",
+         false, false},
+        OPTIONS_END,
+    };
+    int status = cli_options(command, options, &args);
+
+    if (status >= 0)
+        return status;
+    if (args.count > 0)
+        return cli_usage(command, "\"%s\", expected no operand", args.items[0]);
+    status = open_all(&d);
+    if (status < 0)
+        status = destination_each(d.store, print, &d) == 0
+                     ? CLI_DONE
+                     : cli_broken(command, "the store cannot be read");
+    return close_all(&d, status);
+}
+
+/* ---- add --------------------------------------------------------------- */
+
+static int build(struct destinations *d, struct onward_builder *b,
+                 const char *address, const char *link)
+{
+    const struct onward_str none = {0};
+    char text[ONWARD_TOKEN_TEXT_MAX + 1200];
+    int err;
+
+    snprintf(text, sizeof(text),
+             "Somebody wants mail to be forwarded to\n\n    %s\n\n"
+             "If that is your address, and you want it, open this page and "
+             "confirm:\n\n    %s\n\n"
+             "If not, do nothing: without you no mail will be forwarded.\n",
+             address, link);
+    err = onward_builder_add_address(b, ONWARD_BUILDER_FROM, none,
+                                     onward_str_of(d->from));
+    if (err == 0)
+        err = onward_builder_add_address(b, ONWARD_BUILDER_TO, none,
+                                         onward_str_of(address));
+    if (err == 0)
+        err = onward_builder_set_subject(
+            b, ONWARD_STR("Please confirm your address"));
+    if (err == 0)
+        err = onward_builder_add_field(b, ONWARD_STR("Auto-Submitted"),
+                                       ONWARD_STR("auto-generated"));
+    return err == 0 ? onward_builder_set_text(b, onward_str_of(text)) : err;
+}
+
+/* The forwarder holds the lock of the spool, and is asked to look. */
+static int put_into_spool(struct destinations *d, struct onward_builder *b,
+                          const char *address)
+{
+    struct spool_rcpt rcpt = {.address = onward_str_of(address),
+                              .notify = ONWARD_SMTP_NOTIFY_NEVER};
+    /* From the null path: what comes back of it is for nobody. */
+    const struct spool_envelope e = {.origin = SPOOL_MADE,
+                                     .arrival_s = (int64_t)time(NULL),
+                                     .rcpts = &rcpt,
+                                     .rcpt_count = 1};
+    char fault[600] = "out of memory", id[SPOOL_ID_MAX], *path = NULL;
+    const struct onward_source *source;
+    struct spool *spool = NULL;
+    int ret = -1;
+
+    if (asprintf(&path, "%s/spool", d->folder) > 0)
+        spool = spool_open(path, SPOOL_LOOK, fault, sizeof(fault));
+    if (spool == NULL) {
+        cli_broken(d->command, "%s", fault);
+    } else if (onward_builder_source(b, &source) != 0 ||
+               spool_new_id(id) != 0 || spool_put(spool, id, &e, source) != 0 ||
+               spool_ask(spool, id, SPOOL_RETRY) != 0) {
+        cli_broken(d->command, "%s: %s", path, strerror(errno));
+    } else {
+        ret = 0;
+    }
+    if (spool != NULL)
+        spool_close(spool);
+    free(path);
+    return ret;
+}
+
+static int send_link(struct destinations *d, const char *address,
+                     const char *link)
+{
+    struct onward_builder *b = NULL;
+    int err = onward_builder_new(d->world.ctx, NULL, &b), status = CLI_DONE;
+
+    if (err == 0)
+        err = build(d, b, address, link);
+    if (err == ONWARD_ESYNTAX)
+        status = cli_usage(d->command, "--from \"%s\", expected local@domain",
+                           d->from);
+    else if (err != 0)
+        status = cli_broken(d->command, "%s", onward_strerror(err));
+    else if (put_into_spool(d, b, address) != 0)
+        status = CLI_BROKEN;
+    onward_builder_free(b);
+    return status;
+}
+
+static int add(struct destinations *d, const char *address, long days)
+{
+    const int64_t expires_s = (int64_t)time(NULL) + days * 86400;
+    char token[ONWARD_TOKEN_TEXT_MAX];
+    char *link = NULL;
+    int ret = destination_invite(d->store, d->world.ctx, onward_str_of(address),
+                                 expires_s, token);
+    int status = CLI_DONE;
+
+    if (ret == 0)
+        return cli_broken(d->command, "%s is verified", address);
+    if (ret < 0)
+        return cli_broken(d->command, "the store cannot be used");
+    if (d->link == NULL) {
+        puts(token);
+        return CLI_DONE;
+    }
+    if (asprintf(&link, "%.800s/verify/%s", d->link, token) < 0)
+        return cli_broken(d->command, "out of memory");
+    if (d->from != NULL)
+        status = send_link(d, address, link);
+    if (status == CLI_DONE)
+        puts(link);
+    free(link);
+    return status;
+}
+
+static int run_add(const struct command *command, struct args args)
+{
+    struct destinations d = {.command = command};
+    struct option options[] = {
+        {"state", OPTION_TEXT, &d.state, "DIR",
+         "the state folder of the forwarder", false, false},
+        {"link", OPTION_TEXT, &d.link, "URL", "make a link, URL/verify/TOKEN",
+         false, false},
+        {"from", OPTION_TEXT, &d.from, "ADDRESS",
+         "send the link there, in this one's name, through the\n"
+         "forwarder's spool",
+         false, false},
+        {"days", OPTION_TEXT, &d.days, "NUMBER",
+         "that the token is good for; default: 7", false, false},
+        OPTIONS_END,
+    };
+    char address[DESTINATION_TEXT_MAX], *end = NULL;
+    int status = cli_options(command, options, &args);
+    long days = LIFE_DAYS;
+
+    if (status >= 0)
+        return status;
+    if (d.days != NULL)
+        days = strtol(d.days, &end, 10);
+    if (days < 1 || days > LIFE_DAYS_MAX || (end != NULL && *end != '\0'))
+        return cli_usage(command, "--days \"%s\", expected 1 to %d", d.days,
+                         LIFE_DAYS_MAX);
+    if (d.from != NULL && d.link == NULL)
+        return cli_usage(command, "--from alone, expected --link beside it");
+    status = open_all(&d);
+    if (status < 0)
+        status = get_address(&d, args, address);
+    if (status < 0)
+        status = add(&d, address, days);
+    return close_all(&d, status);
+}
+
+/* ---- verify, revoke ---------------------------------------------------- */
+
+static int run_verify(const struct command *command, struct args args)
+{
+    struct destinations d = {.command = command};
+    struct option options[] = {
+        {"state", OPTION_TEXT, &d.state, "DIR",
+         "the state folder of the forwarder", false, false},
+        OPTIONS_END,
+    };
+    char address[DESTINATION_TEXT_MAX];
+    int ret, status = cli_options(command, options, &args);
+
+    if (status >= 0)
+        return status;
+    if (args.count != 1)
+        return cli_usage(command, "%d operands, expected one token",
+                         args.count);
+    status = open_all(&d);
+    if (status < 0) {
+        ret = destination_redeem(d.store, d.world.ctx,
+                                 onward_str_of(args.items[0]), true, address);
+        if (ret == 1)
+            printf("%s is verified\n", address);
+        status = ret == 1   ? CLI_DONE
+                 : ret == 0 ? cli_broken(command,
+                                         "the token is wrong, too old or used")
+                            : cli_broken(command, "the store cannot be used");
+    }
+    return close_all(&d, status);
+}
+
+static int run_revoke(const struct command *command, struct args args)
+{
+    struct destinations d = {.command = command};
+    struct option options[] = {
+        {"state", OPTION_TEXT, &d.state, "DIR",
+         "the state folder of the forwarder", false, false},
+        OPTIONS_END,
+    };
+    char address[DESTINATION_TEXT_MAX];
+    int status = cli_options(command, options, &args);
+
+    if (status >= 0)
+        return status;
+    status = open_all(&d);
+    if (status < 0)
+        status = get_address(&d, args, address);
+    if (status < 0) {
+        status = destination_revoke(d.store, onward_str_of(address)) == 0
+                     ? CLI_DONE
+                     : cli_broken(command, "the store cannot be used");
+        if (status == CLI_DONE)
+            printf("%s is revoked\n", address);
+    }
+    return close_all(&d, status);
+}
+
+#define WHERE                                                                  \
+    "The state folder is that of onward-forwarder(8), by default "             \
+    "$STATE_DIRECTORY, else\n" STATE_DEFAULT                                   \
+    "; the forwarder sees the change at once.\n"
+
+const struct command command_destinations_add = {
+    .name = "destinations add",
+    .operands = "ADDRESS",
+    .summary = "Make a token by which an owner agrees",
+    .details = WHERE "Printed is the token, or the link; an older one does not "
+                     "count any more.\n",
+    .examples = "onward destinations add --state state me@example.net\n",
+    .run = run_add,
+};
+
+const struct command command_destinations_list = {
+    .name = "destinations list",
+    .operands = "",
+    .summary = "List destinations, and whether they are verified",
+    .details = "Those that only the rules know are not in it.\n" WHERE,
+    .examples = "onward destinations list --state state\n"
+                "onward destinations list --state state --json\n",
+    .run = run_list,
+};
+
+const struct command command_destinations_verify = {
+    .name = "destinations verify",
+    .operands = "TOKEN",
+    .summary = "Take a destination as verified, by its token",
+    .details = WHERE,
+    .examples = "onward destinations verify --state state "
+                "$(onward destinations add --state state you@example.net)\n",
+    .run = run_verify,
+};
+
+const struct command command_destinations_revoke = {
+    .name = "destinations revoke",
+    .operands = "ADDRESS",
+    .summary = "Forward nothing there, whatever the rules say",
+    .details = WHERE,
+    .examples = "onward destinations revoke --state state me@example.net\n",
+    .run = run_revoke,
+};
