@@ -1,7 +1,9 @@
 /* What a request gets. Nothing of it is kept, and nothing is done. */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "destinations.h"
 #include "policyd.h"
 
 enum { HOST_MAX = 255 };
@@ -65,8 +67,72 @@ static struct answer give_policy(const struct setup *setup,
                            .body = {setup->policy, setup->policy_len}};
 }
 
-/* What can be asked for. A page that has something behind its path, or takes a
- * POST, gets a row here. */
+/* ---- Destinations ------------------------------------------------------ */
+
+static void escape(const char *text, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (; *text != '\0' && n + 8 < size; text++) {
+        if (strchr("<>&\"'", *text) != NULL)
+            n += (size_t)snprintf(out + n, size - n, "&#%d;", *text);
+        else
+            out[n++] = *text;
+    }
+    out[n] = '\0';
+}
+
+static struct answer make_page(char page[PAGE_MAX], unsigned status,
+                               const char *before, const char *address,
+                               const char *behind)
+{
+    char safe[PAGE_MAX / 2];
+    int len;
+
+    escape(address, safe, sizeof(safe));
+    len = snprintf(page, PAGE_MAX,
+                   "<!DOCTYPE html>\n<html lang=\"en\">"
+                   "<meta charset=\"utf-8\">"
+                   "<meta name=\"viewport\" content=\"width=device-width\">"
+                   "<title>Confirm an address</title>\n<p>%s<b>%s</b>%s\n",
+                   before, safe, behind);
+    return (struct answer){
+        .status = status, .body = {page, (size_t)len}, .is_private = true};
+}
+
+/* GET shows, as programs that look at mail open links too; POST confirms. */
+static struct answer verify(const struct setup *setup, struct lmdb_store *store,
+                            char page[PAGE_MAX], const char *method,
+                            const char *token)
+{
+    bool is_post = strcmp(method, "POST") == 0;
+    char address[DESTINATION_TEXT_MAX];
+    struct answer a;
+    int ret;
+
+    if (!is_post && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        a = plain(405, "expected GET or POST\n");
+        a.allow = "GET, HEAD, POST";
+        return a;
+    }
+    ret = destination_redeem(store, setup->ctx, onward_str_of(token), is_post,
+                             address);
+    if (ret < 0)
+        return plain(503, "not now, try again later\n");
+    if (ret == 0)
+        return make_page(page, 410, "This link is wrong, too old or used.", "",
+                         "");
+    if (is_post)
+        return make_page(page, 200, "", address,
+                         " is confirmed. Mail can be forwarded there.");
+    return make_page(page, 200, "May mail be forwarded to ", address,
+                     "?\n<form method=\"post\"><button>Yes, it is my address"
+                     "</button></form>");
+}
+
+/* ---- All of them ------------------------------------------------------- */
+
+/* What can be asked for. */
 static const struct page {
     const char *path;
     struct answer (*give)(const struct setup *setup,
@@ -78,12 +144,16 @@ static const struct page {
 
 struct answer answer_to(const struct setup *setup,
                         struct onward_ruleset_router *router,
+                        struct lmdb_store *store, char page[PAGE_MAX],
                         const char *method, const char *host, const char *path)
 {
+    const size_t skip = strlen(VERIFY_PATH);
     char name[HOST_MAX + 1];
 
     if (!get_name(host, name))
         return plain(400, "expected the field Host\n");
+    if (store != NULL && strncmp(path, VERIFY_PATH, skip) == 0)
+        return verify(setup, store, page, method, path + skip);
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         struct answer a;
 

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "policyd.h"
 #include "service.h"
+#include "state.h"
 
 enum {
     FAULT_MAX = 1100,
@@ -49,7 +50,9 @@ struct door {
 struct policyd {
     const char *config_path;
     struct onward_ctx *ctx;
+    struct onward_desk *desk;
     struct onward_ruleset_router *router;
+    struct lmdb_store *store; /* NULL: there is no state */
     struct loop *loop;
     struct loop_watch signals;
     struct door *doors;
@@ -156,7 +159,9 @@ static void log_request(const struct policyd *p, struct MHD_Connection *c,
     log_begin(&j, p, "request");
     json_text(&j, "client", text);
     json_text_or_null(&j, "host", host == NULL ? "" : host);
-    json_text(&j, "path", path);
+    json_text(&j, "path",
+              strncmp(path, VERIFY_PATH, strlen(VERIFY_PATH)) == 0 ? VERIFY_PATH
+                                                                   : path);
     json_number(&j, "status", status);
     log_end(&j);
 }
@@ -170,6 +175,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c,
     struct policyd *p = ((struct door *)user)->policyd;
     const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
     struct MHD_Response *response;
+    char page[PAGE_MAX];
     struct answer a;
     enum MHD_Result ret;
 
@@ -185,12 +191,21 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c,
         *upload_len = 0;
         return MHD_YES;
     }
-    a = answer_to(p->setup, p->router, method, host, path);
+    a = answer_to(p->setup, p->router, p->store, page, method, host, path);
     response = MHD_create_response_from_buffer(
         a.body.len, (void *)(uintptr_t)a.body.data, MHD_RESPMEM_MUST_COPY);
     if (response == NULL)
         return MHD_NO;
-    MHD_add_response_header(response, "Content-Type", "text/plain");
+    MHD_add_response_header(response, "Content-Type",
+                            a.is_private ? "text/html; charset=utf-8"
+                                         : "text/plain");
+    if (a.is_private) {
+        MHD_add_response_header(response, "Cache-Control", "no-store");
+        MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+        MHD_add_response_header(response, "Content-Security-Policy",
+                                "default-src 'none'; form-action 'self'; "
+                                "frame-ancestors 'none'");
+    }
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (a.allow != NULL)
         MHD_add_response_header(response, "Allow", a.allow);
@@ -304,6 +319,32 @@ static void close_doors(struct policyd *p)
             close(d->listener);
         free(d);
     }
+}
+
+/* ---- Destinations ------------------------------------------------------ */
+
+static void warn(void *user, const char *what)
+{
+    log_event(user, "store", what);
+}
+
+static int open_store(struct policyd *p, char *fault, size_t fault_size)
+{
+    const char *state = p->setup->settings.state;
+    /* What there is too much of goes by the forwarder's limit, not by ours. */
+    struct lmdb_store_opts o = {
+        .max_bytes = (size_t)1 << 37, .warn = warn, .user = p};
+    char *folder;
+
+    if (state == NULL)
+        return 0;
+    folder = state_folder(state, "store", fault, fault_size);
+    if (folder == NULL)
+        return -1;
+    o.folder = folder;
+    p->store = lmdb_store_new(p->desk, &o, fault, fault_size);
+    free(folder);
+    return p->store == NULL ? -1 : 0;
 }
 
 /* ---- Signals ----------------------------------------------------------- */
@@ -439,7 +480,8 @@ static int serve(struct policyd *p, char *fault, size_t fault_size)
     if (open_doors(p, fault, fault_size) != 0 ||
         (s->user != NULL &&
          service_drop_root(s->user, fault, fault_size) != 0) ||
-        log_open(p, p->setup, fault, fault_size) != 0)
+        log_open(p, p->setup, fault, fault_size) != 0 ||
+        open_store(p, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(p) != 0) {
         snprintf(fault, fault_size, "signals: %s", strerror(errno));
@@ -462,6 +504,7 @@ static int start(struct policyd *p, bool is_check)
     p->loop = loop_new();
     p->ctx = host_ctx_new(NULL);
     if (p->loop != NULL && p->ctx != NULL &&
+        onward_desk_new(p->ctx, NULL, &p->desk) == 0 &&
         onward_ruleset_router_new(p->ctx, &p->router) == 0)
         p->setup =
             setup_new(p->ctx, p->config_path, fault, sizeof(fault), &status);
@@ -473,6 +516,9 @@ static int start(struct policyd *p, bool is_check)
     forget_old(p, INT64_MAX);
     setup_free(p->setup);
     onward_ruleset_router_free(p->router);
+    lmdb_store_free(p->store);
+    if (p->desk != NULL)
+        onward_desk_free(p->desk);
     onward_ctx_free(p->ctx);
     loop_free(p->loop);
     if (p->signals.fd >= 0)

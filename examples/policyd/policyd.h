@@ -1,6 +1,6 @@
 /*
- * Policies of MTA-STS over HTTPS, for all domains that have rules: one process,
- * one thread. setup.c reads the configuration and what it names; certs.c
+ * Policies of MTA-STS over HTTPS, for all domains that have rules, and the pages
+ * by which destinations are verified: one process, one thread. setup.c reads the configuration and what it names; certs.c
  * chooses a certificate by the name that a client wants; answer.c decides what
  * a request gets; main.c ties them to libmicrohttpd and the loop.
  */
@@ -14,12 +14,14 @@
 
 #include "certs.h"
 #include "config.h"
+#include "lmdb_store.h"
 
 struct settings {
     struct config_list listen, mx;
     char *rules, *tls_certificate, *tls_key, *certificates, *user, *log;
+    char *state; /* of the forwarder; the start of the process decides */
     size_t mode, max_age_s;
-    struct config_key keys[11];
+    struct config_key keys[12];
 };
 
 /* What the settings name, loaded: replaced as a whole by SIGHUP. */
@@ -50,14 +52,23 @@ struct answer {
     unsigned status;
     struct onward_str body;
     const char *allow; /* the field, with 405; else NULL */
+    bool is_private;   /* HTML, for one reader alone */
 };
 
+/* Room for a page that is made for one request. */
+enum { PAGE_MAX = 3000 };
+
+/* The path of links that verify; what follows is a secret. */
+#define VERIFY_PATH "/verify/"
+
 /*
+ * store: of destinations, NULL: there is none. page: gets what has to be made.
  * Host is as the field has it, NULL: there was none; path is decoded. What can
  * be asked for stands in a table in there.
  */
 struct answer answer_to(const struct setup *setup,
                         struct onward_ruleset_router *router,
+                        struct lmdb_store *store, char page[PAGE_MAX],
                         const char *method, const char *host, const char *path);
 
 #endif

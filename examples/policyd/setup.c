@@ -78,6 +78,7 @@ static void begin(struct settings *s)
          .value = &s->user,
          .judge = judge_user},
         {.name = "log", .type = CONFIG_FILE, .value = &s->log},
+        {.name = "state", .type = CONFIG_FILE, .value = &s->state},
         {.name = NULL},
     };
 

@@ -520,4 +520,87 @@ def busy_port(program):
 if shutil.which("openssl") is None:
     print("skipped: no openssl")
     sys.exit(77)
+# ---- Destinations ----------------------------------------------------------
+
+def destinations(p, *args):
+    done = subprocess.run([ONWARD, "destinations", args[0], "--state", "state",
+                           *args[1:]], cwd=p.path, capture_output=True,
+                          check=True, timeout=60)
+    return done.stdout.decode().strip()
+
+
+def page(p, token, method="GET"):
+    """Status and octets."""
+    got = p.say(f"{method} /verify/{token} HTTP/1.1\r\nHost: one.example\r\n"
+                "Content-Length: 0\r\n\r\n".encode())
+    return int(got.split(b" ")[1]), got.decode()
+
+
+@case
+def a_link_shows_and_its_button_confirms_once(program):
+    with Policyd(program) as p:
+        (p.path / "state").mkdir()
+        p.start(state="state")
+        link = destinations(p, "add", "--link", "https://one.example",
+                            "a&b'c@d.example")
+        token = link.removeprefix("https://one.example/verify/")
+        for _ in range(2):
+            status, text = page(p, token)
+            equal(status, 200)
+            holds(text, "<b>a&#38;b&#39;c@d.example</b>")
+            holds(text, '<form method="post">')
+            holds(text, "Cache-Control: no-store")
+            holds(text, "Content-Type: text/html")
+        holds(destinations(p, "list"), " pending ")
+        status, text = page(p, token, "POST")
+        equal(status, 200)
+        holds(text, "is confirmed")
+        holds(destinations(p, "list"), "a&b'c@d.example verified ")
+        for method in ("GET", "POST"):
+            equal(page(p, token, method)[0], 410)
+        # The log has no secret.
+        equal({e["path"] for e in p.events("request")}, {"/verify/"})
+
+
+@case
+def links_that_do_not_count(program):
+    with Policyd(program) as p:
+        (p.path / "state").mkdir()
+        p.start(state="state")
+        old = destinations(p, "add", "a@d.example")
+        new = destinations(p, "add", "a@d.example")
+        for token in (old, new[:-1], new + "a", "", "x", "%00", "../" + new,
+                      "a" * 3000):
+            for method in ("GET", "POST"):
+                equal((token, page(p, token, method)[0]), (token, 410))
+        equal(page(p, new, "PUT")[0], 405)
+        equal(page(p, new, "DELETE")[0], 405)
+        holds(destinations(p, "list"), " pending ")
+        equal(page(p, new, "POST")[0], 200)
+
+
+@case
+def one_that_has_expired_is_gone(program):
+    """It was made ten days ago, for seven."""
+    if shutil.which("faketime") is None:
+        print("skipped: no faketime")
+        return
+    with Policyd(program) as p:
+        (p.path / "state").mkdir()
+        done = subprocess.run(
+            ["faketime", "-f", "-10d", ONWARD, "destinations", "add", "--state",
+             "state", "a@d.example"], cwd=p.path, capture_output=True,
+            check=True, timeout=60)
+        p.start(state="state")
+        equal(page(p, done.stdout.decode().strip(), "POST")[0], 410)
+        holds(destinations(p, "list"), " pending ")
+
+
+@case
+def without_a_state_there_is_no_such_page(program):
+    with Policyd(program) as p:
+        p.start()
+        equal(page(p, "x")[0], 404)
+
+
 case.main()
