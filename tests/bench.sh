@@ -28,7 +28,7 @@ fi
 onward_packages $ONWARD_BUILD_PACKAGES $ONWARD_BENCH_PACKAGES
 [ -f "$build/build.ninja" ] ||
     meson setup "$build" "$top" -Dbuildtype=release -Dbench=true \
-        -Dtests=false -Dexamples=false -Dfuzz=off >/dev/null
+        -Dtests=false -Dfuzz=off >/dev/null
 ninja -C "$build" >"$build/ninja.log" 2>&1 || {
     grep -A30 -m1 FAILED "$build/ninja.log" || cat "$build/ninja.log"
     exit 3

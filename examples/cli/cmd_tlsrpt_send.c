@@ -64,7 +64,7 @@ static int collect(struct showing *s, struct lmdb_store *store)
     int err = onward_tlsrpt_collector_new(&o, &host, &collector);
 
     if (err == 0)
-        err = onward_tlsrpt_collector_send(collector, INT64_MAX);
+        err = onward_tlsrpt_collector_look(collector, INT64_MAX);
     /* The store answers within each question. */
     while (err == 0 && !s->is_over)
         onward_desk_run(s->world.desk, host_now_ms());
@@ -109,6 +109,9 @@ static int show_all(struct showing *s, const char *state)
     struct lmdb_store *store;
     int err;
 
+    /* Of a forwarder that has not run yet. */
+    if (folder == NULL && errno == ENOENT && access(state, R_OK) == 0)
+        return CLI_DONE;
     if (folder == NULL)
         return cli_broken(s->command,
                           "%s: %s, expected the state of a forwarder", state,

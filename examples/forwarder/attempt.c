@@ -71,7 +71,7 @@ static void end(struct attempt *a)
     struct queue *q = a->q;
     struct entry *e = a->entry;
 
-    e->due_s = spool_due(a->m);
+    e->due_s = spool_due(a->m, (int64_t)time(NULL));
     e->is_held = a->m->is_held;
     free_attempt(a);
     if (e->due_s == INT64_MAX || e->is_deleted)
@@ -134,7 +134,7 @@ static void settle(struct attempt *a, enum spool_fate fate)
     s->fate = fate;
     /* Nobody waits in it any more: a file that is gone says as much as a
      * record. */
-    if (spool_due(a->m) == INT64_MAX &&
+    if (spool_due(a->m, (int64_t)time(NULL)) == INT64_MAX &&
         spool_remove(a->q->spool, a->m->id) == 0)
         return;
     keep(a, true);
@@ -257,7 +257,7 @@ static bool is_due(const struct attempt *a)
 {
     const struct spool_state *s = &a->m->states[a->rcpt];
 
-    return s->fate == SPOOL_WAITING && s->next_s <= a->started_s;
+    return spool_is_due(s, a->started_s);
 }
 
 static void next(struct attempt *a)

@@ -247,7 +247,7 @@ struct entry *queue_take(struct queue *q, const char *id)
 
     if (e != NULL) {
         catch_up(q, m);
-        e->due_s = spool_due(m);
+        e->due_s = spool_due(m, (int64_t)time(NULL));
         e->is_held = m->is_held;
         /* Killed between the last recipient's record and the end. */
         if (e->due_s == INT64_MAX) {

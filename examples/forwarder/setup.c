@@ -282,6 +282,20 @@ static int check_together(struct loader *l, const char *const *names,
                  config_line(keys, there), there, expected);
 }
 
+/* The signature of a report has to be of its author's domain (RFC 8460
+ * section 3), or of one above it. */
+static bool is_signed_by_us(const struct settings *s)
+{
+    const char *domain = strrchr(s->tls_report_contact, '@') + 1;
+    size_t len = strlen(domain);
+    size_t ours = s->seal_domain == NULL ? 0 : strlen(s->seal_domain);
+
+    if (ours == 0 || len < ours ||
+        strcasecmp(domain + len - ours, s->seal_domain) != 0)
+        return false;
+    return len == ours || domain[len - ours - 1] == '.';
+}
+
 /* What only the file as a whole can show. */
 static int check(struct loader *l)
 {
@@ -295,6 +309,9 @@ static int check(struct loader *l)
         check_together(l, srs, "srs_domain and srs_secret") != 0 ||
         check_together(l, seal, "seal_key, seal_domain and seal_selector") != 0)
         return -1;
+    if (s->tls_report_contact != NULL && !is_signed_by_us(s))
+        return wrong_key(l, "tls_report_contact", s->tls_report_contact,
+                         "an address in seal_domain, which signs the reports");
     if (s->require_tls && s->tls_certificate == NULL)
         return wrong_key(l, "require_tls", "yes", "tls_certificate beside it");
     if (s->dns != NULL && s->resolver != NULL)

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -81,13 +82,18 @@ static void end(struct tlsreport *t, int answer, const char *what)
 static void make_id(const struct tlsreport *t, char id[SPOOL_ID_MAX])
 {
     struct onward_tlsrpt_facts facts = {.size = sizeof(facts)};
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    uint8_t digest[16];
+    struct sha256_ctx hash;
+    char hex[2 * sizeof(digest) + 1];
 
     onward_tlsrpt_report_facts(t->report, &facts);
-    for (const char *c = t->domain; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-    snprintf(id, SPOOL_ID_MAX, "tls-%" PRId64 "-%016" PRIx64, facts.begin_s,
-             hash);
+    /* Nobody can make a domain that takes another's place. */
+    sha256_init(&hash);
+    sha256_update(&hash, strlen(t->domain), (const uint8_t *)t->domain);
+    sha256_digest(&hash, sizeof(digest), digest);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    snprintf(id, SPOOL_ID_MAX, "tls-%" PRId64 "-%s", facts.begin_s, hex);
 }
 
 static int submit(struct tlsreport *t, const char *content, size_t len)

@@ -191,13 +191,21 @@ int spool_append(struct spool_message *message, size_t rcpt, bool must_last)
     return must_last ? fdatasync(message->fd) : 0;
 }
 
-int64_t spool_due(const struct spool_message *message)
+bool spool_is_due(const struct spool_state *state, int64_t now_s)
+{
+    return state->fate == SPOOL_WAITING &&
+           (state->next_s <= now_s || state->last_s > now_s);
+}
+
+int64_t spool_due(const struct spool_message *message, int64_t now_s)
 {
     int64_t due = INT64_MAX;
 
     for (size_t i = 0; i < message->envelope.rcpt_count; i++) {
         const struct spool_state *s = &message->states[i];
 
+        if (spool_is_due(s, now_s))
+            return 0;
         if (s->fate == SPOOL_WAITING && s->next_s < due)
             due = s->next_s;
     }

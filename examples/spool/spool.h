@@ -221,7 +221,10 @@ int spool_check(const struct spool_message *message);
  */
 int spool_append(struct spool_message *message, size_t rcpt, bool must_last);
 /* When is the next attempt due? Unix seconds; INT64_MAX: nobody waits. */
-int64_t spool_due(const struct spool_message *message);
+int64_t spool_due(const struct spool_message *message, int64_t now_s);
+/* Of a recipient: is it to be tried? One that was last tried in the future was
+ * tried by a clock that was wrong: it does not wait for that time. */
+bool spool_is_due(const struct spool_state *state, int64_t now_s);
 
 /* ---- request.c --------------------------------------------------------- */
 

@@ -138,6 +138,17 @@ ONWARD_API int
 onward_tlsrpt_collector_send(struct onward_tlsrpt_collector *collector,
                              int64_t before_s);
 
+/**
+ * The same, but only to be looked at: nothing is saved, claimed or removed,
+ * whatever the answers. What other collectors have not saved yet is not seen.
+ *
+ * @return as onward_tlsrpt_collector_send().
+ * @since 0.1
+ */
+ONWARD_API int
+onward_tlsrpt_collector_look(struct onward_tlsrpt_collector *collector,
+                             int64_t before_s);
+
 /** What became of a report. */
 enum onward_tlsrpt_answer {
     ONWARD_TLSRPT_SENT = 1,   /**< or nobody wants it: forget it */

@@ -5,6 +5,8 @@
  */
 #include "mtasts/mtasts_priv.h"
 
+enum { KEEP_MAX = 4096 }; /* octets of a policy that never gives way */
+
 static const struct onward_str host_prefix = {"mta-sts.", 8};
 
 /* ---- Life -------------------------------------------------------------- */
@@ -277,7 +279,9 @@ static void settle(struct onward_mtasts__job *job)
     log_outcome(job);
     job->stage = ONWARD_MTASTS__STORE;
     if (job->kept != NULL && job->kept->policy.max_age_s != 0) {
-        job->is_kept_hard = true;
+        /* Anybody can have many domains, but few honest policies are long:
+         * those may give way, so that strangers cannot fill the store. */
+        job->is_kept_hard = job->body.len <= KEEP_MAX;
         err = put_policy(job);
     } else if (job->kept == NULL &&
                job->mark.reason != ONWARD_MTASTS_REASON_INTERNAL) {

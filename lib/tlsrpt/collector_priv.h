@@ -88,6 +88,7 @@ struct onward_tlsrpt_collector {
     size_t given_len;
     int64_t given_s;
     int answer;
+    bool is_look; /* nothing is changed */
 };
 
 /* The key up to the domain, or with run not NULL a whole one; kind is "rows" or

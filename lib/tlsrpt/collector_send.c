@@ -129,6 +129,21 @@ static int join_one(struct onward_tlsrpt_collector *c,
     return err == 0 ? keep_key(c, item) : err;
 }
 
+static int give(struct onward_tlsrpt_collector *c)
+{
+    int err;
+
+    c->stage = ONWARD_TLSRPT__GIVE;
+    c->answer = 0;
+    err = onward_core__ask_open(c->desk, &c->ask, ONWARD_ASK_REPORT);
+    if (err != 0)
+        return err;
+    onward_core__guard_enter(&c->guard);
+    c->host.report(c->host.user, c->ask.token, c->report);
+    onward_core__guard_leave(&c->guard);
+    return 0;
+}
+
 /* A page of rows of the same day and domain. */
 static int join(struct onward_tlsrpt_collector *c)
 {
@@ -158,6 +173,8 @@ static int join(struct onward_tlsrpt_collector *c)
         c->stage = ONWARD_TLSRPT__PICK;
         return 0;
     }
+    if (c->is_look)
+        return give(c);
     c->stage = ONWARD_TLSRPT__CLAIM;
     return onward_store__put(
         c->opts.store, &c->step,
@@ -168,7 +185,7 @@ static int join(struct onward_tlsrpt_collector *c)
 }
 
 /* It is ours to give, or another's. */
-static int give(struct onward_tlsrpt_collector *c)
+static int claimed(struct onward_tlsrpt_collector *c)
 {
     bool is_ours = c->step.is_done;
     int err = c->step.status;
@@ -176,19 +193,10 @@ static int give(struct onward_tlsrpt_collector *c)
     onward_store__query_clear(&c->step);
     if (err != 0)
         return err;
-    if (!is_ours) {
-        c->at = c->at->next;
-        c->stage = ONWARD_TLSRPT__PICK;
-        return 0;
-    }
-    c->stage = ONWARD_TLSRPT__GIVE;
-    c->answer = 0;
-    err = onward_core__ask_open(c->desk, &c->ask, ONWARD_ASK_REPORT);
-    if (err != 0)
-        return err;
-    onward_core__guard_enter(&c->guard);
-    c->host.report(c->host.user, c->ask.token, c->report);
-    onward_core__guard_leave(&c->guard);
+    if (is_ours)
+        return give(c);
+    c->at = c->at->next;
+    c->stage = ONWARD_TLSRPT__PICK;
     return 0;
 }
 
@@ -199,6 +207,10 @@ static int answered(struct onward_tlsrpt_collector *c)
         return 0;
     c->stage = c->answer == ONWARD_TLSRPT_SENT ? ONWARD_TLSRPT__REMOVE
                                                : ONWARD_TLSRPT__UNCLAIM;
+    if (c->is_look) {
+        c->at = c->at->next;
+        c->stage = ONWARD_TLSRPT__PICK;
+    }
     return 0;
 }
 
@@ -250,7 +262,7 @@ static int step(struct onward_tlsrpt_collector *c)
     case ONWARD_TLSRPT__JOIN:
         return join(c);
     case ONWARD_TLSRPT__CLAIM:
-        return give(c);
+        return claimed(c);
     case ONWARD_TLSRPT__GIVE:
         return answered(c);
     case ONWARD_TLSRPT__REMOVE:
@@ -316,23 +328,46 @@ void onward_tlsrpt__giver_clear(struct onward_tlsrpt_collector *c)
     forget_report(c);
 }
 
-int onward_tlsrpt_collector_send(struct onward_tlsrpt_collector *collector,
-                                 int64_t before_s)
+static int begin(struct onward_tlsrpt_collector *c, int64_t before_s,
+                 bool is_look)
 {
     int64_t now_s;
 
-    if (collector == NULL)
+    if (c == NULL)
         return ONWARD_EINVAL;
-    if (collector->is_freed || collector->stage != ONWARD_TLSRPT__IDLE ||
-        onward_core__desk_is_dead(collector->desk))
+    if (c->is_freed || c->stage != ONWARD_TLSRPT__IDLE ||
+        onward_core__desk_is_dead(c->desk))
         return ONWARD_ESTATE;
-    now_s = onward_core__now_s(collector->ctx);
-    collector->before_s = before_s < now_s ? before_s : now_s;
-    collector->given_len = 0;
+    now_s = onward_core__now_s(c->ctx);
+    c->before_s = before_s < now_s ? before_s : now_s;
+    c->given_len = 0;
+    c->is_look = is_look;
+    onward_core__buf_reset(&c->cursor);
+    return 0;
+}
+
+int onward_tlsrpt_collector_send(struct onward_tlsrpt_collector *collector,
+                                 int64_t before_s)
+{
+    int err = begin(collector, before_s, false);
+
+    if (err != 0)
+        return err;
     collector->stage = ONWARD_TLSRPT__SAVE;
-    onward_core__buf_reset(&collector->cursor);
     /* The saver wakes the giver. */
     return onward_tlsrpt_collector_save(collector);
+}
+
+int onward_tlsrpt_collector_look(struct onward_tlsrpt_collector *collector,
+                                 int64_t before_s)
+{
+    int err = begin(collector, before_s, true);
+
+    if (err != 0)
+        return err;
+    collector->stage = ONWARD_TLSRPT__WALK;
+    onward_core__task_ready(&collector->giver);
+    return 0;
 }
 
 int onward_tlsrpt_collector_answer(struct onward_desk *desk, uint64_t token,

@@ -109,7 +109,7 @@ static void sign(const struct onward_token__secret *secret,
                  const struct onward_token_opts *opts, const uint8_t *body,
                  size_t len, uint8_t out[ONWARD_TOKEN__MAC_MAX])
 {
-    uint8_t lengths[3][8];
+    uint8_t lengths[3][8] = {{0}};
     const struct onward_str parts[] = {
         ONWARD_STR("onward-token"),      onward_core__str(lengths[0], 8),
         onward_core__str(lengths[1], 8), opts->purpose,

@@ -360,6 +360,15 @@ static const struct store_row {
      "store-version"},
 };
 
+/* One field that nobody knows makes it long. */
+static char long_policy[4097];
+static const struct onward_mtasts_reply long_reply = {
+    .size = sizeof(long_reply),
+    .status = 200,
+    .content_type = {"text/plain", 10},
+    .body = {long_policy, sizeof(long_policy)},
+};
+
 struct logs {
     char all[4096];
 };
@@ -373,6 +382,33 @@ static void on_log(void *user, const struct onward_log_event *event)
     (void)user;
     snprintf(the_logs->all + at, sizeof(the_logs->all) - at, "%s\n",
              event->code);
+}
+
+/* Where a store is full of what must be kept, and must not be filled so. */
+static void a_long_policy_may_be_dropped(void **state)
+{
+    struct fake fake = {.value = NULL};
+    const struct onward_store_ops fake_ops = {.size = sizeof(fake_ops),
+                                              .user = &fake,
+                                              .get = fake_get,
+                                              .put = fake_put,
+                                              .remove = fake_remove,
+                                              .walk = fake_walk};
+    struct t_sts x = {.zone = ZONE};
+
+    (void)state;
+    t_sts_init(&x, NULL);
+    x.reply = &long_reply;
+    fake.desk = x.desk;
+    onward_mtasts_free(x.mtasts);
+    onward_store_free(x.store);
+    assert_int_equal(onward_store_new(x.desk, &fake_ops, NULL, &x.store), 0);
+    assert_int_equal(t_sts_again(&x, NULL), 0);
+    t_sts_ask(&x, "example.com");
+    t_sts_expect(&x, ONWARD_MTASTS_POLICY, WHY(NONE));
+    assert_int_equal(fake.kept, 0);
+    assert_int_equal(fake.other, 1);
+    t_sts_clear(&x);
 }
 
 static void test_store(void **state)
@@ -418,9 +454,13 @@ int main(void)
         cmocka_unit_test(the_octets_of_a_failure),
         cmocka_unit_test(times_of_a_policy),
         cmocka_unit_test(hostile_octets),
+        cmocka_unit_test(a_long_policy_may_be_dropped),
     };
     size_t count = sizeof(rows) / sizeof(rows[0]);
 
+    memset(long_policy, ' ', sizeof(long_policy));
+    memcpy(long_policy, T_POLICY "note:", sizeof(T_POLICY) + 4);
+    long_policy[sizeof(long_policy) - 1] = 'x';
     for (size_t i = 0; i < count; i++)
         stores[i] = (struct CMUnitTest){.name = rows[i].name,
                                         .test_func = test_store,

@@ -291,6 +291,30 @@ static void one_of_several_gives_a_report(void **state)
     close_world(&t);
 }
 
+static void a_look_changes_nothing(void **state)
+{
+    struct world t;
+
+    (void)state;
+    open_world(&t);
+    assert_int_equal(count(t.c, "a.example", ""), 0);
+    assert_int_equal(onward_tlsrpt_collector_save(t.c), 0);
+    turn(&t);
+    next_day(&t);
+    for (int answer = 1; answer <= 2; answer++) {
+        t.given[0] = '\0';
+        t.answer = answer;
+        assert_int_equal(onward_tlsrpt_collector_look(t.c, t.w.now_s), 0);
+        turn(&t);
+        assert_string_equal(t.given, "a.example 0 1 0\n");
+        assert_int_equal(onward_memstore_count(t.mem), 1); /* no claim */
+    }
+    t.answer = ONWARD_TLSRPT_SENT;
+    send(&t);
+    assert_string_equal(t.given, "a.example 0 1 0\n");
+    close_world(&t);
+}
+
 static void a_claim_that_led_to_nothing_ends(void **state)
 {
     struct world t;
@@ -523,6 +547,7 @@ int main(void)
         cmocka_unit_test(counts_are_saved_in_time),
         cmocka_unit_test(one_of_several_gives_a_report),
         cmocka_unit_test(a_claim_that_led_to_nothing_ends),
+        cmocka_unit_test(a_look_changes_nothing),
         cmocka_unit_test(limits_and_wrong_arguments),
         cmocka_unit_test(the_host_may_free_it_in_report),
         cmocka_unit_test(a_store_that_fails_is_told_of),
