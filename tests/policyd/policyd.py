@@ -129,7 +129,11 @@ class Policyd:
         got = b""
         with self.tls(name) as s:
             s.settimeout(3)
-            s.sendall(request)
+            try:
+                # Of a long one it may not wait for the end.
+                s.sendall(request)
+            except OSError:
+                pass
             try:
                 while more := s.recv(65536):
                     got += more
