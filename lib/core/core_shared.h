@@ -258,6 +258,16 @@ ONWARD_USE_RESULT int onward_core__arena_dup(struct onward_arena *a,
                                              struct onward_str s,
                                              struct onward_str *out);
 
+/* ---- Lists ------------------------------------------------------------- */
+
+/*
+ * Sort a list of items that are linked by a pointer at offset next_at of each;
+ * its new head. Equal items keep their order. In n log n, without memory of its
+ * own.
+ */
+void *onward_core__list_sort(void *list, size_t next_at,
+                             bool (*is_after)(const void *a, const void *b));
+
 /* ---- Hash tables ------------------------------------------------------- */
 
 /* SipHash-2-4, keyed at random for each context: safe over peer data. */

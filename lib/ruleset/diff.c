@@ -56,10 +56,9 @@ static struct onward_str domain_of(const struct entry *e)
 static int write_address(struct diff *d, const struct entry *e,
                          struct onward_str *out)
 {
-    struct onward_address__mailbox mailbox = {
-        .local_part = e->rule.local_part,
-        .domain = domain_of(e),
-        .domain_ascii = domain_of(e)};
+    struct onward_address__mailbox mailbox = {.local_part = e->rule.local_part,
+                                              .domain = domain_of(e),
+                                              .domain_ascii = domain_of(e)};
     struct onward_buf text;
     int err = 0;
 
@@ -75,8 +74,8 @@ static int write_address(struct diff *d, const struct entry *e,
         err = onward_core__buf_add_str(&text, mailbox.domain);
     }
     if (err == 0)
-        err = onward_core__arena_dup(&d->arena, onward_core__buf_str(&text),
-                                     out);
+        err =
+            onward_core__arena_dup(&d->arena, onward_core__buf_str(&text), out);
     onward_core__buf_clear(&text);
     return err;
 }
@@ -201,42 +200,11 @@ static int add_entry(struct diff *d, const struct onward_ruleset__record *rec,
     return onward_ruleset__record_rule(rec, offset, &e->rule);
 }
 
-static struct entry *merge(struct entry *a, struct entry *b)
+static bool is_after(const void *a, const void *b)
 {
-    struct entry *first = NULL;
-    struct entry **at = &first;
+    const struct entry *x = a, *y = b;
 
-    while (a != NULL && b != NULL) {
-        struct entry **less = a->rule.index > b->rule.index ? &b : &a;
-
-        *at = *less;
-        at = &(*less)->next;
-        *less = (*less)->next;
-    }
-    *at = a != NULL ? a : b;
-    return first;
-}
-
-static struct entry *sort(struct entry *list)
-{
-    struct entry *runs[32] = {0};
-    struct entry *sorted = NULL;
-
-    while (list != NULL) {
-        struct entry *run = list;
-        size_t i = 0;
-
-        list = list->next;
-        run->next = NULL;
-        for (; runs[i] != NULL; i++) {
-            run = merge(runs[i], run);
-            runs[i] = NULL;
-        }
-        runs[i] = run;
-    }
-    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
-        sorted = merge(runs[i], sorted);
-    return sorted;
+    return x->rule.index > y->rule.index;
 }
 
 /* All rules of a zone in the order of the file. */
@@ -255,10 +223,11 @@ static int list_rules(struct diff *d, const struct onward_ruleset__record *rec,
 
             if (offset != 0)
                 err = add_entry(d, rec, offset,
-                                (enum onward_ruleset__class)class, list);
+                                (enum onward_ruleset__class) class, list);
         }
     }
-    *list = sort(*list);
+    *list =
+        onward_core__list_sort(*list, offsetof(struct entry, next), is_after);
     return err;
 }
 

@@ -41,9 +41,9 @@ void onward_ruleset__draft_clear(struct onward_ruleset__draft *draft)
 static int open_table(struct onward_ruleset__draft *draft,
                       struct onward_core__table *table)
 {
-    return table->ctx != NULL ? 0
-                              : onward_core__table_init(table,
-                                                        draft->arena.ctx);
+    return table->ctx != NULL
+               ? 0
+               : onward_core__table_init(table, draft->arena.ctx);
 }
 
 struct onward_ruleset__draft_domain *
@@ -107,95 +107,19 @@ void onward_ruleset__draft_add(struct onward_ruleset__draft *draft,
 
 /* ---- Order ------------------------------------------------------------- */
 
-static bool is_after(const struct onward_ruleset__draft_rule *a,
-                     const struct onward_ruleset__draft_rule *b)
+static bool is_after(const void *a, const void *b)
 {
-    return a->priority != b->priority ? a->priority > b->priority
-                                      : a->index > b->index;
+    const struct onward_ruleset__draft_rule *x = a, *y = b;
+
+    return x->priority != y->priority ? x->priority > y->priority
+                                      : x->index > y->index;
 }
 
-static struct onward_ruleset__draft_rule *
-merge(struct onward_ruleset__draft_rule *a,
-      struct onward_ruleset__draft_rule *b)
+static bool is_name_after(const void *a, const void *b)
 {
-    struct onward_ruleset__draft_rule *first = NULL;
-    struct onward_ruleset__draft_rule **at = &first;
+    const struct onward_ruleset__draft_domain *x = a, *y = b;
 
-    while (a != NULL && b != NULL) {
-        struct onward_ruleset__draft_rule **less = is_after(a, b) ? &b : &a;
-
-        *at = *less;
-        at = &(*less)->next;
-        *less = (*less)->next;
-    }
-    *at = a != NULL ? a : b;
-    return first;
-}
-
-/* Runs of 2^i rules wait in runs[i] for another of their length. */
-static struct onward_ruleset__draft_rule *
-sort(struct onward_ruleset__draft_rule *list)
-{
-    struct onward_ruleset__draft_rule *runs[32] = {0};
-    struct onward_ruleset__draft_rule *sorted = NULL;
-
-    while (list != NULL) {
-        struct onward_ruleset__draft_rule *run = list;
-        size_t i = 0;
-
-        list = list->next;
-        run->next = NULL;
-        for (; runs[i] != NULL; i++) {
-            run = merge(runs[i], run);
-            runs[i] = NULL;
-        }
-        runs[i] = run;
-    }
-    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
-        sorted = merge(runs[i], sorted);
-    return sorted;
-}
-
-static struct onward_ruleset__draft_domain *
-merge_domains(struct onward_ruleset__draft_domain *a,
-              struct onward_ruleset__draft_domain *b)
-{
-    struct onward_ruleset__draft_domain *first = NULL;
-    struct onward_ruleset__draft_domain **at = &first;
-
-    while (a != NULL && b != NULL) {
-        struct onward_ruleset__draft_domain **less =
-            onward_core__str_cmp(a->name, b->name) > 0 ? &b : &a;
-
-        *at = *less;
-        at = &(*less)->next;
-        *less = (*less)->next;
-    }
-    *at = a != NULL ? a : b;
-    return first;
-}
-
-static struct onward_ruleset__draft_domain *
-sort_domains(struct onward_ruleset__draft_domain *list)
-{
-    struct onward_ruleset__draft_domain *runs[32] = {0};
-    struct onward_ruleset__draft_domain *sorted = NULL;
-
-    while (list != NULL) {
-        struct onward_ruleset__draft_domain *run = list;
-        size_t i = 0;
-
-        list = list->next;
-        run->next = NULL;
-        for (; runs[i] != NULL; i++) {
-            run = merge_domains(runs[i], run);
-            runs[i] = NULL;
-        }
-        runs[i] = run;
-    }
-    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
-        sorted = merge_domains(runs[i], sorted);
-    return sorted;
+    return onward_core__str_cmp(x->name, y->name) > 0;
 }
 
 /* ---- The record -------------------------------------------------------- */
@@ -227,8 +151,8 @@ static size_t write_head(struct writer *w,
                          const struct onward_ruleset__draft *d, unsigned bits)
 {
     unsigned char head[8] = {0};
-    uint64_t slots = bits == 0 ? d->counts[ONWARD_RULESET__LITERAL]
-                               : UINT64_C(1) << bits;
+    uint64_t slots =
+        bits == 0 ? d->counts[ONWARD_RULESET__LITERAL] : UINT64_C(1) << bits;
     size_t tables;
 
     head[4] = (unsigned char)d->flags;
@@ -299,8 +223,8 @@ static bool fill_slot(struct writer *w, const struct onward_ruleset__draft *d,
         w->key, bits, (d->flags & ONWARD_RULESET__ZONE_FOLD) != 0,
         r->local_part, domain);
 
-    for (size_t steps = 0;
-         onward_ruleset__load32(slots + 4 * (size_t)at) != 0; steps++) {
+    for (size_t steps = 0; onward_ruleset__load32(slots + 4 * (size_t)at) != 0;
+         steps++) {
         if (steps == ONWARD_RULESET__SAME_MAX)
             return false;
         at = (at + 1) & mask;
@@ -335,7 +259,9 @@ static void write_domains(struct writer *w, struct onward_ruleset__draft *d,
 {
     uint64_t number = ONWARD_RULESET__COVERED;
 
-    d->domains = sort_domains(d->domains);
+    d->domains = onward_core__list_sort(
+        d->domains, offsetof(struct onward_ruleset__draft_domain, next),
+        is_name_after);
     for (struct onward_ruleset__draft_domain *one = d->domains; one != NULL;
          one = one->next) {
         uint32_t offset = here(w);
@@ -357,10 +283,11 @@ int onward_ruleset__draft_write(struct onward_ruleset__draft *draft,
     size_t tables = write_head(&w, draft, bits);
 
     if (out->err == 0)
-        write_domains(&w, draft,
-                      out->len - 4 * (size_t)draft->domain_count);
+        write_domains(&w, draft, out->len - 4 * (size_t)draft->domain_count);
     for (size_t i = 0; i < ONWARD_RULESET__CLASSES; i++) {
-        draft->rules[i] = sort(draft->rules[i]);
+        draft->rules[i] = onward_core__list_sort(
+            draft->rules[i], offsetof(struct onward_ruleset__draft_rule, next),
+            is_after);
         for (struct onward_ruleset__draft_rule *r = draft->rules[i];
              r != NULL && out->err == 0; r = r->next)
             write_rule(&w, r);
