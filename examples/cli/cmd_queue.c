@@ -35,21 +35,6 @@ static const char *fate_name(enum spool_fate fate)
                                    : "waiting";
 }
 
-static const char *origin_name(enum spool_origin origin)
-{
-    switch (origin) {
-    case SPOOL_RELAYED:
-        return "relayed";
-    case SPOOL_NOTICE:
-        return "notice";
-    case SPOOL_MADE:
-        return "made";
-    case SPOOL_REPORT:
-        return "report";
-    }
-    return "";
-}
-
 static void json_date(struct json *j, const char *key, int64_t s)
 {
     char text[40];
@@ -86,7 +71,7 @@ static void print_json(const struct spool_message *m)
     json_open(&j, NULL, '{');
     json_number(&j, "v", 1);
     json_text(&j, "id", m->id);
-    json_text(&j, "origin", origin_name(e->origin));
+    json_text(&j, "origin", spool_origin_name(e->origin));
     json_str_or_null(&j, "of", e->log_id);
     json_str(&j, "from", e->reverse_path);
     json_str_or_null(&j, "notices_to", e->notice_path);
@@ -128,8 +113,8 @@ static void print_text(const struct spool_message *m)
     char text[40];
 
     results_date(e->arrival_s, text, sizeof(text));
-    printf("%s %s %s, %llu octets, from <", m->id, text, origin_name(e->origin),
-           (unsigned long long)m->content.len);
+    printf("%s %s %s, %llu octets, from <", m->id, text,
+           spool_origin_name(e->origin), (unsigned long long)m->content.len);
     results_put(e->reverse_path);
     printf(">%s\n", m->is_held ? ", held" : "");
     for (size_t i = 0; i < e->rcpt_count; i++)

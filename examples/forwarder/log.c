@@ -210,21 +210,6 @@ void log_refused(struct forwarder *fwd, const struct message_log *m,
     log_end(&j);
 }
 
-static const char *origin_name(enum spool_origin origin)
-{
-    switch (origin) {
-    case SPOOL_RELAYED:
-        return "relayed";
-    case SPOOL_NOTICE:
-        return "notice";
-    case SPOOL_MADE:
-        return "made";
-    case SPOOL_REPORT:
-        return "report";
-    }
-    return "unknown";
-}
-
 void log_queued(struct forwarder *fwd, const char *id,
                 const struct spool_envelope *envelope, uint64_t size)
 {
@@ -232,7 +217,7 @@ void log_queued(struct forwarder *fwd, const char *id,
 
     log_begin(&j, fwd, "queued");
     json_text(&j, "id", id);
-    json_text(&j, "origin", origin_name(envelope->origin));
+    json_text(&j, "origin", spool_origin_name(envelope->origin));
     json_str_or_null(&j, "of", envelope->log_id);
     json_str(&j, "from", envelope->reverse_path);
     json_open(&j, "to", '[');
@@ -252,7 +237,7 @@ void log_queue(struct forwarder *fwd, const char *event,
 
     log_begin(&j, fwd, event);
     json_text(&j, "id", m->id);
-    json_text(&j, "origin", origin_name(m->envelope.origin));
+    json_text(&j, "origin", spool_origin_name(m->envelope.origin));
     json_str(&j, "from", m->envelope.reverse_path);
     json_str(&j, "to", m->envelope.rcpts[rcpt].address);
     put_way(&j, tried);

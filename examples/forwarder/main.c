@@ -145,35 +145,25 @@ static int catch_signals(struct signals *s, struct forwarder *fwd)
 
 static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
 {
+    const int64_t deadlines[] = {
+        give_up,
+        fwd->listen_again_ms,
+        delivery_deadline(fwd),
+        queue_deadline(fwd),
+        webhook_deadline(fwd),
+        handlers_deadline(fwd),
+        watch_deadline(fwd),
+        policies_deadline(fwd),
+        tlsreport_deadline(fwd),
+    };
     int64_t at = onward_desk_deadline(fwd->desk);
-    int64_t other = delivery_deadline(fwd);
 
     if (conn_list_is_busy(&fwd->conns))
         return 0;
-    if (other < at)
-        at = other;
-    if (give_up < at)
-        at = give_up;
-    other = queue_deadline(fwd);
-    if (other < at)
-        at = other;
-    other = webhook_deadline(fwd);
-    if (other < at)
-        at = other;
-    other = handlers_deadline(fwd);
-    if (other < at)
-        at = other;
-    other = watch_deadline(fwd);
-    if (other < at)
-        at = other;
-    other = policies_deadline(fwd);
-    if (other < at)
-        at = other;
-    other = tlsreport_deadline(fwd);
-    if (other < at)
-        at = other;
-    if (fwd->listen_again_ms < at)
-        at = fwd->listen_again_ms;
+    for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++) {
+        if (deadlines[i] < at)
+            at = deadlines[i];
+    }
     if (at == ONWARD_NEVER)
         return -1;
     if (at <= now)

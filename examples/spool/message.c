@@ -191,6 +191,21 @@ int spool_append(struct spool_message *message, size_t rcpt, bool must_last)
     return must_last ? fdatasync(message->fd) : 0;
 }
 
+const char *spool_origin_name(enum spool_origin origin)
+{
+    switch (origin) {
+    case SPOOL_RELAYED:
+        return "relayed";
+    case SPOOL_NOTICE:
+        return "notice";
+    case SPOOL_MADE:
+        return "made";
+    case SPOOL_REPORT:
+        return "report";
+    }
+    return "unknown";
+}
+
 bool spool_is_due(const struct spool_state *state, int64_t now_s)
 {
     return state->fate == SPOOL_WAITING &&

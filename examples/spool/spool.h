@@ -115,6 +115,9 @@ struct spool_message {
     uint32_t content_crc;
 };
 
+/* A word for it, "notice"; for logs. */
+const char *spool_origin_name(enum spool_origin origin);
+
 /* ---- format.c: the octets; no system below it -------------------------- */
 
 /*
@@ -220,7 +223,8 @@ int spool_check(const struct spool_message *message);
  * when this returns. 0, or -1 with errno: the file says what it said.
  */
 int spool_append(struct spool_message *message, size_t rcpt, bool must_last);
-/* When is the next attempt due? Unix seconds; INT64_MAX: nobody waits. */
+/* When is the next attempt due? Unix seconds, 0 where spool_is_due(); INT64_MAX:
+ * nobody waits. */
 int64_t spool_due(const struct spool_message *message, int64_t now_s);
 /* Of a recipient: is it to be tried? One that was last tried in the future was
  * tried by a clock that was wrong: it does not wait for that time. */
