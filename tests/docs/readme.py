@@ -9,7 +9,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests/data/cli"
 PATH = re.compile(r"^(?:examples|tests|lib|include|doc|fuzz)/[\w./-]+$")
-PLACEHOLDER = re.compile(r"\b(X|MODULE|topic|test_topic|fuzz_topic|X_shared)\b")
+PLACEHOLDER = re.compile(r"\b(X|MODULE|VERSION|topic|test_topic|fuzz_topic|X_shared)\b")
 
 
 def blocks(text, language):
