@@ -1,191 +1,21 @@
 /*
- * The policies of those that mail goes to (MTA-STS): the library says where to
- * connect for one, and here are the connections. What is found lasts in the
- * store.
+ * The policies of those that mail goes to (MTA-STS), for a setup. What is found
+ * lasts in the store.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "endpoint.h"
+#include "fetches.h"
 #include "forwarder.h"
 #include "host.h"
 
-enum {
-    CONNECT_MS = 10000, /* to one address; there may be others */
-    REFRESH_MS = 3600000
-};
+enum { REFRESH_MS = 3600000 };
 
 struct policies {
-    struct forwarder *fwd;
-    struct setup *setup;
+    struct fetcher fetcher;
     struct onward_mtasts *mtasts;
     int64_t refresh_ms;
 };
-
-/* A connection to a policy host, or on its way to be one. */
-struct fetch {
-    struct fetch *next, **prev;
-    struct policies *policies;
-    uint64_t token; /* 0: nobody waits */
-    struct onward_ip ips[16];
-    size_t ip_count, ip_at, port;
-    struct loop_watch connecting; /* fd -1: not */
-    int64_t deadline_ms;          /* of connecting */
-    struct conn conn;
-    struct onward_mtasts_fetch *fetch; /* NULL: not connected */
-};
-
-#define OWNER_OF(type, member, ptr)                                            \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-
-/* ---- Life -------------------------------------------------------------- */
-
-static void stop_connecting(struct fetch *f)
-{
-    if (f->connecting.fd < 0)
-        return;
-    loop_remove(f->policies->fwd->loop, &f->connecting);
-    close(f->connecting.fd);
-    f->connecting.fd = -1;
-}
-
-static void free_fetch(struct fetch *f)
-{
-    stop_connecting(f);
-    if (f->fetch != NULL)
-        conn_close(&f->conn);
-    onward_mtasts_fetch_free(f->fetch);
-    *f->prev = f->next;
-    if (f->next != NULL)
-        f->next->prev = f->prev;
-    free(f);
-}
-
-static void conn_closed(struct conn *conn)
-{
-    free_fetch(OWNER_OF(struct fetch, conn, conn));
-}
-
-/* ---- Connecting -------------------------------------------------------- */
-
-static void dial(struct fetch *f);
-
-/* The fetch is over when it cannot go on. */
-static void open_conn(struct fetch *f, int fd)
-{
-    struct forwarder *fwd = f->policies->fwd;
-
-    if (onward_mtasts_fetch_new(fwd->desk, f->token, &f->fetch) != 0) {
-        close(fd);
-        free_fetch(f);
-        return;
-    }
-    if (conn_open(&f->conn, &fwd->conns, fwd->loop, fd,
-                  onward_mtasts_fetch_channel(f->fetch), conn_closed) != 0)
-        free_fetch(f);
-}
-
-static void connected(struct loop_watch *watch, uint32_t events)
-{
-    struct fetch *f = OWNER_OF(struct fetch, connecting, watch);
-    int fd = watch->fd, error = 0;
-    socklen_t len = sizeof(error);
-
-    (void)events;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
-        stop_connecting(f);
-        dial(f);
-        return;
-    }
-    loop_remove(f->policies->fwd->loop, watch);
-    watch->fd = -1;
-    open_conn(f, fd);
-}
-
-static int begin_connect(struct fetch *f, const struct onward_ip *ip)
-{
-    struct sockaddr_storage sa;
-    socklen_t len = endpoint_to(ip, f->port, &sa);
-    int fd =
-        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    f->connecting = (struct loop_watch){.fd = fd, .ready = connected};
-    f->deadline_ms = host_now_ms() + CONNECT_MS;
-    if ((connect(fd, (struct sockaddr *)&sa, len) != 0 &&
-         errno != EINPROGRESS) ||
-        loop_add(f->policies->fwd->loop, &f->connecting, EPOLLOUT) != 0) {
-        close(fd);
-        f->connecting.fd = -1;
-        return -1;
-    }
-    return 0;
-}
-
-/* The next address; none is left: say so. */
-static void dial(struct fetch *f)
-{
-    while (f->ip_at < f->ip_count) {
-        if (begin_connect(f, &f->ips[f->ip_at++]) == 0)
-            return;
-    }
-    onward_mtasts_answer_error(f->policies->fwd->desk, f->token, 0);
-    free_fetch(f);
-}
-
-/* ---- The library asks -------------------------------------------------- */
-
-static int on_connect(void *user, uint64_t token,
-                      const struct onward_mtasts_request *request)
-{
-    struct policies *p = user;
-    struct fetch *f = calloc(1, sizeof(*f));
-    const size_t most = sizeof(f->ips) / sizeof(f->ips[0]);
-
-    if (f == NULL)
-        return -1;
-    f->policies = p;
-    f->token = token;
-    f->port = p->setup->settings.policy_port;
-    f->ip_count = request->ip_count < most ? request->ip_count : most;
-    memcpy(f->ips, request->ips, f->ip_count * sizeof(f->ips[0]));
-    f->connecting.fd = -1;
-    f->next = p->fwd->fetches;
-    f->prev = &p->fwd->fetches;
-    if (f->next != NULL)
-        f->next->prev = &f->next;
-    p->fwd->fetches = f;
-    dial(f);
-    return 0;
-}
-
-static void on_cancel(void *user, uint64_t token)
-{
-    struct policies *p = user;
-
-    for (struct fetch *f = p->fwd->fetches; f != NULL; f = f->next) {
-        if (f->token == token && f->fetch == NULL) {
-            free_fetch(f);
-            return;
-        }
-    }
-}
-
-static int allow_any(void *user, const struct onward_ip *ip)
-{
-    (void)user;
-    (void)ip;
-    return 1;
-}
-
-/* ---- For the others ---------------------------------------------------- */
 
 int policies_open(struct forwarder *fwd, struct setup *setup)
 {
@@ -193,8 +23,7 @@ int policies_open(struct forwarder *fwd, struct setup *setup)
                                          .resolver = setup->resolver,
                                          .store = fwd->store_here,
                                          .tls = setup->tls_client};
-    struct onward_mtasts_host host = {
-        .size = sizeof(host), .connect = on_connect, .cancel = on_cancel};
+    struct onward_mtasts_host host;
     struct policies *p;
 
     if (!setup->settings.mta_sts)
@@ -202,12 +31,13 @@ int policies_open(struct forwarder *fwd, struct setup *setup)
     p = calloc(1, sizeof(*p));
     if (p == NULL)
         return -1;
-    p->fwd = fwd;
-    p->setup = setup;
+    p->fetcher = (struct fetcher){.desk = fwd->desk,
+                                  .loop = fwd->loop,
+                                  .conns = &fwd->conns,
+                                  .list = &fwd->fetches,
+                                  .port = setup->settings.policy_port};
     p->refresh_ms = host_now_ms() + REFRESH_MS;
-    host.user = p;
-    if (setup->settings.allow_private_addresses)
-        host.allow_address = allow_any;
+    fetcher_host(&p->fetcher, setup->settings.allow_private_addresses, &host);
     if (onward_mtasts_new(&o, &host, &p->mtasts) != 0) {
         free(p);
         return -1;
@@ -218,19 +48,10 @@ int policies_open(struct forwarder *fwd, struct setup *setup)
 
 void policies_close(struct policies *p)
 {
-    struct fetch *f;
-
     if (p == NULL)
         return;
     onward_mtasts_free(p->mtasts);
-    f = p->fwd->fetches;
-    while (f != NULL) {
-        struct fetch *next = f->next;
-
-        if (f->policies == p)
-            free_fetch(f);
-        f = next;
-    }
+    fetcher_close(&p->fetcher);
     free(p);
 }
 
@@ -242,30 +63,16 @@ struct onward_mtasts *policies_handle(const struct setup *setup)
 int64_t policies_deadline(const struct forwarder *fwd)
 {
     const struct policies *p = fwd->setup->policies;
-    int64_t least = p == NULL ? ONWARD_NEVER : p->refresh_ms;
+    int64_t fetches = fetches_deadline(fwd->fetches);
 
-    for (const struct fetch *f = fwd->fetches; f != NULL; f = f->next) {
-        if (f->connecting.fd >= 0 && f->deadline_ms < least)
-            least = f->deadline_ms;
-    }
-    return least;
+    return p == NULL || fetches < p->refresh_ms ? fetches : p->refresh_ms;
 }
 
 void policies_time(struct forwarder *fwd, int64_t now_ms)
 {
     struct policies *p = fwd->setup->policies;
-    struct fetch *f = fwd->fetches;
 
-    while (f != NULL) {
-        struct fetch *next = f->next;
-
-        if (f->connecting.fd >= 0 && f->deadline_ms <= now_ms) {
-            stop_connecting(f);
-            /* It may free f, but no other. */
-            dial(f);
-        }
-        f = next;
-    }
+    fetches_time(fwd->fetches, now_ms);
     if (p != NULL && p->refresh_ms <= now_ms) {
         p->refresh_ms = now_ms + REFRESH_MS;
         onward_mtasts_refresh(p->mtasts);
