@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""ffi.py LIBONWARD.so ONWARD.FFI.H: the library through Python's cffi in ABI
-mode, by the installed declarations alone: no compiler, callbacks in Python."""
+"""ffi.py LIBONWARD.so ONWARD.FFI.H ONWARD.FFI.JSON: the library through
+Python's cffi in ABI mode, by the installed declarations alone: no compiler,
+callbacks in Python. And the JSON says what the declarations say."""
 import gc
+import json
 import os
 import pathlib
 import sys
@@ -193,7 +195,46 @@ def check_verifier(ctx):
     return f"verifier: {done[0].decode()}"
 
 
+def check_json():
+    """Each constant, struct and function, against what cffi reads."""
+    said = json.loads(pathlib.Path(sys.argv[3]).read_text())
+    assert said["version"] == ffi.string(lib.onward_version()).decode()
+    wide = set()
+    for name, value in said["constants"].items():
+        if isinstance(value, str):
+            wide.add(name)
+        else:
+            assert getattr(lib, name) == value, name
+    assert "ONWARD_NEVER" in wide and "ONWARD_LIMIT_NONE" in wide, wide
+    assert said["constants"]["ONWARD_LIMIT_NONE"] == str(
+        int(ffi.cast("size_t", -1)))
+    _, structs, _ = ffi.list_types()
+    assert {f"struct {name}" for name in said["structs"]} == {
+        name if name.startswith("struct ") else f"struct {name}"
+        for name in structs}, "structs"
+    for name, fields in said["structs"].items():
+        seen = ffi.typeof(f"struct {name}").fields
+        assert (seen is None) == (fields is None), name
+        for (field, kind), (seen_name, seen_field) in zip(
+                fields or [], seen or [], strict=True):
+            assert field == seen_name, (name, field)
+            if isinstance(kind, str):
+                assert ffi.typeof(kind) is seen_field.type, (name, field)
+            else:
+                args = ", ".join(arg for _, arg in kind["args"])
+                assert ffi.typeof(f"{kind['returns']} (*)({args})") \
+                    is seen_field.type, (name, field)
+    for name, function in said["functions"].items():
+        args = ", ".join(kind for _, kind in function["args"]) or "void"
+        assert ffi.typeof(f"{function['returns']} (*)({args})") is ffi.typeof(
+            getattr(lib, name)), name
+    return (f"JSON: {len(said['functions'])} functions,"
+            f" {len(said['structs'])} structs, {len(said['constants'])}"
+            " constants")
+
+
 def main():
+    print(check_json())
     ctx = context()
     lib.onward_ctx_ref(ctx)
     lib.onward_ctx_free(ctx)

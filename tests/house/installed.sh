@@ -23,4 +23,5 @@ static=$(pkg-config --static --cflags --libs onward | sed "s#-I$dest/usr/include
 cc -std=c11 -Wall -Wextra -Werror "$here/outside.c" -o "$dest/outside" $static
 "$dest/outside"
 test -s "$(find "$dest" -name onward.ffi.h)"
+test -s "$(find "$dest" -name onward.ffi.json)"
 echo "a program outside the tree builds by pkg-config onward, shared and static"
