@@ -55,10 +55,13 @@ static void ask(const struct onward_ruleset *rs,
         .size = sizeof(trace), .user = &sum, .step = step};
     struct onward_ruleset_decision d = {.size = sizeof(d)};
     struct onward_mailbox *mailbox;
+    const struct onward_mailbox *told;
     int ret;
 
     if (onward_mailbox_parse(fuzz_ctx(), onward_str_of(to), 0, &mailbox) != 0)
         return;
+    told = mailbox;
+    onward_ruleset_expect(rs, &told, 1);
     ret = onward_ruleset_route(rs, router, mailbox, &facts, &trace, &d);
     FUZZ_CHECK(ret == 0 || ret == ONWARD_ELIMIT);
     if (ret == 0 && d.kind == ONWARD_RULESET_REJECT) {

@@ -587,6 +587,21 @@ onward_ruleset_route(const struct onward_ruleset *rs,
                      struct onward_ruleset_decision *decision);
 
 /**
+ * Say that these addresses will be asked for next: where their zones are is
+ * brought into the processor's cache, many at a time. Rules of a million
+ * domains are in memory, and each look-up waits for it twice; told beforehand
+ * (the recipients of one message, the aliases of a list), the waits overlap.
+ * Nothing but time depends on it, and no address needs it.
+ *
+ * @param to     count mailboxes; not kept. Some dozens at a time: what was
+ *               brought in first must still be there when it is asked for.
+ * @since 0.1
+ */
+ONWARD_API void onward_ruleset_expect(const struct onward_ruleset *rs,
+                                      const struct onward_mailbox *const *to,
+                                      size_t count);
+
+/**
  * A stable lower-case word for a reason, "no-zone", for logs.
  *
  * @return static text, never NULL, "unknown" for a foreign number.

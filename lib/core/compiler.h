@@ -8,8 +8,13 @@
 #define ONWARD_USE_RESULT __attribute__((warn_unused_result))
 #define ONWARD_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ONWARD_UNLIKELY(x) __builtin_expect(!!(x), 0)
-/* Soon read. */
-#define ONWARD_PREFETCH(ptr) __builtin_prefetch(ptr)
+/* Soon read. The empty statement is for gcc, which leaves out calls of functions
+ * that do nothing else. */
+#define ONWARD_PREFETCH(ptr)                                                   \
+    do {                                                                       \
+        __builtin_prefetch(ptr);                                               \
+        __asm__ volatile("");                                                  \
+    } while (0)
 #else
 #define ONWARD_USE_RESULT
 #define ONWARD_LIKELY(x) (x)

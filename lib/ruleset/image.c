@@ -43,6 +43,49 @@ static int open_at(const struct onward_ruleset__image *image, uint64_t at,
     return onward_ruleset__record_open(rec, zones->data + at, zones->len - at);
 }
 
+/* A small record is a few lines of cache; they come together instead of one
+ * after the other. */
+static void expect_record(const struct onward_ruleset__span *zones,
+                          uint64_t place)
+{
+    if (zones->len <= 256 || zones->len - 256 <= place)
+        return;
+    ONWARD_PREFETCH(zones->data + place);
+    ONWARD_PREFETCH(zones->data + place + 64);
+    ONWARD_PREFETCH(zones->data + place + 128);
+    ONWARD_PREFETCH(zones->data + place + 192);
+}
+
+static void probe_zone(struct onward_ruleset__probe *probe,
+                       const struct onward_ruleset__image *image,
+                       uint64_t hash)
+{
+    onward_ruleset__probe_init(
+        probe, image->sections[ONWARD_RULESET__ZONE_INDEX].data,
+        image->zone_bits, hash);
+}
+
+void onward_ruleset__image_expect_slot(
+    const struct onward_ruleset__image *image, uint64_t hash)
+{
+    struct onward_ruleset__probe probe;
+
+    probe_zone(&probe, image, hash);
+    ONWARD_PREFETCH(probe.slots + 8 * (size_t)probe.at);
+}
+
+void onward_ruleset__image_expect_zone(
+    const struct onward_ruleset__image *image, uint64_t hash)
+{
+    struct onward_ruleset__probe probe;
+    uint64_t place;
+
+    probe_zone(&probe, image, hash);
+    place = onward_ruleset__probe_next(&probe);
+    if (place != 0)
+        expect_record(&image->sections[ONWARD_RULESET__ZONES], place);
+}
+
 int onward_ruleset__image_zone(const struct onward_ruleset__image *image,
                                struct onward_str name, uint64_t hash,
                                struct onward_ruleset__record *rec,
@@ -53,19 +96,11 @@ int onward_ruleset__image_zone(const struct onward_ruleset__image *image,
     struct onward_ruleset__probe probe;
     uint64_t place;
 
-    onward_ruleset__probe_init(
-        &probe, image->sections[ONWARD_RULESET__ZONE_INDEX].data,
-        image->zone_bits, hash);
+    probe_zone(&probe, image, hash);
     while ((place = onward_ruleset__probe_next(&probe)) != 0) {
         int err;
 
-        /* A small record is a few lines of cache; they come together instead
-         * of one after the other. */
-        if (zones->len - 256 > place && zones->len > 256) {
-            ONWARD_PREFETCH(zones->data + place + 64);
-            ONWARD_PREFETCH(zones->data + place + 128);
-            ONWARD_PREFETCH(zones->data + place + 192);
-        }
+        expect_record(zones, place);
         err = open_at(image, place, rec);
         if (err != 0)
             return err;

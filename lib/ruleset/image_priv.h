@@ -118,6 +118,12 @@ onward_ruleset__probe_next(struct onward_ruleset__probe *p)
 
 /* ---- Looking up -------------------------------------------------------- */
 
+/* It will soon be looked up: bring its slot of the index into the cache, then,
+ * when that came, its record. */
+void onward_ruleset__image_expect_slot(
+    const struct onward_ruleset__image *image, uint64_t hash);
+void onward_ruleset__image_expect_zone(
+    const struct onward_ruleset__image *image, uint64_t hash);
 /* The zone that takes this domain by name: 1, 0 none, or ONWARD_ELIMIT. hash
  * is that of name under the image's key. */
 ONWARD_USE_RESULT int

@@ -33,6 +33,27 @@ int onward_ruleset__zone_of(const struct onward_ruleset *rs,
     return onward_ruleset__image_zone(rs->image, name, hash, rec, number);
 }
 
+/* Reads that a processor has under way at once. */
+enum { UNDER_WAY = 16 };
+
+void onward_ruleset_expect(const struct onward_ruleset *rs,
+                           const struct onward_mailbox *const *to, size_t count)
+{
+    while (count > 0) {
+        uint64_t hashes[UNDER_WAY];
+        size_t n = count < UNDER_WAY ? count : UNDER_WAY;
+
+        for (size_t i = 0; i < n; i++) {
+            hashes[i] = hash_of(rs, onward_address__value(to[i])->domain_ascii);
+            onward_ruleset__image_expect_slot(rs->image, hashes[i]);
+        }
+        for (size_t i = 0; i < n; i++)
+            onward_ruleset__image_expect_zone(rs->image, hashes[i]);
+        to += n;
+        count -= n;
+    }
+}
+
 struct walk {
     const struct onward_ruleset *rs;
     int (*each)(void *user, const struct onward_ruleset__record *rec);
