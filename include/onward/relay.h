@@ -391,7 +391,10 @@ ONWARD_API int onward_relay_start(struct onward_relay *relay,
  * have it last. A message that cannot be signed (several From fields that were
  * allowed) goes without.
  *
- * Never take the domain from From: a signature vouches for whoever wrote it.
+ * A signature vouches for whoever wrote the message. So one that does not pass
+ * DMARC leaves without any, if by one of them it would: where domain is of the
+ * organization of the author. Without a record of the author's that is told by
+ * the last two labels of both.
  *
  * @param key   of the relay's desk; kept alive. When it fails, the sender is
  *              told 451 4.3.0.

@@ -265,6 +265,8 @@ static void detach(struct onward_relay *r)
     onward_core__task_clear(&r->task);
     onward_dmarc_check_free(r->check);
     r->check = NULL;
+    onward_dmarc_check_free(r->vouch);
+    r->vouch = NULL;
     onward_arc_sealer_free(r->sealer);
     r->sealer = NULL;
     onward_dkim_signer_free(r->dkim);
@@ -357,6 +359,9 @@ static bool step(struct onward_relay *r)
         break;
     case ONWARD_RELAY__ALIGN:
         is_through = onward_relay__align(r);
+        break;
+    case ONWARD_RELAY__VOUCH:
+        is_through = onward_relay__vouch(r);
         break;
     case ONWARD_RELAY__HANDLE:
         is_through = onward_relay__handle(r);

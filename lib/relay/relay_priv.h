@@ -4,7 +4,8 @@
  * turns what the rules say into destinations, events and submissions (facts.c
  * has what their conditions look at), policy.c decides about the message,
  * kept.c has senders that are too long,
- * edit.c and top.c put fields on top, seal.c has them sealed and signed,
+ * edit.c and top.c put fields on top, seal.c has them sealed and signed, where
+ * vouch.c lets it,
  * ledger.c remembers what was delivered, deliver.c asks the host, event*.c are
  * handlers and what they do, submit.c is what leaves on its own, reply.c makes
  * the answer, notice.c what may be told later, summary.c the record for logs.
@@ -24,7 +25,8 @@
 enum {
     ONWARD_RELAY__KEY_MAX = 96,   /* of a ledger key */
     ONWARD_RELAY__TEXT_MAX = 512, /* kept of what a next hop says */
-    ONWARD_RELAY__MARKS_MAX = 10  /* Delivered-To fields */
+    ONWARD_RELAY__MARKS_MAX = 10, /* Delivered-To fields */
+    ONWARD_RELAY__SIGNATURES_MAX = 8 /* as of onward_dkim_signer_add() */
 };
 
 /* In this order. */
@@ -32,6 +34,7 @@ enum onward_relay__stage {
     ONWARD_RELAY__ROUTE,   /* takes recipients */
     ONWARD_RELAY__CHECK,   /* policy that is known at once */
     ONWARD_RELAY__ALIGN,   /* would a copy pass DMARC? */
+    ONWARD_RELAY__VOUCH,   /* or would it by our signatures? */
     ONWARD_RELAY__HANDLE,  /* handlers, until there is something to deliver */
     ONWARD_RELAY__KEEP,    /* a sender that does not fit, or its address */
     ONWARD_RELAY__LOOK_UP, /* which destinations have it already? */
@@ -204,6 +207,9 @@ struct onward_relay {
     int seal_status;
     bool is_seal_done;
     struct onward_dkim_signer *dkim; /* NULL: the host wants no signature */
+    struct onward_str dkim_domains[ONWARD_RELAY__SIGNATURES_MAX];
+    size_t dkim_count;
+    struct onward_dmarc_check *vouch;
     int sign_status;
     bool is_signing, is_sign_done;
     int64_t deadline_ms;
@@ -248,6 +254,7 @@ onward_relay__write(struct onward_relay *r, struct onward_arena *arena,
  */
 bool onward_relay__check(struct onward_relay *r);
 bool onward_relay__align(struct onward_relay *r);
+bool onward_relay__vouch(struct onward_relay *r);
 bool onward_relay__handle(struct onward_relay *r);
 bool onward_relay__keep(struct onward_relay *r);
 bool onward_relay__look_up(struct onward_relay *r);

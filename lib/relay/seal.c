@@ -191,10 +191,21 @@ int onward_relay_add_signature(struct onward_relay *relay,
     if (relay->stage != ONWARD_RELAY__CHECK || onward_relay__is_dead(relay))
         return ONWARD_ESTATE;
     o.body_hash = onward_verifier_body_hash(relay->verifier);
-    if (relay->dkim != NULL)
-        return onward_dkim_signer_add(relay->dkim, key, &o);
-    o.log_id = relay->log_id;
-    return onward_dkim_signer_new(key, &o, &host, &relay->dkim);
+    if (relay->dkim_count == ONWARD_RELAY__SIGNATURES_MAX)
+        return ONWARD_ELIMIT;
+    err = onward_core__arena_dup(&relay->arena, o.domain,
+                                 &relay->dkim_domains[relay->dkim_count]);
+    if (err != 0)
+        return err;
+    if (relay->dkim != NULL) {
+        err = onward_dkim_signer_add(relay->dkim, key, &o);
+    } else {
+        o.log_id = relay->log_id;
+        err = onward_dkim_signer_new(key, &o, &host, &relay->dkim);
+    }
+    if (err == 0)
+        relay->dkim_count++;
+    return err;
 }
 
 bool onward_relay__sign(struct onward_relay *r)

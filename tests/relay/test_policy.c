@@ -154,6 +154,70 @@ static void test_row(void **state)
     t_post_close(&x);
 }
 
+/* ---- Signatures that would speak for the author (A100) ----------------- */
+
+static const struct signed_row {
+    const char *name;
+    unsigned flags;
+    const char *from, *author, *domain;
+    size_t want; /* signatures */
+} signed_rows[] = {
+    {"the author's own, and it passes", 0, "ann@a.example", "ann@a.example",
+     "a.example", 2},
+    {"the author's own, and it does not pass", 0, "bob@n.example",
+     "boss@other.net", "other.net", 0},
+    {"written otherwise", 0, "bob@n.example", "boss@other.net", "OTHER.net", 0},
+    {"above the author's", 0, "bob@n.example", "boss@hr.other.net", "other.net",
+     0},
+    {"below the author's", 0, "bob@n.example", "boss@other.net",
+     "mail.other.net", 0},
+    {"of another organization below net", 0, "bob@n.example", "boss@other.net",
+     "third.net", 2},
+    {"of another", 0, "bob@n.example", "boss@other.net", "example.com", 2},
+    {"without a record, the author's own", 0, "bob@n.example", "boss@none.net",
+     "none.net", 0},
+    {"without a record, below it", 0, "bob@n.example", "boss@none.net",
+     "a.none.net", 0},
+    {"without a record, above it", 0, "bob@n.example", "boss@a.b.none.net",
+     "none.net", 0},
+    {"without a record, of another", 0, "bob@n.example", "boss@none.net",
+     "third.net", 2},
+    {"a record that is not known", ANY_DMARC | NO_SRS, "bob@n.example",
+     "boss@broken.net", "third.net", 0},
+    {"two authors", ANY_DMARC | ANY_HEADER, "bob@n.example",
+     "boss@other.net, x@third.net", "other.net", 0},
+};
+
+static size_t count_signatures(const char *text)
+{
+    size_t n = 0;
+
+    for (; (text = strstr(text, "DKIM-Signature:")) != NULL; text++)
+        n++;
+    return n;
+}
+
+static void test_signed_row(void **state)
+{
+    const struct signed_row *row = *state;
+    const struct onward_dkim_signer_opts dkim = {
+        .size = sizeof(dkim),
+        .domain = onward_str_of(row->domain),
+        .selector = ONWARD_STR("s")};
+    char message[200];
+    struct t_post x;
+
+    snprintf(message, sizeof(message), "From: %s\r\n" BODY, row->author);
+    t_post_open(&x);
+    set_flags(&x, row->flags);
+    x.dkim = &dkim;
+    x.answers[0] = OK;
+    assert_string_equal(t_post_send(&x, row->from, "me@example.com", message),
+                        OK);
+    assert_int_equal(count_signatures(t_post_sent(&x)), row->want);
+    t_post_close(&x);
+}
+
 /* ---- Drop -------------------------------------------------------------- */
 
 static void test_drop(void **state)
@@ -251,6 +315,9 @@ static void test_the_sender_is_rewritten(void **state)
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+    enum { SIGNED_ROWS = sizeof(signed_rows) / sizeof(signed_rows[0]) };
+
+    _Static_assert((int)SIGNED_ROWS <= (int)ROWS, "room for them");
     struct CMUnitTest row_tests[ROWS];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drop),
@@ -266,5 +333,12 @@ int main(void)
                                 .test_func = test_row,
                                 .initial_state = (void *)(uintptr_t)&rows[i]};
     failed = cmocka_run_group_tests(row_tests, NULL, NULL);
+    for (size_t i = 0; i < SIGNED_ROWS; i++)
+        row_tests[i] = (struct CMUnitTest){
+            .name = signed_rows[i].name,
+            .test_func = test_signed_row,
+            .initial_state = (void *)(uintptr_t)&signed_rows[i]};
+    failed += _cmocka_run_group_tests("signed", row_tests, SIGNED_ROWS, NULL,
+                                      NULL);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
