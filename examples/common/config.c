@@ -103,6 +103,31 @@ static int out_of_memory(struct reader *r)
     return -1;
 }
 
+/* An item as it is kept: its path, if it has one, as resolve() has it. */
+static char *make_item(const struct reader *r, const struct config_key *key,
+                       const char *value)
+{
+    const char *path = value;
+    size_t room;
+    char *resolved, *item;
+
+    for (size_t i = 0; i < key->words; i++) {
+        path += strcspn(path, " \t");
+        path += strspn(path, " \t");
+    }
+    if (key->words == 0)
+        return strdup(value);
+    resolved = resolve(r, path);
+    if (resolved == NULL)
+        return NULL;
+    room = (size_t)(path - value) + strlen(resolved) + 1;
+    item = malloc(room);
+    if (item != NULL)
+        snprintf(item, room, "%.*s%s", (int)(path - value), value, resolved);
+    free(resolved);
+    return item;
+}
+
 static int set_list(struct reader *r, const struct config_key *key,
                     const char *value)
 {
@@ -113,7 +138,7 @@ static int set_list(struct reader *r, const struct config_key *key,
     if (items == NULL)
         return out_of_memory(r);
     list->items = items;
-    items[list->count] = strdup(value);
+    items[list->count] = make_item(r, key, value);
     if (items[list->count] == NULL)
         return out_of_memory(r);
     list->count++;

@@ -31,6 +31,9 @@ struct config_key {
     /* Of a text and each item of a list: NULL when it will do, else what was
      * expected. May be NULL itself. */
     const char *(*judge)(const char *value);
+    /* Of a list whose items are words and a path: how many words stand before
+     * it. 0: no path. */
+    size_t words;
     bool is_required;
     size_t line; /* out: where it stands; 0: nowhere */
 };

@@ -4,7 +4,8 @@
  * what outlasts the process; listen.c takes connections; session.c is one
  * client and its message, admit.c says whether to hear it; copy.c stands
  * between its relay and delivery.c, which brings a copy to one destination;
- * queue.c has what waits in the spool; log.c writes a line of JSON a message;
+ * letters.c keeps what handlers write, dkim.c signs; queue.c has what waits in
+ * the spool; log.c writes a line of JSON a message;
  * main.c ties them together.
  *
  * A message is kept in memory until the next hop has answered, and the client
@@ -38,6 +39,8 @@ struct settings {
     char *tls_certificate, *tls_key;
     char *srs_domain, *srs_secret;
     char *seal_key, *seal_domain, *seal_selector;
+    struct config_list dkim_keys; /* DOMAIN SELECTOR FILE */
+    char *dkim_domain;            /* whose keys sign all; NULL: none */
     /* Of what lasts; the start of the process decides. NULL: the default, of
      * which struct forwarder has what it came to. */
     char *state, *store;
@@ -79,6 +82,7 @@ struct setup {
     struct onward_tls_config *tls_server, *tls_client;
     struct onward_srs *srs;
     struct onward_signer *signer;
+    struct dkim_keys *dkim; /* NULL: there are none */
     struct webhook_config *webhook_config;
     struct onward_resolver *resolver;
     struct loop *loop;
@@ -101,6 +105,8 @@ struct hop;
 struct storage;
 struct queue;
 struct tlsreport;
+struct dkim_keys;
+struct letter;
 
 struct forwarder {
     const char *config_path;
@@ -127,6 +133,7 @@ struct forwarder {
     struct delivery *deliveries;
     struct hop *hops;
     struct fetch *fetches;
+    struct letter *letters;
     struct queue *queue; /* NULL: there is no spool */
     struct tlsreport *tlsreport; /* NULL: none are sent */
     size_t session_count;

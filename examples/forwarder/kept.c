@@ -168,7 +168,7 @@ static bool is_ascii(struct onward_str text)
 }
 
 int kept_submission(struct session *session, const struct onward_relay *relay,
-                    size_t index)
+                    size_t index, const struct onward_source *content)
 {
     struct onward_relay_submission s = {.size = sizeof(s)};
     struct spool_envelope e = {
@@ -195,7 +195,7 @@ int kept_submission(struct session *session, const struct onward_relay *relay,
         if (!is_ascii(e.rcpts[i].address))
             e.smtputf8 = 1;
     }
-    ret = queue_submit(session_forwarder(session), &e, s.source, id);
+    ret = queue_submit(session_forwarder(session), &e, content, id);
     free(e.rcpts);
     return ret;
 }

@@ -17,8 +17,9 @@ void kept_tell_relayed(struct session *session,
  * (RFC 3461 section 5.2.7.3). */
 void kept_tell_expanded(struct session *session,
                         const struct onward_relay *relay);
-/* Keep what a handler has written. 0, or -1 when it is not on the disk. */
+/* Keep what a handler has written, as content has it. 0, or -1 when it is not
+ * on the disk. */
 int kept_submission(struct session *session, const struct onward_relay *relay,
-                    size_t index);
+                    size_t index, const struct onward_source *content);
 
 #endif

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include "admit.h"
+#include "dkim.h"
 #include "forwarder.h"
 #include "handlers.h"
 #include "host.h"
 #include "kept.h"
+#include "letters.h"
 #include "webhook.h"
 
 struct session {
@@ -126,6 +128,7 @@ static int deliver(void *user, uint64_t token, struct onward_relay *relay,
 static void cancel_delivery(void *user, uint64_t token)
 {
     copy_cancel(((struct session *)user)->fwd, token);
+    letter_cancel(((struct session *)user)->fwd, token);
     webhook_cancel(((struct session *)user)->fwd, token);
     handler_cancel(((struct session *)user)->fwd, token);
 }
@@ -146,11 +149,7 @@ static int handle(void *user, uint64_t token, struct onward_event *event)
 static int submit(void *user, uint64_t token, struct onward_relay *relay,
                   size_t index)
 {
-    struct session *s = user;
-
-    if (kept_submission(s, relay, index) != 0)
-        return -1;
-    return onward_relay_submission_answer(s->fwd->desk, token, 0);
+    return letter_keep(user, token, relay, index);
 }
 
 static void relayed(void *user, struct onward_relay *relay)
@@ -179,6 +178,12 @@ static void verified(void *user, struct onward_verifier *verifier)
         onward_smtp_server_received(s->server, onward_str_of(s->id), &received);
     if (err == 0)
         err = onward_relay_start(s->relay, verifier, &s->source, received);
+    if (err == 0 && dkim_sign_copies(s->setup, s->relay) != 0) {
+        /* It has begun, and must not end well behind our back. */
+        onward_relay_free(s->relay);
+        s->relay = NULL;
+        err = -1;
+    }
     if (err != 0)
         answer_text(s, 451, "4.3.0", "the message could not be handled");
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "admit.h"
+#include "dkim.h"
 #include "endpoint.h"
 #include "forwarder.h"
 #include "handlers.h"
@@ -171,6 +172,15 @@ void settings_begin(struct settings *s)
          .type = CONFIG_TEXT,
          .value = &s->seal_selector,
          .judge = judge_selector},
+        {.name = "dkim_key",
+         .type = CONFIG_LIST,
+         .value = &s->dkim_keys,
+         .judge = dkim_judge,
+         .words = 2},
+        {.name = "dkim_domain",
+         .type = CONFIG_TEXT,
+         .value = &s->dkim_domain,
+         .judge = config_host_name},
         {.name = "trusted_sealer",
          .type = CONFIG_LIST,
          .value = &s->trusted_sealers,

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "dkim.h"
 #include "forwarder.h"
 #include "host.h"
 #include "load.h"
@@ -255,6 +256,18 @@ static int set_seal(struct loader *l)
                : wrong(l, EXIT_UNUSABLE, "signer: %s", onward_strerror(err));
 }
 
+static int set_dkim(struct loader *l)
+{
+    const struct settings *s = &l->setup->settings;
+
+    if (dkim_open(l->fwd, l->setup, l->fault, l->fault_size) != 0)
+        return -1;
+    if (s->dkim_domain != NULL && !dkim_has(l->setup->dkim, s->dkim_domain))
+        return wrong_key(l, "dkim_domain", s->dkim_domain,
+                         "a domain with a dkim_key");
+    return 0;
+}
+
 static int set_webhooks(struct loader *l)
 {
     l->setup->webhook_config =
@@ -337,7 +350,7 @@ static int load(struct loader *l)
     if (check(l) != 0 || set_rules(l) != 0 || set_dns(l) != 0 ||
         set_tls(l) != 0 || set_srs(l) != 0 || set_webhooks(l) != 0)
         return -1;
-    return set_seal(l);
+    return set_seal(l) != 0 ? -1 : set_dkim(l);
 }
 
 struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
@@ -379,6 +392,7 @@ void setup_free(struct setup *setup)
     policies_close(setup->policies);
     webhook_config_free(setup->webhook_config);
     onward_signer_free(setup->signer);
+    dkim_close(setup->dkim);
     onward_srs_free(setup->srs);
     onward_tls_config_free(setup->tls_server);
     onward_tls_config_free(setup->tls_client);

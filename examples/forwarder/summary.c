@@ -51,38 +51,44 @@ static const char *status_of_code(size_t code)
     return code >= 500 ? "Rejected" : "Error";
 }
 
-static const char *status(const struct message_log *m)
+static const char *status(const struct message_log *m,
+                          const struct onward_relay_summary *s)
 {
-    switch (m->relay == NULL ? ONWARD_RELAY_REASON_NONE
-                             : onward_relay_reason(m->relay)) {
-    case ONWARD_RELAY_REASON_DELIVERED:
-        return m->setup->settings.relay == RELAY_SPOOL ? "Queued" : "Forwarded";
-    case ONWARD_RELAY_REASON_DROP:
-        return "Dropped";
-    case ONWARD_RELAY_REASON_HANDLED:
-    case ONWARD_RELAY_REASON_QUARANTINED:
-        return "Handled";
-    case ONWARD_RELAY_REASON_NEXT_HOP:
-        return "Delivery failed";
-    default:
+    switch ((enum onward_relay_status)s->status) {
+    case ONWARD_RELAY_STATUS_NONE: /* it did not get so far */
         return status_of_code(m->reply->code);
+    case ONWARD_RELAY_STATUS_FORWARDED:
+        if (m->setup->settings.relay == RELAY_SPOOL)
+            return "Queued";
+        break;
+    case ONWARD_RELAY_STATUS_HANDLED:
+    case ONWARD_RELAY_STATUS_DROPPED:
+    case ONWARD_RELAY_STATUS_REJECTED:
+    case ONWARD_RELAY_STATUS_DELIVERY_FAILED:
+    case ONWARD_RELAY_STATUS_ERROR:
+        break;
     }
+    return onward_relay_status_name((int)s->status);
 }
 
-static const char *action(const struct message_log *m)
+/* A webhook is asked as a handler is, and has a word of its own. */
+static struct onward_str action(const struct message_log *m,
+                                const struct onward_relay_summary *s)
 {
-    struct onward_event *event;
+    const struct onward_event *event =
+        m->relay == NULL ? NULL : onward_relay_event_at(m->relay, 0);
 
-    if (m->relay == NULL)
-        return "";
-    event = onward_relay_event_at(m->relay, 0);
-    if (event != NULL)
-        return onward_event_is_webhook(event) ? "webhook" : "handler";
-    if (onward_relay_reason(m->relay) == ONWARD_RELAY_REASON_DROP)
-        return "drop";
-    if (onward_relay_reason(m->relay) == ONWARD_RELAY_REASON_QUARANTINED)
-        return "quarantine";
-    return onward_relay_delivery_count(m->relay) > 0 ? "forward" : "";
+    return event != NULL && onward_event_is_webhook(event)
+               ? ONWARD_STR("webhook")
+               : s->action;
+}
+
+static void put_tags(struct json *j, const struct message_log *m, size_t count)
+{
+    json_open(j, "tags", '[');
+    for (size_t i = 0; i < count; i++)
+        json_str(j, NULL, onward_relay_tag(m->relay, i));
+    json_close(j, ']');
 }
 
 /* Who is told no has heard why; who has gone has not. */
@@ -107,12 +113,17 @@ static void put_error(struct json *j, const struct onward_smtp_reply *reply)
 void log_summary(struct json *j, const struct forwarder *fwd,
                  const struct message_log *m)
 {
+    struct onward_relay_summary s = {.size = sizeof(s)};
+
+    if (m->relay != NULL)
+        (void)onward_relay_summarize(m->relay, &s);
     put_field(j, fwd, "messageId", field(m, "Message-ID"));
     if (m->setup->settings.log_subject)
         put_field(j, fwd, "subject", field(m, "Subject"));
-    json_text(j, "status", status(m));
-    json_text_or_null(j, "action", action(m));
+    json_text(j, "status", status(m, &s));
+    json_str_or_null(j, "action", action(m, &s));
     put_error(j, m->reply);
+    put_tags(j, m, s.tag_count);
     /* What is sent from the null path answers some other message. */
     json_bool(j, "isNDR", onward_smtp_server_mail_address(m->server).len == 0);
 }

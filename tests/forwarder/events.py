@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """events.py PROGRAM [CASE...]: what the log says of each message, in the words
 of the service that the forwarder follows (rows 54, 78 and 79)."""
-from forwarder import MESSAGE, Cases, Forwarder, Hop, begins, equal, until
+import json
+
+from forwarder import (MESSAGE, RULES, Cases, Forwarder, Hop, begins, equal,
+                       until)
 
 case = Cases()
 
@@ -136,6 +139,36 @@ def shows_subjects_as_people_read_them(program):
         with f.client() as c:
             begins(c.send(to="void@zone.example", message=message), "250")
             assert "subject" not in last(f)
+
+
+@case
+def rows_78_of_handlers_and_tags(program):
+    """Each outcome of a handler has its word, and none is an error that is
+    none."""
+    rows = [("true", "250 2.0.0", "Handled", "handled"),
+            ("false", "451 4.3.0", "Error", "handler"),
+            ("echo '{\"actions\":[{\"action\":\"reject\"}]}'", "550 5.7.1",
+             "Rejected", "reject"),
+            ("echo '{\"actions\":[{\"action\":\"reject\",\"code\":450,"
+             "\"enhanced\":\"4.7.1\"}]}'", "450 4.7.1", "Error", "reject"),
+            ("echo '{\"actions\":[{\"action\":\"forward\","
+             "\"to\":\"box@one.example\"}]}'", "451 4.4.1",
+             "Delivery failed", "next-hop")]
+    for command, want, status, route in rows:
+        rules = json.loads(json.dumps(RULES))
+        rules["zones"][0]["rules"].append(
+            {"matchers": [{"type": "literal", "field": "to",
+                           "value": "code@zone.example"}],
+             "actions": [{"type": "tag", "value": ["blue"]},
+                         {"type": "handler", "value": ["robot"]}]})
+        with Forwarder(program) as f:
+            f.write("rules.json", json.dumps(rules))
+            f.start(handler="robot exec:cat >/dev/null; " + command)
+            with f.client() as c:
+                begins(c.send(to="code@zone.example"), want)
+            line = last(f)
+            equal((line["status"], line["action"], line["route"],
+                   line["tags"]), (status, "handler", route, ["blue"]))
 
 
 @case
