@@ -1,6 +1,6 @@
 /*
- * A builder as its files share it: what was said in builder.c, the message in
- * build.c, its octets in build_read.c.
+ * A builder as its files share it: what was said in builder.c and
+ * builder_parts.c, the message in build.c, its octets in build_read.c.
  */
 #ifndef ONWARD_MIME_BUILDER_PRIV_H
 #define ONWARD_MIME_BUILDER_PRIV_H
@@ -85,6 +85,19 @@ struct onward_builder {
     bool is_built;
 };
 
+/* A copy for good; the arena's bound is max_bytes. */
+ONWARD_USE_RESULT int onward_builder__keep(struct onward_builder *b,
+                                           struct onward_str s,
+                                           struct onward_str *copy);
+/* Zero-filled, for good. */
+ONWARD_USE_RESULT int onward_builder__keep_struct(struct onward_builder *b,
+                                                  size_t size, void **kept);
+/* A value of one line. */
+ONWARD_USE_RESULT int onward_builder__keep_line(struct onward_builder *b,
+                                                struct onward_str s,
+                                                struct onward_str *copy);
+/* What stands between the brackets of a Message-ID or Content-ID? */
+bool onward_builder__is_id(struct onward_str id);
 /* The message from what was said: 0 or an error; then anew from the start. */
 ONWARD_USE_RESULT int onward_builder__build(struct onward_builder *b);
 void onward_builder__unbuild(struct onward_builder *b);
