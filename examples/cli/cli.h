@@ -40,6 +40,7 @@ extern const struct command command_destinations_revoke;
 extern const struct command command_destinations_verify;
 extern const struct command command_egress;
 extern const struct command command_dane_record;
+extern const struct command command_doctor;
 extern const struct command command_dsn_parse;
 extern const struct command command_dmarc_check;
 extern const struct command command_dmarc_report;

@@ -12,6 +12,7 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
+    &command_doctor,
     &command_verify,
     &command_explain,
     &command_sign,

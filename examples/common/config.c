@@ -14,6 +14,7 @@ struct reader {
     char *fault;
     size_t fault_size;
     size_t line;
+    bool passes_others;
 };
 
 /* "FILE:LINE: what, expected what" */
@@ -215,6 +216,8 @@ static int read_line(struct reader *r, char *text)
     *equals = '\0';
     name = trim(text);
     key = find(r->keys, name);
+    if (key == NULL && r->passes_others)
+        return 0;
     if (key == NULL)
         return wrong(r, "unknown key", name, "a key of the manual page");
     return set(r, key, trim(equals + 1));
@@ -229,11 +232,14 @@ static size_t line_of(const char *text, const char *at)
     return line;
 }
 
-int config_read(const char *path, struct config_key *keys, char *fault,
-                size_t fault_size)
+static int read_file(const char *path, struct config_key *keys,
+                     bool passes_others, char *fault, size_t fault_size)
 {
-    struct reader r = {
-        .path = path, .keys = keys, .fault = fault, .fault_size = fault_size};
+    struct reader r = {.path = path,
+                       .keys = keys,
+                       .fault = fault,
+                       .fault_size = fault_size,
+                       .passes_others = passes_others};
     size_t len;
     char *text = host_read_file(path, &len);
     const char *nul;
@@ -270,6 +276,18 @@ int config_read(const char *path, struct config_key *keys, char *fault,
         }
     }
     return ret;
+}
+
+int config_read(const char *path, struct config_key *keys, char *fault,
+                size_t fault_size)
+{
+    return read_file(path, keys, false, fault, fault_size);
+}
+
+int config_read_some(const char *path, struct config_key *keys, char *fault,
+                     size_t fault_size)
+{
+    return read_file(path, keys, true, fault, fault_size);
 }
 
 size_t config_line(const struct config_key *keys, const char *name)

@@ -44,6 +44,10 @@ struct config_key {
  */
 int config_read(const char *path, struct config_key *keys, char *fault,
                 size_t fault_size);
+/* The same, for who needs some keys of another program's file: those that are
+ * not in the table are passed over. */
+int config_read_some(const char *path, struct config_key *keys, char *fault,
+                     size_t fault_size);
 /* For judge: a host name in A-labels. */
 const char *config_host_name(const char *value);
 
