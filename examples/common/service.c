@@ -13,6 +13,49 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "host.h"
+
+int service_read_args(const char *program, const char *usage, int argc,
+                      char **argv, struct service_args *args)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+            args->config_path = argv[++i];
+        } else if (strcmp(argv[i], "--check") == 0) {
+            args->is_check = true;
+        } else if (strcmp(argv[i], "--version") == 0) {
+            puts(onward_version());
+            return 0;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            fputs(usage, stdout);
+            return 0;
+        } else {
+            host_complain(program, "\"%s\", expected --config FILE or --check",
+                          argv[i]);
+            return EXIT_CONFIG;
+        }
+    }
+    if (args->config_path != NULL)
+        return -1;
+    fputs(usage, stderr);
+    return EXIT_CONFIG;
+}
+
+const char *service_judge_listen(const char *value)
+{
+    struct onward_ip ip;
+    size_t port;
+
+    return endpoint_parse(value, &ip, &port)
+               ? NULL
+               : "ADDRESS:PORT, as in 192.0.2.1:25 or [2001:db8::1]:25";
+}
+
+const char *service_judge_user(const char *value)
+{
+    return getpwnam(value) != NULL ? NULL : "a user of this machine";
+}
+
 int service_listen(const char *text, char address[ENDPOINT_MAX], char *fault,
                    size_t fault_size)
 {

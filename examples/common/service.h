@@ -5,9 +5,28 @@
 #ifndef SERVICE_H
 #define SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "endpoint.h"
+
+/* The exit status of a configuration that is wrong, and of a machine that does
+ * not give what it asks for. */
+enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
+
+/* What such a program is told: --config FILE [--check]. */
+struct service_args {
+    const char *config_path;
+    bool is_check;
+};
+
+/* Read the command line. -1: go on; else the exit status, and all is said. */
+int service_read_args(const char *program, const char *usage, int argc,
+                      char **argv, struct service_args *args);
+
+/* For a key of the configuration: config_key.judge. */
+const char *service_judge_listen(const char *value);
+const char *service_judge_user(const char *value);
 
 /* A socket that listens there; address gets it with the real port. -1: fault
  * has one line. */

@@ -27,6 +27,7 @@
 #include "conn.h"
 #include "dns_unbound.h"
 #include "loop.h"
+#include "service.h"
 #include "spool.h"
 
 /* The configuration file, as read. */
@@ -143,8 +144,6 @@ struct forwarder {
     uint64_t next_id;
     FILE *log; /* NULL: not yet */
 };
-
-enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
 
 /* ---- settings.c -------------------------------------------------------- */
 

@@ -12,7 +12,6 @@
 #include "endpoint.h"
 #include "forwarder.h"
 #include "host.h"
-#include "service.h"
 
 struct listener {
     struct listener *next;

@@ -13,7 +13,6 @@
 #include "forwarder.h"
 #include "handlers.h"
 #include "host.h"
-#include "service.h"
 #include "webhook.h"
 
 enum { FAULT_MAX = 1100 };
@@ -330,31 +329,10 @@ static int start(struct forwarder *fwd, bool is_check)
 
 int main(int argc, char **argv)
 {
-    struct forwarder fwd = {0};
-    bool is_check = false;
+    struct service_args args = {0};
+    int status =
+        service_read_args("onward-forwarder", usage, argc, argv, &args);
+    struct forwarder fwd = {.config_path = args.config_path};
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
-            fwd.config_path = argv[++i];
-        } else if (strcmp(argv[i], "--check") == 0) {
-            is_check = true;
-        } else if (strcmp(argv[i], "--version") == 0) {
-            puts(onward_version());
-            return 0;
-        } else if (strcmp(argv[i], "--help") == 0) {
-            fputs(usage, stdout);
-            return 0;
-        } else {
-            host_complain("onward-forwarder",
-                          "\"%s\", expected --config FILE "
-                          "or --check",
-                          argv[i]);
-            return EXIT_CONFIG;
-        }
-    }
-    if (fwd.config_path == NULL) {
-        fputs(usage, stderr);
-        return EXIT_CONFIG;
-    }
-    return start(&fwd, is_check);
+    return status >= 0 ? status : start(&fwd, args.is_check);
 }

@@ -1,11 +1,9 @@
 /* The keys of the configuration: their values, their defaults. */
 #define _GNU_SOURCE
-#include <pwd.h>
 #include <string.h>
 
 #include "admit.h"
 #include "dkim.h"
-#include "endpoint.h"
 #include "forwarder.h"
 #include "handlers.h"
 #include "webhook.h"
@@ -15,16 +13,6 @@ static const char *const tls_levels[] = {"none", "opportunistic", "encrypted",
                                          "verified", NULL};
 
 /* ---- Values ------------------------------------------------------------ */
-
-static const char *judge_listen(const char *value)
-{
-    struct onward_ip ip;
-    size_t port;
-
-    return endpoint_parse(value, &ip, &port)
-               ? NULL
-               : "ADDRESS:PORT, as in 192.0.2.1:25 or [2001:db8::1]:25";
-}
 
 /* "192.0.2.53", "::1@5353": as libunbound reads it. */
 static const char *judge_dmarc_reject(const char *value)
@@ -114,11 +102,6 @@ static const char *judge_limit(const char *value)
                : "NUMBER/second, /minute, /hour or /day, as in 100/minute";
 }
 
-static const char *judge_user(const char *value)
-{
-    return getpwnam(value) != NULL ? NULL : "a user of this machine";
-}
-
 /* ---- The file ---------------------------------------------------------- */
 
 void settings_begin(struct settings *s)
@@ -127,7 +110,7 @@ void settings_begin(struct settings *s)
         {.name = "listen",
          .type = CONFIG_LIST,
          .value = &s->listen,
-         .judge = judge_listen,
+         .judge = service_judge_listen,
          .is_required = true},
         {.name = "hostname",
          .type = CONFIG_TEXT,
@@ -333,7 +316,7 @@ void settings_begin(struct settings *s)
         {.name = "user",
          .type = CONFIG_TEXT,
          .value = &s->user,
-         .judge = judge_user},
+         .judge = service_judge_user},
         {.name = "log", .type = CONFIG_FILE, .value = &s->log},
         {.name = "log_subject",
          .type = CONFIG_YES_NO,

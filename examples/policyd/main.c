@@ -16,7 +16,6 @@
 #include "json.h"
 #include "loop.h"
 #include "policyd.h"
-#include "service.h"
 #include "state.h"
 
 enum {
@@ -530,29 +529,9 @@ static int start(struct policyd *p, bool is_check)
 
 int main(int argc, char **argv)
 {
-    struct policyd policyd = {0};
-    bool is_check = false;
+    struct service_args args = {0};
+    int status = service_read_args("onward-policyd", usage, argc, argv, &args);
+    struct policyd policyd = {.config_path = args.config_path};
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
-            policyd.config_path = argv[++i];
-        } else if (strcmp(argv[i], "--check") == 0) {
-            is_check = true;
-        } else if (strcmp(argv[i], "--version") == 0) {
-            puts(onward_version());
-            return 0;
-        } else if (strcmp(argv[i], "--help") == 0) {
-            fputs(usage, stdout);
-            return 0;
-        } else {
-            host_complain("onward-policyd",
-                          "\"%s\", expected --config FILE or --check", argv[i]);
-            return EXIT_CONFIG;
-        }
-    }
-    if (policyd.config_path == NULL) {
-        fputs(usage, stderr);
-        return EXIT_CONFIG;
-    }
-    return start(&policyd, is_check);
+    return status >= 0 ? status : start(&policyd, args.is_check);
 }

@@ -15,6 +15,7 @@
 #include "certs.h"
 #include "config.h"
 #include "lmdb_store.h"
+#include "service.h"
 
 struct settings {
     struct config_list listen, mx;
@@ -35,8 +36,6 @@ struct setup {
     struct setup *older; /* one that was replaced before, and when */
     int64_t replaced_ms;
 };
-
-enum { EXIT_CONFIG = 2, EXIT_UNUSABLE = 3 };
 
 /* ---- setup.c ----------------------------------------------------------- */
 

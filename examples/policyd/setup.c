@@ -1,11 +1,9 @@
 /* The keys of the configuration, and what they name. */
 #define _GNU_SOURCE
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "endpoint.h"
 #include "load.h"
 #include "policyd.h"
 
@@ -13,21 +11,6 @@ static const char *const modes[] = {"none", "testing", "enforce", NULL};
 static const size_t mode_of[] = {ONWARD_MTASTS_MODE_NONE,
                                  ONWARD_MTASTS_MODE_TESTING,
                                  ONWARD_MTASTS_MODE_ENFORCE};
-
-static const char *judge_listen(const char *value)
-{
-    struct onward_ip ip;
-    size_t port;
-
-    return endpoint_parse(value, &ip, &port)
-               ? NULL
-               : "ADDRESS:PORT, as in 192.0.2.1:443 or [2001:db8::1]:443";
-}
-
-static const char *judge_user(const char *value)
-{
-    return getpwnam(value) != NULL ? NULL : "a user of this machine";
-}
 
 static const char *judge_mx(const char *value)
 {
@@ -50,7 +33,7 @@ static void begin(struct settings *s)
         {.name = "listen",
          .type = CONFIG_LIST,
          .value = &s->listen,
-         .judge = judge_listen,
+         .judge = service_judge_listen,
          .is_required = true},
         {.name = "rules",
          .type = CONFIG_FILE,
@@ -76,7 +59,7 @@ static void begin(struct settings *s)
         {.name = "user",
          .type = CONFIG_TEXT,
          .value = &s->user,
-         .judge = judge_user},
+         .judge = service_judge_user},
         {.name = "log", .type = CONFIG_FILE, .value = &s->log},
         {.name = "state", .type = CONFIG_FILE, .value = &s->state},
         {.name = NULL},
