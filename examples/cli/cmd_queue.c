@@ -53,6 +53,7 @@ static void json_rcpt(struct json *j, const struct spool_rcpt *r,
     json_open(j, NULL, '{');
     json_str(j, "address", r->address);
     json_text(j, "fate", fate_name(s->fate));
+    json_bool(j, "failover", r->is_heir != 0);
     json_number(j, "attempts", s->attempts);
     json_date(j, "last", s->last_s);
     json_date(j, "next", s->next_s);
@@ -93,6 +94,8 @@ static void print_rcpt(const struct spool_rcpt *r, const struct spool_state *s)
 
     printf("    %s ", fate_name(s->fate));
     results_put(r->address);
+    if (r->is_heir)
+        printf(", if the one before does not take it");
     if (s->attempts > 0)
         printf(", %u attempt%s", s->attempts, s->attempts == 1 ? "" : "s");
     if (s->fate == SPOOL_WAITING && s->next_s > 0) {

@@ -152,6 +152,17 @@ static void delivered(struct attempt *a, const struct delivery_result *got)
     settle(a, SPOOL_DELIVERED);
 }
 
+static bool is_told_by_another(const struct attempt *a)
+{
+    const struct spool_envelope *e = &a->m->envelope;
+
+    for (size_t i = a->rcpt; i > 0 && e->rcpts[i].is_heir; i--) {
+        if (a->m->states[i - 1].fate == SPOOL_WAITING)
+            return true;
+    }
+    return false;
+}
+
 static void try_later(struct attempt *a)
 {
     struct spool_state *s = &a->m->states[a->rcpt];
@@ -159,8 +170,9 @@ static void try_later(struct attempt *a)
     bool must_last = false;
 
     s->next_s = step.is_expired ? a->started_s + TROUBLE_S : step.next_s;
+    /* Of a list to fail over it is told once: by the first that waits. */
     if (!s->is_delay_told && step.notice_s <= a->started_s &&
-        !step.is_expired) {
+        !step.is_expired && !is_told_by_another(a)) {
         s->is_delay_told =
             notice_send(a->q, a->m, a->rcpt, ONWARD_DSN_DELAYED) == 0;
         must_last = s->is_delay_told;
@@ -172,8 +184,10 @@ static void try_later(struct attempt *a)
 
 static void failed(struct attempt *a)
 {
-    /* Who is not told of a failure has lost a message: so the notice first. */
-    if (notice_send(a->q, a->m, a->rcpt, ONWARD_DSN_FAILED) != 0) {
+    /* Who is not told of a failure has lost a message: so the notice first. Of a
+     * list to fail over only the last failure is one. */
+    if (!spool_has_others(a->m, a->rcpt) &&
+        notice_send(a->q, a->m, a->rcpt, ONWARD_DSN_FAILED) != 0) {
         try_later(a);
         return;
     }
@@ -257,7 +271,7 @@ static bool is_due(const struct attempt *a)
 {
     const struct spool_state *s = &a->m->states[a->rcpt];
 
-    return spool_is_due(s, a->started_s);
+    return spool_is_waiting(a->m, a->rcpt) && spool_is_due(s, a->started_s);
 }
 
 static void next(struct attempt *a)

@@ -16,8 +16,8 @@
 /* A message of the spool that is not there yet, over what the relay knows. */
 struct draft {
     struct spool_message m;
-    struct spool_rcpt rcpt;
-    struct spool_state state;
+    struct spool_rcpt *rcpts;
+    struct spool_state state; /* of the first */
     struct spool_name names[100]; /* more are not told of */
     char from[ONWARD_IP_TEXT_MAX + 300];
 };
@@ -48,37 +48,76 @@ static void set_names(struct draft *d, const struct onward_relay *relay)
     }
 }
 
+static struct draft *new_draft(void)
+{
+    return calloc(1, sizeof(struct draft));
+}
+
+static void free_draft(struct draft *d)
+{
+    if (d != NULL)
+        free(d->rcpts);
+    free(d);
+}
+
+static void set_envelope(struct draft *d, struct session *session,
+                         const struct onward_relay *relay,
+                         const struct onward_relay_delivery *facts)
+{
+    struct spool_envelope *e = &d->m.envelope;
+
+    e->origin = SPOOL_RELAYED;
+    e->reverse_path = facts->reverse_path;
+    e->notice_path = facts->notice_path;
+    e->envid = facts->envid;
+    e->received_from = client_name(d, session);
+    e->log_id = onward_str_of(session_facts(session, NULL).id);
+    e->ret = facts->ret;
+    e->body = facts->body;
+    e->require_tls = facts->require_tls;
+    e->tls_optional = facts->tls_optional;
+    e->arrival_s = (int64_t)time(NULL);
+    set_names(d, relay);
+    d->m.states = &d->state;
+    d->m.content = *facts->source;
+}
+
+/* One place more to go to. 0 or -1. */
+static int add_rcpt(struct draft *d, const struct onward_relay_delivery *facts,
+                    bool is_heir)
+{
+    struct spool_envelope *e = &d->m.envelope;
+    struct spool_rcpt *more =
+        realloc(d->rcpts, (e->rcpt_count + 1) * sizeof(*more));
+
+    if (more == NULL)
+        return -1;
+    e->rcpts = d->rcpts = more;
+    more[e->rcpt_count++] = (struct spool_rcpt){.address = facts->recipient,
+                                                .domain = facts->domain,
+                                                .orcpt = facts->orcpt,
+                                                .notify = facts->notify,
+                                                .is_heir = is_heir};
+    e->smtputf8 |= facts->smtputf8;
+    return 0;
+}
+
+/* A copy, and where it goes if it is not taken there: the relay hears that it
+ * is delivered, so the rest of a list to fail over is ours to try. */
 static int make_draft(struct draft *d, struct session *session,
                       const struct onward_relay *relay, size_t index)
 {
     struct onward_relay_delivery facts = {.size = sizeof(facts)};
-    struct spool_envelope *e = &d->m.envelope;
 
-    *d = (struct draft){0};
     if (onward_relay_delivery_at(relay, index, &facts) != 0 ||
-        spool_new_id(d->m.id) != 0)
+        spool_new_id(d->m.id) != 0 || add_rcpt(d, &facts, false) != 0)
         return -1;
-    e->origin = SPOOL_RELAYED;
-    e->reverse_path = facts.reverse_path;
-    e->notice_path = facts.notice_path;
-    e->envid = facts.envid;
-    e->received_from = client_name(d, session);
-    e->log_id = onward_str_of(session_facts(session, NULL).id);
-    e->ret = facts.ret;
-    e->body = facts.body;
-    e->smtputf8 = facts.smtputf8;
-    e->require_tls = facts.require_tls;
-    e->tls_optional = facts.tls_optional;
-    e->arrival_s = (int64_t)time(NULL);
-    d->rcpt.address = facts.recipient;
-    d->rcpt.domain = facts.domain;
-    d->rcpt.orcpt = facts.orcpt;
-    d->rcpt.notify = facts.notify;
-    e->rcpts = &d->rcpt;
-    e->rcpt_count = 1;
-    set_names(d, relay);
-    d->m.states = &d->state;
-    d->m.content = *facts.source;
+    set_envelope(d, session, relay, &facts);
+    while (facts.heir != 0 && d->m.envelope.rcpt_count < SPOOL_RCPTS_MAX) {
+        if (onward_relay_delivery_at(relay, facts.heir - 1, &facts) != 0 ||
+            add_rcpt(d, &facts, true) != 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -88,7 +127,7 @@ int kept_copy(struct session *session, uint64_t token,
 {
     struct forwarder *fwd = session_forwarder(session);
     int64_t began_ms = host_now_ms();
-    struct draft *d = malloc(sizeof(*d));
+    struct draft *d = new_draft();
     int ret = d == NULL ? -1 : make_draft(d, session, relay, index);
 
     if (ret == 0)
@@ -105,7 +144,7 @@ int kept_copy(struct session *session, uint64_t token,
         reply.text = onward_str_of(log->text);
         onward_relay_delivery_answer(fwd->desk, token, &reply);
     }
-    free(d);
+    free_draft(d);
     return ret;
 }
 
@@ -123,7 +162,7 @@ static void tell(struct session *session, const struct onward_relay *relay,
                  enum onward_dsn_action action)
 {
     struct forwarder *fwd = session_forwarder(session);
-    struct draft *d = fwd->queue == NULL ? NULL : malloc(sizeof(*d));
+    struct draft *d = fwd->queue == NULL ? NULL : new_draft();
 
     if (d == NULL)
         return;
@@ -136,7 +175,7 @@ static void tell(struct session *session, const struct onward_relay *relay,
         /* Lost when the disk is full: the message itself is not held up. */
         notice_send(fwd->queue, &d->m, 0, action);
     }
-    free(d);
+    free_draft(d);
 }
 
 void kept_tell_relayed(struct session *session,

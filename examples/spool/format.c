@@ -29,6 +29,7 @@ enum tag {
     TAG_RCPT_DOMAIN = 33,
     TAG_RCPT_ORCPT = 34,
     TAG_RCPT_NOTIFY = 35,
+    TAG_RCPT_HEIR = 36,
     TAG_NAME = 48, /* its address; begins a name */
     TAG_NAME_ORCPT = 49,
     TAG_NAME_NOTIFY = 50,
@@ -171,6 +172,7 @@ static void write_envelope(struct writer *w, const struct spool_envelope *e)
         put_text(w, TAG_RCPT_DOMAIN, e->rcpts[i].domain);
         put_text(w, TAG_RCPT_ORCPT, e->rcpts[i].orcpt);
         put_int(w, TAG_RCPT_NOTIFY, e->rcpts[i].notify);
+        put_int(w, TAG_RCPT_HEIR, e->rcpts[i].is_heir);
     }
     for (size_t i = 0; i < e->name_count; i++) {
         put(w, TAG_NAME, e->names[i].address.data, e->names[i].address.len);
@@ -283,6 +285,8 @@ static bool take_rcpt(struct spool_envelope *e, const struct field *f)
         return take_text(&r->domain, f);
     if (f->tag == TAG_RCPT_ORCPT)
         return take_text(&r->orcpt, f);
+    if (f->tag == TAG_RCPT_HEIR)
+        return take_size(&r->is_heir, f, 1) && e->rcpt_count > 1;
     return take_size(&r->notify, f, 15) && is_notify(r->notify);
 }
 
@@ -341,6 +345,7 @@ static bool take_field(struct spool_envelope *e, const struct field *f)
     case TAG_RCPT_DOMAIN:
     case TAG_RCPT_ORCPT:
     case TAG_RCPT_NOTIFY:
+    case TAG_RCPT_HEIR:
         return take_rcpt(e, f);
     case TAG_NAME:
     case TAG_NAME_ORCPT:

@@ -219,9 +219,11 @@ int64_t spool_due(const struct spool_message *message, int64_t now_s)
     for (size_t i = 0; i < message->envelope.rcpt_count; i++) {
         const struct spool_state *s = &message->states[i];
 
+        if (!spool_is_waiting(message, i))
+            continue;
         if (spool_is_due(s, now_s))
             return 0;
-        if (s->fate == SPOOL_WAITING && s->next_s < due)
+        if (s->next_s < due)
             due = s->next_s;
     }
     return due;

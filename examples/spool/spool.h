@@ -46,6 +46,7 @@ struct spool_rcpt {
                                 * that of the address */
     struct onward_str orcpt;   /* to pass on */
     size_t notify;             /* to pass on: enum onward_smtp_notify */
+    size_t is_heir; /* 1: only when the one before it does not take it */
 };
 
 /* Whom the sender wrote to: a notice speaks of these, not of where we forward
@@ -229,6 +230,14 @@ int64_t spool_due(const struct spool_message *message, int64_t now_s);
 /* Of a recipient: is it to be tried? One that was last tried in the future was
  * tried by a clock that was wrong: it does not wait for that time. */
 bool spool_is_due(const struct spool_state *state, int64_t now_s);
+
+/* ---- chain.c ----------------------------------------------------------- */
+
+/* Is there something to do for a recipient, now or later? Not before the turn
+ * of an heir, and not once another of its list has the message. */
+bool spool_is_waiting(const struct spool_message *message, size_t rcpt);
+/* Is there another one of its list that may still take it? */
+bool spool_has_others(const struct spool_message *message, size_t rcpt);
 
 /* ---- request.c --------------------------------------------------------- */
 

@@ -468,6 +468,10 @@ struct onward_relay_delivery {
     /** 1: it came without, and says "TLS-Required: No": its
      * onward_egress_opts.tls_optional. Known from deliver on. */
     size_t tls_optional;
+    /** Of a failover list: the index of the one that is asked for when this one
+     * fails, plus 1; 0: there is none. For a host that answers before it has
+     * delivered: it must do so itself then. */
+    size_t heir;
 };
 
 /**
@@ -548,6 +552,22 @@ onward_relay_submission_at(const struct onward_relay *relay, size_t index,
 ONWARD_API struct onward_str
 onward_relay_submission_rcpt(const struct onward_relay *relay, size_t index,
                              size_t i);
+
+/**
+ * Where a quarantined message would go, were it not for the rules that put mail
+ * apart: what a host keeps beside it, for who lets it go. All that
+ * onward_relay_delivery_at() has of a delivery; heir is a number of this list.
+ * The rules may know no way: then there is none.
+ *
+ * @param index  of the submission.
+ * @param i      from 0.
+ * @param out    size set by the caller.
+ * @return 0, ONWARD_ENOENT (past the last) or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int
+onward_relay_submission_delivery(const struct onward_relay *relay, size_t index,
+                                 size_t i, struct onward_relay_delivery *out);
 
 /**
  * It is safe, or it could not be kept.

@@ -503,6 +503,8 @@ struct onward_ruleset_facts {
     int (*number)(void *user, size_t fact, int64_t *out);
     /** Where the client connects from. */
     int (*client)(void *user, struct onward_ip *out);
+    /** 1: as if rules that put mail apart were not there: where would it go? */
+    size_t skip_quarantine;
 };
 
 /** One step on the way to a decision. */
@@ -512,7 +514,7 @@ struct onward_ruleset_step {
     struct onward_str zone;
     struct onward_str rule_name;
     /** Stable word: "zone", "no-zone", "zone-disabled", "rule-disabled",
-     * "condition", "no-match", "not-known", "match-exact", "match-base",
+     * "passed-over", "condition", "no-match", "not-known", "match-exact", "match-base",
      * "match-pattern", "match-catch-all", "no-address", "not-verified",
      * "no-destination", "not-now". */
     struct onward_str what;

@@ -283,5 +283,6 @@ struct onward_ruleset_facts onward_relay__facts(struct onward_relay *r)
         .destination = tell_destination,
         .text = tell_text,
         .number = tell_number,
-        .client = tell_client};
+        .client = tell_client,
+        .skip_quarantine = r->skips_quarantine};
 }

@@ -37,9 +37,9 @@ static size_t find(const struct onward_relay *r, struct onward_str recipient)
     return r->destination_count;
 }
 
-static int read_destination(struct onward_relay *r,
-                            struct onward_relay__destination *d,
-                            struct onward_str address)
+int onward_relay__read_destination(struct onward_relay *r,
+                                   struct onward_relay__destination *d,
+                                   struct onward_str address)
 {
     struct onward_address__mailbox mailbox;
     int err = onward_address__parse_mailbox(
@@ -65,7 +65,8 @@ int onward_relay__add_destination(struct onward_relay *r,
 {
     struct onward_relay__destination *d =
         onward_core__arena_alloc(&r->arena, sizeof(*d));
-    int err = d == NULL ? ONWARD_ENOMEM : read_destination(r, d, address);
+    int err = d == NULL ? ONWARD_ENOMEM
+                        : onward_relay__read_destination(r, d, address);
 
     if (err != 0)
         return err;

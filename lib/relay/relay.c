@@ -462,6 +462,24 @@ size_t onward_relay_delivery_count(const struct onward_relay *relay)
     return relay->destination_count;
 }
 
+void onward_relay__describe(const struct onward_relay *r,
+                            const struct onward_relay__destination *from,
+                            struct onward_relay_delivery *d)
+{
+    d->reverse_path = r->sender;
+    d->recipient = from->recipient;
+    d->domain = from->domain;
+    d->smtputf8 = r->is_smtputf8 || from->is_utf8;
+    d->body = r->body;
+    d->require_tls = r->requires_tls;
+    d->tls_optional = r->is_tls_optional;
+    d->fate = (size_t)from->fate;
+    d->reply_code = from->reply_code;
+    d->reply_enhanced = from->reply_enhanced;
+    d->reply_text = from->reply_text;
+    onward_relay__tell_notices(r, d);
+}
+
 int onward_relay_delivery_at(const struct onward_relay *relay, size_t index,
                              struct onward_relay_delivery *out)
 {
@@ -471,19 +489,12 @@ int onward_relay_delivery_at(const struct onward_relay *relay, size_t index,
     if (index >= relay->destination_count)
         return ONWARD_ENOENT;
     from = relay->destinations[index];
-    d.reverse_path = relay->sender;
-    d.recipient = from->recipient;
-    d.domain = from->domain;
+    onward_relay__describe(relay, from, &d);
     d.source = onward_relay__top_source(relay, from);
-    d.smtputf8 = relay->is_smtputf8 || from->is_utf8;
-    d.body = relay->body;
-    d.require_tls = relay->requires_tls;
-    d.tls_optional = relay->is_tls_optional;
-    d.fate = (size_t)from->fate;
-    d.reply_code = from->reply_code;
-    d.reply_enhanced = from->reply_enhanced;
-    d.reply_text = from->reply_text;
-    onward_relay__tell_notices(relay, &d);
+    for (size_t i = 0; from->heir != NULL && i < relay->destination_count; i++) {
+        if (relay->destinations[i] == from->heir)
+            d.heir = i + 1;
+    }
     return onward_core__out_store(out, &d, sizeof(d));
 }
 

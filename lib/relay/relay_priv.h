@@ -7,7 +7,8 @@
  * edit.c and top.c put fields on top, seal.c has them sealed and signed, where
  * vouch.c lets it,
  * ledger.c remembers what was delivered, deliver.c asks the host, event*.c are
- * handlers and what they do, submit.c is what leaves on its own, reply.c makes
+ * handlers and what they do, submit.c is what leaves on its own, apart.c where
+ * what is put apart would go, reply.c makes
  * the answer, notice.c what may be told later, summary.c the record for logs.
  * relay.c owns the object and calls them in order.
  */
@@ -112,6 +113,9 @@ struct onward_relay__submission {
     struct onward_str reverse_path, place, message_id;
     struct onward_str *rcpts;
     size_t rcpt_count;
+    /* Of a quarantine: where it would go without it. */
+    struct onward_relay__destination **ways;
+    size_t way_count, way_cap;
     /* The message of a handler; all NULL for a quarantine. */
     struct onward_header *header;
     struct onward_memory_source *memory;
@@ -178,6 +182,7 @@ struct onward_relay {
     enum onward_relay__way way;
     uint64_t group; /* of the ruleset, for RULES */
     bool is_alone;  /* no other recipient joins */
+    bool skips_quarantine; /* rules with it say nothing just now */
     struct onward_relay__rcpt *rcpts;
     size_t rcpt_count;
     struct onward_relay__destination **destinations;
@@ -297,6 +302,15 @@ ONWARD_USE_RESULT int onward_relay__add_destination(struct onward_relay *r,
                                                     struct onward_str address,
                                                     size_t *index,
                                                     bool *is_new);
+/* The same, outside of the list. */
+ONWARD_USE_RESULT int
+onward_relay__read_destination(struct onward_relay *r,
+                               struct onward_relay__destination *d,
+                               struct onward_str address);
+/* What is known of one for onward_relay_delivery_at(), but for its heir. */
+void onward_relay__describe(const struct onward_relay *r,
+                            const struct onward_relay__destination *from,
+                            struct onward_relay_delivery *d);
 /* Room for one more pointer in a list of the arena; false: no memory. */
 bool onward_relay__grow(struct onward_relay *r, void *list, size_t count,
                         size_t *cap);
@@ -346,6 +360,10 @@ onward_relay__add_action(struct onward_event *e,
 
 /* ---- Submissions ------------------------------------------------------- */
 
+/* Where a message that is put apart would go. 0 or ONWARD_ENOMEM. */
+ONWARD_USE_RESULT int
+onward_relay__find_ways(struct onward_relay *r,
+                        struct onward_relay__submission *s);
 /* One more, in the arena; NULL: no memory. */
 struct onward_relay__submission *
 onward_relay__add_submission(struct onward_relay *r,

@@ -129,6 +129,12 @@ static void ask(struct onward_relay *r, struct onward_relay__submission *s)
             return;
         s->source = r->edited;
         s->reverse_path = r->reverse_path;
+        if (onward_relay__find_ways(r, s) != 0) {
+            fail(s, ONWARD_REFUSAL_INTERNAL);
+            return;
+        }
+        if (onward_relay__is_dead(r))
+            return;
     }
     s->state = ONWARD_RELAY__ASKED;
     s->deadline_ms = deadline(r);

@@ -101,6 +101,24 @@ static int holds(struct onward_ruleset__route *r,
 static const char *const match_words[] = {"", "match-exact", "match-base",
                                           "match-catch-all", "match-pattern"};
 
+/* 1, 0, or an error of a damaged record. */
+static int puts_apart(const struct onward_ruleset__route *r,
+                      const struct onward_ruleset__rule *rule)
+{
+    struct onward_ruleset__body body;
+    struct onward_ruleset__deed deed;
+    int ret;
+
+    if (r->facts->skip_quarantine == 0)
+        return 0;
+    onward_ruleset__body_open(&body, &r->zone, rule);
+    while ((ret = onward_ruleset__body_next(&body, &deed)) == 1) {
+        if (deed.kind == ONWARD_RULESET_QUARANTINE)
+            return 1;
+    }
+    return ret;
+}
+
 static int consider(struct onward_ruleset__route *r,
                     const struct onward_ruleset__rule *rule,
                     enum onward_ruleset_match match, bool is_base)
@@ -109,6 +127,13 @@ static int consider(struct onward_ruleset__route *r,
 
     if ((rule->flags & ONWARD_RULESET__RULE_ENABLED) == 0) {
         tell(r, rule, "rule-disabled");
+        return 0;
+    }
+    ret = puts_apart(r, rule);
+    if (ret < 0)
+        return ret;
+    if (ret == 1) {
+        tell(r, rule, "passed-over");
         return 0;
     }
     ret = holds(r, rule, is_base, false);

@@ -6,57 +6,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import spoolfile
 from forwarder import (Cases, Forwarder, Hop, MESSAGE, begins, equal, holds,
                        make_certificate, until)
+from spooling import ONWARD, Spooling, zone
 
 case = Cases()
-ONWARD = sys.argv.pop(2)
 DSN_EHLO = "250-hop\r\n250-8BITMIME\r\n250 DSN"
 # Notices go to the sender's own servers: this hop.
 SENDER = "127.0.0.13"
-
-
-def zone(f, more=""):
-    text = (f.path / "zone.txt").read_text()
-    f.write("zone.txt", text + "sender.example. 60 IN MX 10 mx.sender.example.\n"
-            "mx.sender.example. 60 IN A 127.0.0.13\n"
-            "*.srs.example. 60 IN A 127.0.0.14\n" + more)
-
-
-class Spooling(Forwarder):
-    def __init__(self, program, **settings):
-        super().__init__(program)
-        zone(self)
-        self.settings.update({"relay": "spool", **settings})
-
-    def queue(self, *args, status=0):
-        """What `onward queue` prints."""
-        done = subprocess.run(
-            [ONWARD, "queue", args[0], "--spool", self.path / "state/spool",
-             *args[1:]], capture_output=True, timeout=30)
-        equal((done.returncode, done.stderr if status == 0 else b""),
-              (status, b""))
-        return (done.stdout + done.stderr).decode()
-
-    def list(self):
-        return [json.loads(line)
-                for line in self.queue("list", "--json").splitlines()]
-
-    def files(self, folder="messages"):
-        path = self.path / "state/spool" / folder
-        return sorted(p.name for p in path.iterdir()) if path.exists() else []
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait(10)
-
-    def quiet(self, seconds=10):
-        """Nothing waits any more."""
-        return until(lambda: not self.files(), seconds)
 
 
 def send(f, *args, **how):

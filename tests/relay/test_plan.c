@@ -26,6 +26,10 @@ static const char rules_text[] =
                                                                                                                                                                                                                             "{\"type\":\"webhook\",\"value\":[\"crm\"]}") "," RULE("later", "", "{\"type\":\"defer\",\"text\":\"Come again\"}") "," RULE("null",
                                                                                                                                                                                                                                                                                                                                                          "",
                                                                                                                                                                                                                                                                                                                                                          "{\"type\":\"drop\"}") ","
+    /* Put apart, and where it would go else. */
+    RULE("held", "", "{\"type\":\"quarantine\",\"value\":[\"later\"]}") ","
+    RULE("held", "", "{\"type\":\"failover\",\"value\":[\"one@dest.example\","
+         "\"two@dest.example\"]}," TO("\"three@dest.example\"")) ","
     /* What needs the message. */
     RULE("sort",
          ",{\"type\":\"glob\",\"field\":\"header\",\"name\":\"Subject\","
@@ -178,6 +182,81 @@ static void test_failover_remembers(void **state)
     assert_int_equal(b.post.asked_count, 0);
     assert_string_equal(t_post_fate(&b.post, 0), "one@dest.example spare");
     assert_string_equal(t_post_fate(&b.post, 1), "two@dest.example before");
+    close_bench(&b);
+}
+
+static struct onward_relay_delivery way(struct bench *b, size_t i)
+{
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+
+    assert_int_equal(
+        onward_relay_submission_delivery(b->post.relay, 0, i, &d), 0);
+    return d;
+}
+
+/* What is put apart has with it where the rules would send it. */
+static void test_where_a_quarantined_message_would_go(void **state)
+{
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+    struct bench b;
+
+    (void)state;
+    open_bench(&b);
+    assert_string_equal(post(&b, "held@example.com", MAIL("")),
+                        "250 2.0.0 OK");
+    assert_int_equal(b.post.asked_count, 0);
+    assert_int_equal(onward_relay_delivery_count(b.post.relay), 0);
+    t_assert_str(way(&b, 0).recipient, "one@dest.example");
+    t_assert_str(way(&b, 0).domain, "dest.example");
+    t_assert_str(way(&b, 0).notice_path, "ann@a.example");
+    assert_memory_equal(way(&b, 0).reverse_path.data, "SRS0=", 5);
+    assert_int_equal(way(&b, 0).heir, 2);
+    t_assert_str(way(&b, 1).recipient, "two@dest.example");
+    assert_int_equal(way(&b, 1).heir, 0);
+    t_assert_str(way(&b, 2).recipient, "three@dest.example");
+    assert_ptr_equal(way(&b, 2).source, way(&b, 0).source);
+    assert_int_equal(
+        onward_relay_submission_delivery(b.post.relay, 0, 3, &d),
+        ONWARD_ENOENT);
+    assert_int_equal(
+        onward_relay_submission_delivery(b.post.relay, 1, 0, &d),
+        ONWARD_ENOENT);
+    /* What the message decides is decided again. */
+    b.post.opts.allow_unauthenticated = 1;
+    assert_string_equal(
+        t_post_send(&b.post, "x@e.example", "sort@example.com",
+                    "From: x@e.example\r\nSubject: a sale\r\n\r\nHello.\r\n"),
+        "250 2.0.0 OK");
+    assert_int_equal(onward_relay_submission_count(b.post.relay), 0);
+    assert_string_equal(t_post_send(&b.post, "x@e.example", "sort@example.com",
+                                    "From: x@e.example\r\n\r\nHello.\r\n"),
+                        "250 2.0.0 OK");
+    t_assert_str(way(&b, 0).recipient, "two@dest.example");
+    /* Nowhere else. */
+    assert_string_equal(post(&b, "apart@example.com", MAIL("")),
+                        "250 2.0.0 OK");
+    assert_int_equal(
+        onward_relay_submission_delivery(b.post.relay, 0, 0, &d),
+        ONWARD_ENOENT);
+    close_bench(&b);
+}
+
+/* Which one is asked for when the one before fails. */
+static void test_a_failover_list_is_told(void **state)
+{
+    static const size_t want[] = {2, 3, 0};
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+    struct bench b;
+
+    (void)state;
+    open_bench(&b);
+    b.post.answers[0] = "250 2.0.0 OK";
+    assert_string_equal(post(&b, "chain@example.com", MAIL("")),
+                        "250 2.0.0 Delivered to all destinations");
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(onward_relay_delivery_at(b.post.relay, i, &d), 0);
+        assert_int_equal(d.heir, want[i]);
+    }
     close_bench(&b);
 }
 
@@ -371,6 +450,8 @@ int main(void)
         cmocka_unit_test(test_failover),
         cmocka_unit_test(test_failover_remembers),
         cmocka_unit_test(test_quarantine),
+        cmocka_unit_test(test_where_a_quarantined_message_would_go),
+        cmocka_unit_test(test_a_failover_list_is_told),
         cmocka_unit_test(test_webhook_and_defer),
         cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_row_78_statuses),
