@@ -6,42 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-static int64_t now_s(void *user)
-{
-    (void)user;
-    return (int64_t)time(NULL);
-}
+#include <onward_posix.h>
 
 static int64_t given_s(void *user)
 {
     return *(const int64_t *)user;
 }
 
-static int fill(void *user, void *data, size_t len)
-{
-    char *out = data;
-
-    (void)user;
-    while (len > 0) {
-        ssize_t got = getrandom(out, len, 0);
-
-        if (got < 0 && errno != EINTR)
-            return -1;
-        if (got > 0) {
-            out += got;
-            len -= (size_t)got;
-        }
-    }
-    return 0;
-}
-
 static struct onward_ctx *make_ctx(const struct onward_log *log,
                                    const struct onward_clock *clock)
 {
-    const struct onward_random source = {.size = sizeof(source), .fill = fill};
+    const struct onward_random source = {.size = sizeof(source),
+                                         .fill = onward_posix_fill};
     const struct onward_ctx_opts opts = {
         .size = sizeof(opts), .clock = clock, .random = &source, .log = log};
     struct onward_ctx *ctx = NULL;
@@ -51,7 +29,8 @@ static struct onward_ctx *make_ctx(const struct onward_log *log,
 
 struct onward_ctx *host_ctx_new(const struct onward_log *log)
 {
-    const struct onward_clock clock = {.size = sizeof(clock), .now_s = now_s};
+    const struct onward_clock clock = {.size = sizeof(clock),
+                                       .now_s = onward_posix_now_s};
 
     return make_ctx(log, &clock);
 }

@@ -47,7 +47,15 @@ def alone(faults):
                 done = run(argv + [source])
                 if done.returncode != 0:
                     faults.append(f"{name} as {label}:\n{done.stderr}")
-    return len(headers)
+        # It needs a C library, so not for the machines without one here.
+        source = pathlib.Path(tmp) / "posix.c"
+        source.write_text("#include <onward_posix.h>\n" * 2
+                          + "extern int onward_test_;\n")
+        for label, argv in list(compilers(tmp).items())[:3]:
+            done = run(argv + [source])
+            if done.returncode != 0:
+                faults.append(f"onward_posix.h as {label}:\n{done.stderr}")
+    return len(headers) + 1
 
 
 def ffi(faults):

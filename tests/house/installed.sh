@@ -16,6 +16,13 @@ lib=$(dirname "$(find "$dest" -name 'libonward.so' | head -n 1)")
 cc -std=c11 -Wall -Wextra -Werror "$here/outside.c" -o "$dest/outside" \
     $(pkg-config --cflags --libs onward)
 LD_LIBRARY_PATH=$lib "$dest/outside"
+# The program of README.md, as it says there.
+# shellcheck disable=SC2046
+cc "$here/../../examples/readme/verify.c" -o "$dest/verify" -Wall -Wextra \
+    -Werror $(pkg-config --cflags --libs onward)
+sed 's/$/\r/' "$here/../data/cli/signed.eml" |
+    LD_LIBRARY_PATH=$lib "$dest/verify" "$here/../data/cli/zone.txt" |
+    grep -q dkim=pass
 rm "$lib"/libonward.so*
 # System libraries are not below DESTDIR.
 static=$(pkg-config --static --cflags --libs onward | sed "s#-I$dest/usr/include#&#g")
