@@ -73,3 +73,18 @@ int onward_authres__claims_authserv_id(struct onward_arena *scratch,
         ret = normalize(scratch, id, &own);
     return ret == 0 ? onward_core__str_ieq(claimed, own) : ret;
 }
+
+int onward_authres_claims(struct onward_ctx *ctx, struct onward_str value,
+                          struct onward_str authserv_id)
+{
+    struct onward_arena scratch;
+    int ret;
+
+    if (ctx == NULL || authserv_id.len == 0)
+        return ONWARD_EINVAL;
+    onward_core__arena_init(&scratch, ctx,
+                            4 * (value.len + authserv_id.len) + 4096);
+    ret = onward_authres__claims_authserv_id(&scratch, value, authserv_id);
+    onward_core__arena_clear(&scratch);
+    return ret;
+}

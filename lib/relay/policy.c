@@ -5,6 +5,7 @@
 #include "relay/relay_priv.h"
 
 #include "core/domain_shared.h"
+#include "verify/verify_shared.h"
 
 static bool refuse(struct onward_relay *r, enum onward_relay_reason reason,
                    size_t code, struct onward_str enhanced,
@@ -42,34 +43,6 @@ static bool check_header(struct onward_relay *r)
                   ONWARD_STR("Message header is malformed"));
 }
 
-/* Could a later try know more of SPF or DKIM? What the verifier did not wait
- * for is pending. */
-static bool is_unsure(const struct onward_verifier *v)
-{
-    struct onward_dkim_signature sig = {.size = sizeof(sig)};
-    const struct onward_spf_check *spf =
-        onward_verifier_spf(v, ONWARD_SPF_MAIL_FROM);
-    int result = spf == NULL ? ONWARD_SPF_NONE : onward_spf_check_result(spf);
-
-    if (result == ONWARD_SPF_TEMPERROR || result == ONWARD_SPF_PENDING)
-        return true;
-    for (size_t i = 0; onward_verifier_dkim(v, i, &sig) == 0; i++) {
-        if (sig.result == ONWARD_DKIM_TEMPERROR ||
-            sig.result == ONWARD_DKIM_PENDING)
-            return true;
-    }
-    return false;
-}
-
-/* ARC that could not be checked may be what a trusted sealer said. */
-static bool is_arc_unsure(const struct onward_verifier *v)
-{
-    struct onward_arc_verdict chain = {.size = sizeof(chain)};
-
-    return onward_verifier_arc(v, &chain) == 0 &&
-           (chain.is_temporary != 0 || chain.result == ONWARD_ARC_PENDING);
-}
-
 static bool check_dmarc(struct onward_relay *r)
 {
     struct onward_str author = onward_verifier_author_domain(r->verifier);
@@ -83,7 +56,8 @@ static bool check_dmarc(struct onward_relay *r)
     /* What is not known yet may be what would pass: then the policy cannot be
      * applied (RFC 9989 section 5.3.6). */
     if (author.len != 0 &&
-        (is_unsure(r->verifier) || is_arc_unsure(r->verifier)))
+        (onward_verify__is_unsure(r->verifier) ||
+         onward_verify__is_arc_unsure(r->verifier)))
         return refuse(r, ONWARD_RELAY_REASON_DMARC_UNKNOWN, 451,
                       ONWARD_STR("4.7.1"),
                       ONWARD_STR("DMARC cannot be checked now"));
@@ -93,52 +67,13 @@ static bool check_dmarc(struct onward_relay *r)
     return refuse(r, ONWARD_RELAY_REASON_DMARC, 550, ONWARD_STR("5.7.1"), text);
 }
 
-/* Does something authenticate the very domain in From? Then no record of it
- * could make DMARC fail. */
-static bool is_author_authenticated(const struct onward_verifier *v)
-{
-    struct onward_str author = onward_verifier_author_domain(v);
-    struct onward_dkim_signature sig = {.size = sizeof(sig)};
-    const struct onward_spf_check *spf =
-        onward_verifier_spf(v, ONWARD_SPF_MAIL_FROM);
-
-    if (author.len == 0)
-        return false;
-    if (spf != NULL && onward_spf_check_result(spf) == ONWARD_SPF_PASS &&
-        onward_core__str_ieq(onward_spf_check_domain(spf), author))
-        return true;
-    for (size_t i = 0; onward_verifier_dkim(v, i, &sig) == 0; i++) {
-        if (sig.result == ONWARD_DKIM_PASS && !sig.is_test &&
-            !sig.is_from_exposed &&
-            onward_core__str_ieq(sig.domain_ascii, author))
-            return true;
-    }
-    return false;
-}
-
-/*
- * A record that cannot be looked up may ask to reject. Whoever floods the
- * resolver until the look-up fails, with mail that authenticates a domain of
- * his own, must not come through with the name of another.
- */
+/* A host that takes what fails DMARC still wants something to vouch for it. */
 static bool is_dmarc_unknown(const struct onward_relay *r)
 {
-    const struct onward_verifier *v = r->verifier;
-
-    const struct onward_dmarc_check *check = onward_verifier_dmarc(v);
-    int policy = check == NULL ? ONWARD_DMARC_POLICY_UNKNOWN
-                               : onward_dmarc_check_policy(check);
-
-    if (onward_verifier_dmarc_result(v) != ONWARD_DMARC_TEMPERROR)
+    if (r->opts.allow_dmarc_reject &&
+        onward_verifier_is_authenticated(r->verifier))
         return false;
-    /* What the policy asks for is known, and it is not to reject: whether the
-     * message passes does not matter. */
-    if (policy == ONWARD_DMARC_POLICY_NONE ||
-        policy == ONWARD_DMARC_POLICY_QUARANTINE)
-        return false;
-    if (r->opts.allow_dmarc_reject && onward_verifier_is_authenticated(v))
-        return false;
-    return !is_author_authenticated(v);
+    return onward_verify__is_dmarc_unknown(r->verifier);
 }
 
 /* Handlers may look at mail that they cannot forward. Does that go for all of
@@ -162,7 +97,7 @@ static bool check_authentication(struct onward_relay *r)
     if (onward_verifier_is_authenticated(r->verifier) ||
         r->opts.allow_unauthenticated)
         return true;
-    if (is_unsure(r->verifier))
+    if (onward_verify__is_unsure(r->verifier))
         return refuse(r, ONWARD_RELAY_REASON_AUTH_UNKNOWN, 451,
                       ONWARD_STR("4.7.26"),
                       ONWARD_STR("SPF or DKIM cannot be checked now"));

@@ -58,7 +58,37 @@ static void test_row(void **state)
                          &arena, row->value, ONWARD_STR("mx.example.org")),
                      row->want);
     onward_core__arena_clear(&arena);
+    assert_int_equal(onward_authres_claims(w.ctx, row->value,
+                                           ONWARD_STR("mx.example.org")),
+                     row->want);
     t_world_clear(&w);
+}
+
+static bool claims_once(struct t_world *w, void *arg)
+{
+    int ret = onward_authres_claims(w->ctx,
+                                    ONWARD_STR("\"mx.example.org\"; none"),
+                                    ONWARD_STR("MX.example.org"));
+
+    (void)arg;
+    assert_true(ret == 1 || ret == ONWARD_ENOMEM);
+    return ret == 1;
+}
+
+static void test_claims_contract(void **state)
+{
+    struct t_world w;
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(
+        onward_authres_claims(NULL, ONWARD_STR("x"), ONWARD_STR("x")),
+        ONWARD_EINVAL);
+    assert_int_equal(onward_authres_claims(w.ctx, ONWARD_STR("x"),
+                                           (struct onward_str){0}),
+                     ONWARD_EINVAL);
+    t_world_clear(&w);
+    t_oom_sweep(claims_once, NULL);
 }
 
 static void test_id_that_is_no_domain(void **state)
@@ -174,6 +204,7 @@ int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
     const struct CMUnitTest more[] = {
+        cmocka_unit_test(test_claims_contract),
         cmocka_unit_test(test_id_that_is_no_domain),
         cmocka_unit_test(test_conformance_removal),
         cmocka_unit_test(test_no_memory),

@@ -21,7 +21,10 @@ static const char zone[] =
     "_dmarc.a.example TXT \"v=DMARC1; p=reject\"\n"
     "_dmarc.q.example TXT \"v=DMARC1; p=quarantine\"\n"
     "_dmarc.n.example TXT \"v=DMARC1; p=none\"\n"
-    "_dmarc.t.example TXT !SERVFAIL\n";
+    "_dmarc.t.example TXT !SERVFAIL\nt.example TXT !SERVFAIL\n"
+    "s._domainkey.t.example TXT !SERVFAIL\n"
+    "ta.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
+    "_dmarc.ta.example TXT !SERVFAIL\n";
 
 static void begin(struct world *x)
 {
@@ -118,6 +121,62 @@ static void test_author_row(void **state)
     for (size_t i = 0; i < row->count; i++)
         assert_non_null(onward_verifier_dmarc_at(x.verifier, i));
     assert_null(onward_verifier_dmarc_at(x.verifier, row->count));
+    end(&x);
+}
+
+/* ---- What to do -------------------------------------------------------- */
+
+/* a.example asks to reject, and passes by SPF of u@a.example. */
+static const struct advice_row {
+    const char *name, *header, *mail_from;
+    int advice;
+} advice_rows[] = {
+    {"advice: what passes", "From: u@a.example\r\n", "u@a.example",
+     ONWARD_VERIFIER_ADVICE_TAKE},
+    {"advice: p=none", "From: u@n.example\r\n", "u@z.example",
+     ONWARD_VERIFIER_ADVICE_TAKE},
+    {"advice: p=quarantine", "From: u@q.example\r\n", "u@z.example",
+     ONWARD_VERIFIER_ADVICE_QUARANTINE},
+    {"advice: p=reject", "From: u@a.example\r\n", "u@z.example",
+     ONWARD_VERIFIER_ADVICE_REJECT},
+    {"advice: no author", "Subject: x\r\n", "u@a.example",
+     ONWARD_VERIFIER_ADVICE_REJECT},
+    {"advice: no author, and SPF not known", "Subject: x\r\n", "u@t.example",
+     ONWARD_VERIFIER_ADVICE_REJECT},
+    {"advice: SPF that might pass", "From: u@a.example\r\n",
+     "u@t.example", ONWARD_VERIFIER_ADVICE_DEFER},
+    {"advice: a key that might be there",
+     "DKIM-Signature: v=1; a=ed25519-sha256; d=t.example; s=s; h=from;"
+     " bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=; b="
+     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\r\nFrom: u@a.example\r\n",
+     "u@z.example", ONWARD_VERIFIER_ADVICE_DEFER},
+    {"advice: a policy that might reject", "From: u@t.example\r\n",
+     "u@a.example", ONWARD_VERIFIER_ADVICE_DEFER},
+    {"advice: the same, of a domain that is authenticated",
+     "From: u@ta.example\r\n", "u@ta.example", ONWARD_VERIFIER_ADVICE_TAKE},
+};
+
+static void test_advice_row(void **state)
+{
+    const struct advice_row *row = *state;
+    struct onward_verifier_opts o = {
+        .size = sizeof(o),
+        AUTHSERV,
+        .mail_from = onward_str_of(row->mail_from),
+        .dmarc_reject_policy = ONWARD_DMARC_REJECT_SERVICE};
+    char message[400];
+    struct world x;
+
+    begin(&x);
+    o.client_ip = &x.ip;
+    snprintf(message, sizeof(message), "%s\r\n", row->header);
+    assert_int_equal(onward_verifier_new(x.resolver, &o, NULL, &x.verifier), 0);
+    assert_int_equal(onward_verifier_advice(x.verifier),
+                     ONWARD_VERIFIER_ADVICE_TAKE);
+    onward_verifier_free(x.verifier);
+    verify(&x, &o, message);
+    assert_int_equal(onward_verifier_advice(x.verifier), row->advice);
     end(&x);
 }
 
@@ -419,7 +478,7 @@ static void test_25_mib_take_less_than_1_mib(void **state)
 {
     static const char signature[] =
         "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=a.example;\r\n"
-        " s=s; h=From; bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;\r\n"
+        " s=s; h=From; bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=;\r\n"
         " b=AAAA\r\n";
     static char line[1024];
     struct onward_verifier_opts o = {
@@ -458,9 +517,10 @@ int main(void)
     enum {
         AUTHORS = sizeof(author_rows) / sizeof(author_rows[0]),
         WRITTEN = sizeof(written_rows) / sizeof(written_rows[0]),
-        PLAIN = 6
+        ADVICE = sizeof(advice_rows) / sizeof(advice_rows[0]),
+        PLAIN = 7
     };
-    struct CMUnitTest tests[PLAIN + AUTHORS + WRITTEN] = {
+    struct CMUnitTest tests[PLAIN + AUTHORS + WRITTEN + ADVICE] = {
         cmocka_unit_test(test_reject_is_the_hosts_choice),
         cmocka_unit_test(test_no_author_may_be_let_in),
         cmocka_unit_test(test_options_out_of_range),
@@ -481,6 +541,12 @@ int main(void)
             .name = written_rows[i].name,
             .test_func = test_written_row,
             .initial_state = (void *)(uintptr_t)&written_rows[i],
+        };
+    for (size_t i = 0; i < ADVICE; i++)
+        tests[PLAIN + AUTHORS + WRITTEN + i] = (struct CMUnitTest){
+            .name = advice_rows[i].name,
+            .test_func = test_advice_row,
+            .initial_state = (void *)(uintptr_t)&advice_rows[i],
         };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
