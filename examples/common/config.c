@@ -146,30 +146,6 @@ static int set_list(struct reader *r, const struct config_key *key,
     return 0;
 }
 
-const char *config_host_name(const char *value)
-{
-    static const char expected[] = "a host name in ASCII";
-    size_t start = 0;
-
-    if (strlen(value) > 253)
-        return expected;
-    for (size_t at = 0;; at++) {
-        char c = value[at];
-
-        if (c == '.' || c == '\0') {
-            if (at == start || at - start > 63 || value[start] == '-' ||
-                value[at - 1] == '-')
-                return expected;
-            start = at + 1;
-        } else if (c != '-' && !(c >= '0' && c <= '9') &&
-                   !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z')) {
-            return expected;
-        }
-        if (c == '\0')
-            return NULL;
-    }
-}
-
 static int set(struct reader *r, struct config_key *key, const char *value)
 {
     if (key->line != 0 && key->type != CONFIG_LIST)

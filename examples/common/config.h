@@ -50,6 +50,16 @@ int config_read_some(const char *path, struct config_key *keys, char *fault,
                      size_t fault_size);
 /* For judge: a host name in A-labels. */
 const char *config_host_name(const char *value);
+/* A resolver as libunbound takes it: "192.0.2.53", "::1@5353". */
+const char *config_resolver(const char *value);
+/* Who we are in Authentication-Results, with no need of quotes. */
+const char *config_authserv_id(const char *value);
+/* Of DKIM and ARC. */
+const char *config_selector(const char *value);
+/* What is done with p=reject: service, rfc9989 or never; and which that is in
+ * enum onward_dmarc_reject. NULL is service. */
+const char *config_dmarc_reject(const char *value);
+size_t config_dmarc_reject_policy(const char *word);
 
 /* The line at which a key was set; 0: it was not. */
 size_t config_line(const struct config_key *keys, const char *name);

@@ -25,8 +25,8 @@
 
 #include "config.h"
 #include "conn.h"
-#include "dns_unbound.h"
 #include "loop.h"
+#include "resolve.h"
 #include "service.h"
 #include "spool.h"
 
@@ -85,10 +85,8 @@ struct setup {
     struct onward_signer *signer;
     struct dkim_keys *dkim; /* NULL: there are none */
     struct webhook_config *webhook_config;
-    struct onward_resolver *resolver;
-    struct loop *loop;
-    struct unbound_dns *dns; /* NULL with a file of records */
-    struct loop_watch dns_watch;
+    struct resolve names;
+    struct onward_resolver *resolver; /* of names */
     struct policies *policies; /* NULL: none are asked for */
 };
 

@@ -213,16 +213,6 @@ static int ask_connect(void *user, uint64_t token)
     return ONWARD_SMTP_HANDLED;
 }
 
-/* What to do when DMARC says p=reject; the settings let no other word in. */
-static size_t reject_policy(const char *word)
-{
-    if (word != NULL && strcmp(word, "rfc9989") == 0)
-        return ONWARD_DMARC_REJECT_RFC9989;
-    if (word != NULL && strcmp(word, "never") == 0)
-        return ONWARD_DMARC_REJECT_NEVER;
-    return ONWARD_DMARC_REJECT_SERVICE;
-}
-
 static int start_verifier(struct session *s)
 {
     const struct setup *setup = s->setup;
@@ -237,7 +227,8 @@ static int start_verifier(struct session *s)
         .helo = onward_smtp_server_helo(s->server),
         .mail_from = onward_smtp_server_mail_address(s->server),
         .receiver = onward_str_of(set->hostname),
-        .dmarc_reject_policy = reject_policy(set->dmarc_reject)};
+        .dmarc_reject_policy =
+            config_dmarc_reject_policy(set->dmarc_reject)};
     int err = onward_verifier_new(setup->resolver, &o, &host, &s->verifier);
 
     for (size_t i = 0; i < set->trusted_sealers.count && err == 0; i++)

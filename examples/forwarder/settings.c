@@ -14,28 +14,6 @@ static const char *const tls_levels[] = {"none", "opportunistic", "encrypted",
 
 /* ---- Values ------------------------------------------------------------ */
 
-/* "192.0.2.53", "::1@5353": as libunbound reads it. */
-static const char *judge_dmarc_reject(const char *value)
-{
-    if (strcmp(value, "service") == 0 || strcmp(value, "rfc9989") == 0 ||
-        strcmp(value, "never") == 0)
-        return NULL;
-    return "service, rfc9989 or never";
-}
-
-static const char *judge_resolver(const char *value)
-{
-    const char *at = strchr(value, '@');
-    size_t len = at == NULL ? strlen(value) : (size_t)(at - value);
-    struct onward_ip ip;
-
-    if (onward_ip_parse((struct onward_str){value, len}, &ip) != 0 ||
-        (at != NULL && (at[1] == '\0' || strlen(at) > 6 ||
-                        at[1 + strspn(at + 1, "0123456789")] != '\0')))
-        return "an IP address, with @PORT behind it if that is not 53";
-    return NULL;
-}
-
 static const char *judge_smart_host(const char *value)
 {
     size_t len = strlen(value);
@@ -53,23 +31,6 @@ static const char *judge_smart_host(const char *value)
             return NULL;
     }
     return "a host name, or an address as in [192.0.2.1] or [IPv6:2001:db8::1]";
-}
-
-static const char *judge_authserv_id(const char *value)
-{
-    for (; *value != '\0'; value++) {
-        if (*value <= ' ' || *value > '~' ||
-            strchr("()<>@,;:\\\"/[]?=", *value))
-            return "a name without spaces, as in mx.example.com";
-    }
-    return NULL;
-}
-
-static const char *judge_selector(const char *value)
-{
-    return config_host_name(value) == NULL
-               ? NULL
-               : "a selector: letters, digits and hyphens, with dots between";
 }
 
 /* As it goes into a report and into From. */
@@ -120,7 +81,7 @@ void settings_begin(struct settings *s)
         {.name = "authserv_id",
          .type = CONFIG_TEXT,
          .value = &s->authserv_id,
-         .judge = judge_authserv_id},
+         .judge = config_authserv_id},
         {.name = "rules",
          .type = CONFIG_FILE,
          .value = &s->rules,
@@ -129,7 +90,7 @@ void settings_begin(struct settings *s)
         {.name = "resolver",
          .type = CONFIG_TEXT,
          .value = &s->resolver,
-         .judge = judge_resolver},
+         .judge = config_resolver},
         {.name = "resolver_anchor",
          .type = CONFIG_FILE,
          .value = &s->resolver_anchor},
@@ -154,7 +115,7 @@ void settings_begin(struct settings *s)
         {.name = "seal_selector",
          .type = CONFIG_TEXT,
          .value = &s->seal_selector,
-         .judge = judge_selector},
+         .judge = config_selector},
         {.name = "dkim_key",
          .type = CONFIG_LIST,
          .value = &s->dkim_keys,
@@ -208,7 +169,7 @@ void settings_begin(struct settings *s)
         {.name = "dmarc_reject",
          .type = CONFIG_TEXT,
          .value = &s->dmarc_reject,
-         .judge = judge_dmarc_reject},
+         .judge = config_dmarc_reject},
         {.name = "enforce_dmarc",
          .type = CONFIG_YES_NO,
          .value = &s->enforce_dmarc},

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "dkim.h"
@@ -67,58 +66,19 @@ static int set_rules(struct loader *l)
                                      : 0;
 }
 
-static void dns_ready(struct loop_watch *watch, uint32_t events)
-{
-    struct setup *setup =
-        (struct setup *)(void *)((char *)watch -
-                                 offsetof(struct setup, dns_watch));
-
-    (void)events;
-    unbound_dns_ready(setup->dns);
-}
-
-static int start_unbound(struct loader *l)
-{
-    struct setup *setup = l->setup;
-    const char *anchor = setup->settings.resolver_anchor;
-
-    if (anchor != NULL && access(anchor, R_OK) != 0)
-        return wrong(l, EXIT_CONFIG, "%s: %s, expected a readable file", anchor,
-                     strerror(errno));
-    setup->dns =
-        unbound_dns_new(l->fwd->desk, setup->settings.resolver, anchor);
-    if (setup->dns == NULL)
-        return wrong(l, EXIT_UNUSABLE, "libunbound cannot be used");
-    setup->dns_watch.fd = unbound_dns_fd(setup->dns);
-    setup->dns_watch.ready = dns_ready;
-    if (loop_add(l->fwd->loop, &setup->dns_watch, EPOLLIN) != 0) {
-        setup->dns_watch.fd = -1;
-        return wrong(l, EXIT_UNUSABLE, "libunbound: %s", strerror(errno));
-    }
-    return 0;
-}
-
 /* Records from a file and nothing else, or libunbound. */
 static int set_dns(struct loader *l)
 {
     struct setup *setup = l->setup;
-    const char *path = setup->settings.dns;
-    const struct onward_resolver_opts o = {.size = sizeof(o),
-                                           .allow_only_loaded = path != NULL};
-    struct load_fault fault;
-    int err;
+    const struct resolve_opts o = {.records = setup->settings.dns,
+                                   .server = setup->settings.resolver,
+                                   .anchor = setup->settings.resolver_anchor};
+    int err = resolve_open(&setup->names, l->fwd->desk, l->fwd->loop, &o,
+                           l->fault, l->fault_size);
 
-    if (path == NULL && start_unbound(l) != 0)
-        return -1;
-    err = onward_resolver_new(l->fwd->desk, &o,
-                              setup->dns == NULL ? NULL
-                                                 : unbound_dns_host(setup->dns),
-                              &setup->resolver);
-    if (err != 0)
-        return wrong(l, EXIT_UNUSABLE, "resolver: %s", onward_strerror(err));
-    if (path != NULL && load_records(setup->resolver, path, &fault) != 0)
-        return wrong(l, EXIT_CONFIG, "%s", fault.text);
-    return 0;
+    setup->resolver = setup->names.resolver;
+    l->status = err == RESOLVE_WRONG ? EXIT_CONFIG : EXIT_UNUSABLE;
+    return err == 0 ? 0 : -1;
 }
 
 /* A configuration for clients that trusts what the file has; NULL: nobody. */
@@ -369,8 +329,6 @@ struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
         return NULL;
     }
     l.setup->owners = 1;
-    l.setup->loop = fwd->loop;
-    l.setup->dns_watch.fd = -1;
     settings_begin(&l.setup->settings);
     if (load(&l) == 0)
         return l.setup;
@@ -396,11 +354,8 @@ void setup_free(struct setup *setup)
     onward_srs_free(setup->srs);
     onward_tls_config_free(setup->tls_server);
     onward_tls_config_free(setup->tls_client);
-    onward_resolver_free(setup->resolver);
+    resolve_close(&setup->names);
     onward_ruleset_free(setup->ruleset);
-    if (setup->dns_watch.fd >= 0)
-        loop_remove(setup->loop, &setup->dns_watch);
-    unbound_dns_free(setup->dns);
     config_clear(setup->settings.keys);
     free(setup);
 }
