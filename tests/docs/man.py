@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""man.py ONWARD FORWARDER POLICYD: every command, option and key has its entry in the
+"""man.py ONWARD FORWARDER POLICYD SOCKETMAP: every command, option and key has its entry in the
 man pages, with the default that the program has, and no entry is left over."""
 import pathlib
 import re
@@ -85,6 +85,8 @@ def main():
                              "examples/forwarder/settings.c"),
               *check_service(sys.argv[3], "onward-policyd.8",
                              "examples/policyd/setup.c"),
+              *check_service(sys.argv[4], "onward-socketmap.8",
+                             "examples/socketmap/setup.c"),
               *check_form()]
     print("\n".join(faults) or "the man pages have all that is there")
     sys.exit(1 if faults else 0)

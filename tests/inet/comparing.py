@@ -3,6 +3,7 @@ against scenarios.txt; differences.txt has where they may not agree."""
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -69,11 +70,51 @@ def postfix(world, count, differences):
     count.row("Postfix's differences", differences.unseen("Postfix"))
 
 
-def _word(world, scenario, results):
+def _mapped_rcpt_of(scenario):
+    return "map@" + scenario.domain
+
+
+def mapped(world, count, differences):
+    """Postfix with onward-socketmap in that place: RFC 8461 as far as Postfix
+    can be brought to it, DANE before it, and senders rewritten."""
+    who = "Postfix with onward-socketmap"
+    # A minute's wait for a slow host is left out: "slow" has it.
+    scenarios = [s for s in world.scenarios
+                 if not s.asks and not s.policy.has("http-slow")]
+    folder, args = world.folder, world.args
+    anchor = world.certificates.anchor
+    with others.Socketmap(args.socketmap, folder + "/socketmap", anchor,
+                          world.dns.anchor), \
+            others.Postfix(folder + "/mapped", args.cache, anchor,
+                           others.MAPPED_PORT, others.OUR_MAPS) as p:
+        others.submit(scenarios, _mapped_rcpt_of, others.MAPPED_PORT)
+        rewritten = next(s for s in scenarios if s.key == "sts.sec")
+        others.submit([rewritten], lambda s: "srs@" + s.domain,
+                      others.MAPPED_PORT, "ann@tls.sec.example")
+        others.results(p.log, [_mapped_rcpt_of(s) for s in scenarios] +
+                       ["srs@" + rewritten.domain], 60)
+        time.sleep(SECOND_ROUND_S)
+        results = others.Results(p.log)
+    for s in scenarios:
+        count.row(f"{who} {s.key}", differences.judge(
+            who, s, _word(world, s, results, _mapped_rcpt_of(s))))
+    count.row(f"{who}: differences", differences.unseen(who))
+    heard = [(mail[0], mail[1].split(" ")[1]) for _, mail in
+             world.farm.transactions("srs@" + rewritten.domain)]
+    good = len(heard) == 1 and heard[0][0] and re.fullmatch(
+        r"FROM:<SRS0=[^=]+=[^=]+=tls\.sec\.example=ann@srs\.sec\.example>",
+        heard[0][1])
+    count.row(f"{who}: a sender and a policy",
+              [] if good and results.word("srs@" + rewritten.domain) ==
+              "proven" else [f"heard {heard}"])
+
+
+def _word(world, scenario, results, rcpt=None):
     """With the host behind it where it is not the demanded one."""
-    word = str(results.word(rcpt_of(scenario)))
+    rcpt = rcpt or rcpt_of(scenario)
+    word = str(results.word(rcpt))
     want = judging.host_of(scenario, world.hosts)
-    for talk, mail in world.farm.transactions(rcpt_of(scenario)):
+    for talk, mail in world.farm.transactions(rcpt):
         if mail[3] is not None and want and talk.host is not want:
             return f"{word} {talk.host.key}"
     return word

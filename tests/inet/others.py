@@ -19,7 +19,11 @@ STS_PACKAGES = (
     "python3-attr", "python3-charset-normalizer", "python3-frozenlist",
     "python3-multidict", "python3-yarl", "python3-yaml", "python3-idna")
 SYSTEM_PYTHON = "/usr/bin/python3"
-PORT = 2525
+PORT, MAPS_PORT, MAPPED_PORT = 2525, 8462, 2526
+AT = f"socketmap:inet:127.0.0.1:{MAPS_PORT}:"
+OUR_MAPS = {"smtp_tls_policy_maps": AT + "mta-sts",
+            "sender_canonical_maps": AT + "srs-forward",
+            "sender_canonical_classes": "envelope_sender"}
 
 
 def unpack(cache):
@@ -91,12 +95,52 @@ class StsResolver:
         return text[3:] if text.startswith("OK ") else ""
 
 
+class Socketmap:
+    """Our own program in the place of that, with all that Postfix can use."""
+
+    def __init__(self, program, folder, anchor, dns_anchor):
+        os.makedirs(folder)
+        self.argv = [program, "--config", folder + "/socketmap.conf"]
+        self.log = folder + "/out"
+        with open(folder + "/secret", "w", encoding="ascii") as f:
+            f.write("of the local internet\n")
+        with open(folder + "/socketmap.conf", "w", encoding="ascii") as f:
+            f.write(f"listen = 127.0.0.1:{MAPS_PORT}\nstate = state\n"
+                    f"trust = {anchor}\nresolver = {net.PLAIN}\n"
+                    f"resolver_anchor = {dns_anchor}\n"
+                    "dane = yes\nexact = yes\n"
+                    "srs_domain = srs.sec.example\nsrs_secret = secret\n"
+                    "log = log.json\n")
+
+    def __enter__(self):
+        self.process = Process(self.argv, self.log)
+
+        def up():
+            if not self.process.running():
+                raise Failed("onward-socketmap ended: " + self.process.tail())
+            return "ready" in self.process.tail()
+        try:
+            wait_for("onward-socketmap", up, 20)
+        except Failed:
+            self.process.stop()
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        status = self.process.stop(20)
+        if kind is None and status != 0:
+            raise Failed(f"onward-socketmap ended with {status}: " +
+                         self.process.tail())
+
+
 class Postfix(peers.Postfix):
     """Sends to wherever DNS says."""
 
-    def __init__(self, folder, cache, anchor):
-        self.anchor = anchor
-        super().__init__("mx.fwd.example", cache, folder, "127.0.0.1", PORT)
+    def __init__(self, folder, cache, anchor, port=PORT, maps=None):
+        self.anchor, self.maps = anchor, maps or {
+            "smtp_tls_policy_maps":
+                f"socketmap:inet:127.0.0.1:{STS_PORT}:postfix"}
+        super().__init__("mx.fwd.example", cache, folder, "127.0.0.1", port)
 
     def prepare(self, cache):
         super().prepare(cache)
@@ -119,8 +163,7 @@ class Postfix(peers.Postfix):
             "smtp_dns_support_level": "dnssec",
             "smtp_host_lookup": "dns",
             "smtp_tls_security_level": "dane",
-            "smtp_tls_policy_maps":
-                f"socketmap:inet:127.0.0.1:{STS_PORT}:postfix",
+            **self.maps,
             "smtp_tls_CAfile": self.anchor,
             "smtp_address_preference": "ipv6",
             "smtp_connect_timeout": "5s",
@@ -133,14 +176,14 @@ class Postfix(peers.Postfix):
         }.items())
 
 
-def submit(scenarios, rcpt_of):
+def submit(scenarios, rcpt_of, port=PORT, sender=""):
     """Put one message for each into its queue."""
-    with smtplib.SMTP("127.0.0.1", PORT, local_hostname="sender.sec.example",
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="sender.sec.example",
                       timeout=60) as s:
         for scenario in scenarios:
             rcpt = rcpt_of(scenario)
             # A null sender: no bounces about bounces.
-            s.sendmail("", [rcpt], f"From: ann@sender.sec.example\r\n"
+            s.sendmail(sender, [rcpt], f"From: ann@sender.sec.example\r\n"
                        f"To: {rcpt}\r\nSubject: Postfix\r\n\r\nhello\r\n")
 
 

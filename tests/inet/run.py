@@ -5,7 +5,7 @@ message; Postfix with postfix-mta-sts-resolver is asked the same, and what
 differs stands with its reason in differences.txt.
 
 run.py --forwarder PROGRAM --onward PROGRAM --sink PROGRAM --policyd PROGRAM
-       --cache DIR [--stage STAGE]... [--only WORD]...
+       --socketmap PROGRAM --cache DIR [--stage STAGE]... [--only WORD]...
 Ends with 77, skipped, where no namespaces or packages can be had."""
 import argparse
 import os
@@ -155,6 +155,19 @@ def others_run(world, count):
         comparing.postfix(world, count, differences)
 
 
+def mapped_run(world, count):
+    """Postfix with onward-socketmap."""
+    try:
+        debs.unpack("postfix", world.args.cache)
+        why = others.why_not_postfix()
+    except debs.Unavailable as e:
+        why = str(e)
+    if why:
+        count.skip("Postfix with onward-socketmap", why)
+    else:
+        comparing.mapped(world, count, comparing.Differences())
+
+
 def plans_run(world, count):
     planning.run(world, count)
 
@@ -165,8 +178,9 @@ def attacks_run(world, count):
 
 # Those of a group run side by side, "slow" beside all; the attacker takes over
 # all servers, but for the one that "slow" is about.
-GROUPS = (("scenarios", "others", "plans"), ("attacks",))
+GROUPS = (("scenarios", "others", "mapped", "plans"), ("attacks",))
 STAGES = {"scenarios": scenarios_run, "slow": slow_run, "others": others_run,
+          "mapped": mapped_run,
           "plans": plans_run, "attacks": attacks_run}
 
 
@@ -224,12 +238,14 @@ def main():
     parser.add_argument("--onward", required=True)
     parser.add_argument("--sink", required=True)
     parser.add_argument("--policyd", required=True)
+    parser.add_argument("--socketmap", required=True)
     parser.add_argument("--cache", required=True)
     parser.add_argument("--only", action="append")
     parser.add_argument("--stage", action="append", choices=list(STAGES))
     args = parser.parse_args()
     args.cache = os.environ.get("ONWARD_DEBS") or args.cache
-    for name in ("forwarder", "onward", "sink", "policyd", "cache"):
+    for name in ("forwarder", "onward", "sink", "policyd", "socketmap",
+                 "cache"):
         setattr(args, name, os.path.abspath(getattr(args, name)))
     if net.is_inside():
         return inside(args)

@@ -134,8 +134,8 @@ class Authority:
                  "-subj", "/CN=onward interop CA", "-keyout", self._key,
                  "-out", self.anchor)
 
-    def certify(self, name, rsa=False):
-        """(certificate file, key file) for a host name."""
+    def certify(self, name, rsa=False, also=()):
+        """(certificate file, key file) for a host name, and others."""
         kind = (["rsa:2048"] if rsa else
                 ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
         base = os.path.join(self.folder, name + (".rsa" if rsa else ""))
@@ -143,7 +143,8 @@ class Authority:
         _openssl("req", "-x509", "-newkey", *kind, "-nodes", "-days", "2",
                  "-CA", self.anchor, "-CAkey", self._key,
                  "-subj", "/CN=" + name,
-                 "-addext", "subjectAltName=DNS:" + name,
+                 "-addext", "subjectAltName=" + ",".join(
+                     "DNS:" + n for n in (name, *also)),
                  "-addext", "basicConstraints=critical,CA:false",
                  "-keyout", key, "-out", cert)
         os.chmod(key, 0o644)  # servers drop root before they read it

@@ -67,7 +67,8 @@ static int put(struct lmdb_store *s, struct onward_str address,
                        d->nonce[0] == '\0' ? "-" : d->nonce);
 
     return lmdb_store_write(s, make_key(address, key),
-                            (struct onward_str){value, (size_t)len}, d->version,
+                            (struct onward_str){value, (size_t)len}, 0,
+                            d->version,
                             ONWARD_STORE_KEEP |
                                 (d->version == 0 ? ONWARD_STORE_IF_ABSENT
                                                  : ONWARD_STORE_IF_VERSION));
@@ -162,7 +163,7 @@ static struct onward_token_minter *get_minter(struct lmdb_store *s,
                               &len, &version);
 
     if (ret == 0 && getrandom(octets, sizeof(octets), 0) == SECRET_BYTES) {
-        (void)lmdb_store_write(s, ONWARD_STR(SECRET), secret, 0,
+        (void)lmdb_store_write(s, ONWARD_STR(SECRET), secret, 0, 0,
                                ONWARD_STORE_KEEP | ONWARD_STORE_IF_ABSENT);
         ret = lmdb_store_read(s, ONWARD_STR(SECRET), octets, sizeof(octets),
                               &len, &version);

@@ -420,7 +420,8 @@ int lmdb_store_read(struct lmdb_store *s, struct onward_str key, void *value,
 }
 
 int lmdb_store_write(struct lmdb_store *s, struct onward_str key,
-                     struct onward_str value, uint64_t version, uint32_t flags)
+                     struct onward_str value, int64_t expires_s,
+                     uint64_t version, uint32_t flags)
 {
     struct waiting *w = calloc(1, sizeof(*w));
     int ret = -1;
@@ -430,6 +431,7 @@ int lmdb_store_write(struct lmdb_store *s, struct onward_str key,
     w->order = (struct lmdb_order){.verb = LMDB_PUT,
                                    .key = key,
                                    .value = value,
+                                   .expires_s = expires_s,
                                    .version = version,
                                    .flags = flags};
     if (commit(s, w, NULL) == 0 && w->order.status == 0)

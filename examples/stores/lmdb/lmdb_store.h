@@ -52,10 +52,11 @@ void lmdb_store_flush(struct lmdb_store *s);
 /* 1; 0: there is none; -1: it cannot be read, or is longer than cap. */
 int lmdb_store_read(struct lmdb_store *s, struct onward_str key, void *value,
                     size_t cap, size_t *len, uint64_t *version);
-/* Put, to stay when it is to be kept. 1; 0: the condition of flags does not
- * hold; -1: not done. */
+/* Put, to stay when it is to be kept; expires_s 0 is never. 1; 0: the condition
+ * of flags does not hold; -1: not done. */
 int lmdb_store_write(struct lmdb_store *s, struct onward_str key,
-                     struct onward_str value, uint64_t version, uint32_t flags);
+                     struct onward_str value, int64_t expires_s,
+                     uint64_t version, uint32_t flags);
 /* All whose key begins so, in the order of keys; prefix is shorter than
  * LMDB's keys are. visit changes nothing. 0 or -1. */
 int lmdb_store_each(struct lmdb_store *s, struct onward_str prefix,

@@ -1,0 +1,425 @@
+/* onward-socketmap: start, serve, reload, stop. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "service.h"
+#include "socketmap.h"
+#include "state.h"
+
+enum { FAULT_MAX = 1100, DRAIN_MS = 5000, KEY_SHOWN = 400 };
+
+static const char usage[] =
+    "usage: onward-socketmap --config FILE [--check]\n"
+    "\n"
+    "  --config FILE  read settings from FILE (see onward-socketmap(8))\n"
+    "  --check        only look whether the configuration can be used\n"
+    "  --version      print the version\n"
+    "  --help         print this\n"
+    "\n"
+    "example: onward-socketmap --config /etc/onward/socketmap.conf --check\n";
+
+struct listener {
+    struct listener *next;
+    struct server *server;
+    struct loop_watch watch;
+    char address[ENDPOINT_MAX];
+};
+
+/* ---- Log --------------------------------------------------------------- */
+
+static void log_begin(struct json *j, const struct server *server,
+                      const char *event)
+{
+    char text[32];
+    time_t now = time(NULL);
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    *j = (struct json){.out = server->log == NULL ? stderr : server->log};
+    json_open(j, NULL, '{');
+    json_text(j, "time", text);
+    json_text(j, "event", event);
+}
+
+static void log_end(struct json *j)
+{
+    json_close(j, '}');
+    json_end(j);
+    fflush(j->out);
+}
+
+void log_event(const struct server *server, const char *event,
+               const char *detail)
+{
+    struct json j;
+
+    log_begin(&j, server, event);
+    json_text(&j, "detail", detail);
+    log_end(&j);
+}
+
+void log_answer(const struct server *server, const char *map, const char *key,
+                struct onward_str reply)
+{
+    struct json j;
+
+    if (reply.len > KEY_SHOWN)
+        reply.len = KEY_SHOWN;
+    log_begin(&j, server, "answer");
+    json_text_or_null(&j, "map", map);
+    json_text_or_null(&j, "key", key);
+    json_str(&j, "reply", reply);
+    log_end(&j);
+}
+
+static int log_open(struct server *server, const struct setup *setup,
+                    char *fault, size_t fault_size)
+{
+    const char *path = setup->settings.log;
+    FILE *f = path == NULL ? stderr : fopen(path, "ae");
+
+    if (f == NULL) {
+        snprintf(fault, fault_size, "%s: %s, expected a writable file", path,
+                 strerror(errno));
+        return -1;
+    }
+    if (server->log != NULL && server->log != stderr)
+        fclose(server->log);
+    server->log = f;
+    return 0;
+}
+
+/* ---- Listening --------------------------------------------------------- */
+
+static void accept_some(struct loop_watch *watch, uint32_t events)
+{
+    struct listener *l =
+        (struct listener *)(void *)((char *)watch -
+                                    offsetof(struct listener, watch));
+    int on = 1;
+
+    (void)events;
+    /* A few at a time, so that those who are connected get their turn. */
+    for (int i = 0; i < 16; i++) {
+        int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0)
+            return;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        client_open(l->server, fd);
+    }
+}
+
+static int listen_open(struct server *server, char *fault, size_t fault_size)
+{
+    const struct config_list *list = &server->setup->settings.listen;
+
+    /* The last one first, so that the list is in the order of the file. */
+    for (size_t i = list->count; i > 0; i--) {
+        struct listener *l = calloc(1, sizeof(*l));
+
+        if (l == NULL) {
+            snprintf(fault, fault_size, "out of memory");
+            return -1;
+        }
+        *l = (struct listener){.next = server->listeners,
+                               .server = server,
+                               .watch = {.ready = accept_some}};
+        server->listeners = l;
+        l->watch.fd =
+            service_listen(list->items[i - 1], l->address, fault, fault_size);
+        if (l->watch.fd < 0)
+            return -1;
+        if (loop_add(server->loop, &l->watch, EPOLLIN) != 0) {
+            snprintf(fault, fault_size, "%s: %s", l->address, strerror(errno));
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void listen_close(struct server *server)
+{
+    while (server->listeners != NULL) {
+        struct listener *l = server->listeners;
+
+        server->listeners = l->next;
+        if (l->watch.fd >= 0) {
+            loop_remove(server->loop, &l->watch);
+            close(l->watch.fd);
+        }
+        free(l);
+    }
+}
+
+static void announce(const struct server *server)
+{
+    fputs("ready", stdout);
+    for (const struct listener *l = server->listeners; l != NULL; l = l->next)
+        printf(" %s", l->address);
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* ---- The store --------------------------------------------------------- */
+
+static void warn(void *user, const char *what)
+{
+    log_event(user, "store", what);
+}
+
+/* The folder of state; free() it. */
+static char *find_state(const struct server *server)
+{
+    return state_path(server->setup->settings.state,
+                      "/var/lib/onward-socketmap");
+}
+
+static int make_state(const struct server *server, char *fault,
+                      size_t fault_size)
+{
+    char *state = find_state(server);
+    int ret = -1;
+
+    if (state != NULL)
+        ret =
+            state_make(state, server->setup->settings.user, fault, fault_size);
+    free(state);
+    return ret;
+}
+
+static int open_store(struct server *server, char *fault, size_t fault_size)
+{
+    char *state = find_state(server);
+    struct lmdb_store_opts o = {.max_bytes =
+                                    server->setup->settings.store_bytes,
+                                .loop = server->loop,
+                                .warn = warn,
+                                .user = server};
+    char *folder = NULL;
+
+    if (state != NULL)
+        folder = state_folder(state, "store", fault, fault_size);
+    if (folder != NULL) {
+        o.folder = folder;
+        server->store = lmdb_store_new(server->desk, &o, fault, fault_size);
+    }
+    free(folder);
+    free(state);
+    return server->store == NULL ? -1 : 0;
+}
+
+/* ---- Signals ----------------------------------------------------------- */
+
+static void let_go(struct setup *setup)
+{
+    setup->is_replaced = true;
+    if (setup->clients == 0)
+        setup_free(setup);
+}
+
+static void reload(struct server *server)
+{
+    char fault[FAULT_MAX] = "out of memory";
+    int status;
+    struct setup *fresh = setup_new(server, fault, sizeof(fault), &status);
+
+    if (fresh == NULL || setup_open(fresh, server) != 0 ||
+        log_open(server, fresh, fault, sizeof(fault)) != 0) {
+        setup_free(fresh);
+        log_event(server, "reload-failed", fault);
+        return;
+    }
+    let_go(server->setup);
+    server->setup = fresh;
+    log_event(server, "reloaded", server->config_path);
+}
+
+static void drain(struct server *server)
+{
+    server->is_draining = true;
+    service_tell_systemd("STOPPING=1");
+    listen_close(server);
+    client_end_idle(server, host_now_ms(), true);
+}
+
+static void signalled(struct loop_watch *watch, uint32_t events)
+{
+    struct server *server =
+        (struct server *)(void *)((char *)watch -
+                                  offsetof(struct server, signals));
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP)
+            reload(server);
+        else if (!server->is_draining)
+            drain(server);
+    }
+}
+
+static int catch_signals(struct server *server)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    server->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    server->signals.ready = signalled;
+    return server->signals.fd < 0
+               ? -1
+               : loop_add(server->loop, &server->signals, EPOLLIN);
+}
+
+/* ---- Running ----------------------------------------------------------- */
+
+static int wait_ms(const struct server *server, int64_t now, int64_t give_up)
+{
+    const int64_t deadlines[] = {give_up, onward_desk_deadline(server->desk),
+                                 client_deadline(server),
+                                 fetches_deadline(server->fetches)};
+    int64_t at = now + 60000;
+
+    if (conn_list_is_busy(&server->conns))
+        return 0;
+    for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++) {
+        if (deadlines[i] < at)
+            at = deadlines[i];
+    }
+    return at <= now ? 0 : (int)(at - now);
+}
+
+static void turn(struct server *server, int timeout_ms)
+{
+    int64_t now;
+
+    loop_turn(server->loop, timeout_ms);
+    now = host_now_ms();
+    fetches_time(server->fetches, now);
+    client_end_idle(server, now, false);
+    setup_time(server->setup, now);
+    /* What the desk decides may be written at once, and what is written may
+     * wake the desk: until both are quiet. */
+    do {
+        onward_desk_run(server->desk, now);
+        conn_list_refresh(&server->conns);
+    } while (onward_desk_deadline(server->desk) <= now);
+}
+
+static void run(struct server *server)
+{
+    int64_t give_up = ONWARD_NEVER;
+
+    while (!server->is_draining || server->clients != NULL) {
+        int64_t now = host_now_ms();
+
+        if (server->is_draining && give_up == ONWARD_NEVER)
+            give_up = now + DRAIN_MS;
+        if (now >= give_up)
+            break;
+        turn(server, wait_ms(server, now, give_up));
+    }
+}
+
+static int serve(struct server *server, char *fault, size_t fault_size)
+{
+    const struct settings *s = &server->setup->settings;
+
+    if (listen_open(server, fault, fault_size) != 0 ||
+        make_state(server, fault, fault_size) != 0 ||
+        (s->user != NULL &&
+         service_drop_root(s->user, fault, fault_size) != 0) ||
+        log_open(server, server->setup, fault, fault_size) != 0 ||
+        open_store(server, fault, fault_size) != 0)
+        return EXIT_UNUSABLE;
+    if (setup_open(server->setup, server) != 0) {
+        snprintf(fault, fault_size, "out of memory");
+        return EXIT_UNUSABLE;
+    }
+    if (catch_signals(server) != 0) {
+        snprintf(fault, fault_size, "signals: %s", strerror(errno));
+        return EXIT_UNUSABLE;
+    }
+    announce(server);
+    service_tell_systemd("READY=1");
+    run(server);
+    return 0;
+}
+
+static int check(const struct server *server, char *fault, size_t fault_size)
+{
+    char *state = find_state(server);
+    int ret = -1;
+
+    if (state != NULL)
+        ret =
+            state_check(state, server->setup->settings.user, fault, fault_size);
+    free(state);
+    return ret == 0 ? 0 : EXIT_UNUSABLE;
+}
+
+static void tear_down(struct server *server)
+{
+    listen_close(server);
+    while (server->clients != NULL)
+        client_free(server->clients);
+    setup_free(server->setup);
+    lmdb_store_free(server->store);
+    conn_list_close(&server->conns);
+    if (server->desk != NULL)
+        onward_desk_free(server->desk);
+    onward_ctx_free(server->ctx);
+    loop_free(server->loop);
+    if (server->signals.fd >= 0)
+        close(server->signals.fd);
+    if (server->log != NULL && server->log != stderr)
+        fclose(server->log);
+}
+
+static int start(struct server *server, bool is_check)
+{
+    char fault[FAULT_MAX] = "out of memory";
+    int status = EXIT_UNUSABLE;
+
+    server->signals.fd = -1;
+    server->loop = loop_new();
+    server->ctx = host_ctx_new(NULL);
+    if (server->loop != NULL && server->ctx != NULL &&
+        onward_desk_new(server->ctx, NULL, &server->desk) == 0 &&
+        conn_list_open(&server->conns, server->desk) == 0)
+        server->setup = setup_new(server, fault, sizeof(fault), &status);
+    if (server->setup != NULL)
+        status = is_check ? check(server, fault, sizeof(fault))
+                          : serve(server, fault, sizeof(fault));
+    if (status != 0)
+        host_complain("onward-socketmap", "%s", fault);
+    tear_down(server);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct service_args args = {0};
+    int status =
+        service_read_args("onward-socketmap", usage, argc, argv, &args);
+    struct server server = {.config_path = args.config_path};
+
+    return status >= 0 ? status : start(&server, args.is_check);
+}
