@@ -11,6 +11,7 @@
 
 #include "cli.h"
 #include "json.h"
+#include "queue_run.h"
 #include "results.h"
 #include "spool.h"
 
@@ -20,7 +21,8 @@ struct view {
     const struct command *command;
     struct spool *spool;
     const char *path;
-    bool is_json, with_content;
+    bool is_json, with_content, is_apart;
+    char *own_path; /* where path is made */
     char (*ids)[SPOOL_ID_MAX];
     size_t count, cap;
     int status;
@@ -79,6 +81,7 @@ static void print_json(const struct spool_message *m)
     json_number(&j, "size", m->content.len);
     json_date(&j, "arrived", e->arrival_s);
     json_bool(&j, "held", m->is_held);
+    json_str_or_null(&j, "place", e->place);
     json_bool(&j, "requires_tls", e->require_tls != 0);
     json_open(&j, "recipients", '[');
     for (size_t i = 0; i < e->rcpt_count; i++)
@@ -119,7 +122,9 @@ static void print_text(const struct spool_message *m)
     printf("%s %s %s, %llu octets, from <", m->id, text,
            spool_origin_name(e->origin), (unsigned long long)m->content.len);
     results_put(e->reverse_path);
-    printf(">%s\n", m->is_held ? ", held" : "");
+    printf(">%s", m->is_held ? ", held" : "");
+    results_part(", put apart as ", e->place);
+    printf("%s\n", e->has_no_way ? ", with nowhere to go" : "");
     for (size_t i = 0; i < e->rcpt_count; i++)
         print_rcpt(&e->rcpts[i], &m->states[i]);
 }
@@ -242,8 +247,25 @@ static int ask(const struct view *v, const char *id, enum spool_what what)
     if (spool_is_asked(v->spool, id, what))
         printf("%s: %s was asked for, the forwarder is busy\n", id,
                spool_what_name(what));
+    else if (v->is_apart && spool_has(v->spool, id))
+        return cli_broken(v->command, "%s: not done, the forwarder's log has "
+                                      "why", id);
     else
         printf("%s: %s\n", id, spool_what_name(what));
+    return CLI_DONE;
+}
+
+/* Only a forwarder knows whether its destinations are verified still. */
+static int ask_for_later(const struct view *v, const char *id)
+{
+    struct spool_message *m = spool_read(v->spool, id);
+
+    if (m == NULL)
+        return broken(v, id);
+    spool_message_free(m);
+    if (spool_ask(v->spool, id, SPOOL_RELEASE) != 0)
+        return broken(v, id);
+    printf("%s: released as soon as a forwarder runs\n", id);
     return CLI_DONE;
 }
 
@@ -256,6 +278,8 @@ static int change(const struct view *v, struct spool *own, const char *id,
         errno = ENOENT;
         return broken(v, id);
     }
+    if (v->is_apart && what == SPOOL_RELEASE)
+        return ask_for_later(v, id);
     if (spool_do(own, id, what) != 0)
         return broken(v, id);
     printf("%s: %s\n", id, spool_what_name(what));
@@ -281,12 +305,27 @@ static int change_all(struct view *v, const struct args *args,
 
 /* ---- The subcommands --------------------------------------------------- */
 
-/* what: SPOOL_NOTHING shows. */
-static int run(const struct command *command, struct args args,
-               enum spool_what what, bool is_list)
+/* Of the spool, or of the quarantine in it. */
+static int open_view(struct view *v)
 {
-    struct view v = {.command = command, .path = default_path};
-    char fault[600];
+    char fault[600], path[4096];
+    int len = snprintf(path, sizeof(path), "%s/quarantine", v->path);
+
+    if (len < 0 || (size_t)len >= sizeof(path))
+        return cli_broken(v->command, "%s: too long", v->path);
+    if (v->is_apart)
+        v->path = v->own_path = strdup(path);
+    if (v->path == NULL)
+        return cli_broken(v->command, "out of memory");
+    v->spool = spool_open(v->path, SPOOL_LOOK, fault, sizeof(fault));
+    return v->spool == NULL ? cli_broken(v->command, "%s", fault) : CLI_DONE;
+}
+
+int queue_run(const struct command *command, struct args args,
+              enum spool_what what, bool is_list, bool is_apart)
+{
+    struct view v = {
+        .command = command, .path = default_path, .is_apart = is_apart};
     struct option change_options[] = {
         {"spool", OPTION_TEXT, &v.path, "DIR", "the folder of the spool", false,
          false},
@@ -307,12 +346,15 @@ static int run(const struct command *command, struct args args,
     if (status >= 0)
         return status;
     if (!is_list && args.count == 0)
-        return cli_usage(command, "no ID, expected one that queue list shows");
+        return cli_usage(command, "no ID, expected one that %s list shows",
+                         is_apart ? "quarantine" : "queue");
     if (is_list && args.count > 0)
         return cli_usage(command, "\"%s\", expected no operand", args.items[0]);
-    v.spool = spool_open(v.path, SPOOL_LOOK, fault, sizeof(fault));
-    if (v.spool == NULL)
-        return cli_broken(command, "%s", fault);
+    v.status = open_view(&v);
+    if (v.status != CLI_DONE) {
+        free(v.own_path);
+        return v.status;
+    }
     if (is_list) {
         v.status = list(&v);
     } else if (what != SPOOL_NOTHING) {
@@ -324,38 +366,39 @@ static int run(const struct command *command, struct args args,
         }
     }
     spool_close(v.spool);
+    free(v.own_path);
     free(v.ids);
     return v.status;
 }
 
 static int run_list(const struct command *command, struct args args)
 {
-    return run(command, args, SPOOL_NOTHING, true);
+    return queue_run(command, args, SPOOL_NOTHING, true, false);
 }
 
 static int run_show(const struct command *command, struct args args)
 {
-    return run(command, args, SPOOL_NOTHING, false);
+    return queue_run(command, args, SPOOL_NOTHING, false, false);
 }
 
 static int run_retry(const struct command *command, struct args args)
 {
-    return run(command, args, SPOOL_RETRY, false);
+    return queue_run(command, args, SPOOL_RETRY, false, false);
 }
 
 static int run_hold(const struct command *command, struct args args)
 {
-    return run(command, args, SPOOL_HOLD, false);
+    return queue_run(command, args, SPOOL_HOLD, false, false);
 }
 
 static int run_release(const struct command *command, struct args args)
 {
-    return run(command, args, SPOOL_RELEASE, false);
+    return queue_run(command, args, SPOOL_RELEASE, false, false);
 }
 
 static int run_delete(const struct command *command, struct args args)
 {
-    return run(command, args, SPOOL_DELETE, false);
+    return queue_run(command, args, SPOOL_DELETE, false, false);
 }
 
 #define WHERE                                                                  \

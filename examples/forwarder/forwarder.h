@@ -4,7 +4,8 @@
  * what outlasts the process; listen.c takes connections; session.c is one
  * client and its message, admit.c says whether to hear it; copy.c stands
  * between its relay and delivery.c, which brings a copy to one destination;
- * letters.c keeps what handlers write, dkim.c signs; queue.c has what waits in
+ * quarantine.c what rules put apart; letters.c keeps what handlers write, dkim.c
+ * signs; queue.c has what waits in
  * the spool; log.c writes a line of JSON a message;
  * main.c ties them together.
  *
@@ -62,6 +63,7 @@ struct settings {
     size_t command_timeout_s, delivery_timeout_s;
     size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
     size_t queue_life_s, queue_delay_s, queue_deliveries, spool_bytes;
+    size_t quarantine_life_s, quarantine_bytes;
     struct config_key keys[96];
 };
 
@@ -106,6 +108,7 @@ struct queue;
 struct tlsreport;
 struct dkim_keys;
 struct letter;
+struct quarantine;
 
 struct forwarder {
     const char *config_path;
@@ -134,6 +137,7 @@ struct forwarder {
     struct fetch *fetches;
     struct letter *letters;
     struct queue *queue; /* NULL: there is no spool */
+    struct quarantine *quarantine; /* the same */
     struct tlsreport *tlsreport; /* NULL: none are sent */
     size_t session_count;
     size_t held_bytes; /* of messages, all sessions together */

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "host.h"
+#include "quarantine.h"
 #include "queue.h"
 
 /* A message of the spool that is not there yet, over what the relay knows. */
@@ -216,9 +217,7 @@ int kept_submission(struct session *session, const struct onward_relay *relay,
     char id[SPOOL_ID_MAX];
     int ret;
 
-    /* There is no place yet from which a person could let it go. */
-    if (onward_relay_submission_at(relay, index, &s) != 0 ||
-        s.kind == ONWARD_RELAY_SUBMISSION_QUARANTINE || s.rcpt_count == 0)
+    if (onward_relay_submission_at(relay, index, &s) != 0 || s.rcpt_count == 0)
         return -1;
     e.reverse_path = s.reverse_path;
     /* That a reply fails is told to nobody: a robot wrote it. */
@@ -236,5 +235,61 @@ int kept_submission(struct session *session, const struct onward_relay *relay,
     }
     ret = queue_submit(session_forwarder(session), &e, content, id);
     free(e.rcpts);
+    return ret;
+}
+
+/* For the file and for people: what is not plain text is not their word. */
+static struct onward_str place_of(struct onward_str place)
+{
+    for (size_t i = 0; i < place.len; i++) {
+        if ((unsigned char)place.data[i] < ' ' || place.data[i] == 127)
+            place.len = 0;
+    }
+    return place.len > 0 && place.len <= 200 ? place
+                                             : ONWARD_STR("quarantine");
+}
+
+/* Where it would go; when the rules know no way, whom it was for. */
+static int add_ways(struct draft *d, struct session *session,
+                    const struct onward_relay *relay, size_t index,
+                    const struct onward_relay_submission *s)
+{
+    struct onward_relay_delivery facts = {.size = sizeof(facts)};
+    size_t heir = 0;
+
+    for (size_t i = 0;
+         i < SPOOL_RCPTS_MAX &&
+         onward_relay_submission_delivery(relay, index, i, &facts) == 0;
+         i++) {
+        if (add_rcpt(d, &facts, heir == i + 1) != 0)
+            return -1;
+        heir = facts.heir;
+    }
+    d->m.envelope.has_no_way = d->m.envelope.rcpt_count == 0;
+    if (d->m.envelope.has_no_way) {
+        facts.recipient = onward_relay_submission_rcpt(relay, index, 0);
+        facts.reverse_path = s->reverse_path;
+        facts.source = s->source;
+        if (add_rcpt(d, &facts, false) != 0)
+            return -1;
+    }
+    set_envelope(d, session, relay, &facts);
+    d->m.envelope.place = place_of(s->place);
+    return 0;
+}
+
+int kept_apart(struct session *session, const struct onward_relay *relay,
+               size_t index)
+{
+    struct onward_relay_submission s = {.size = sizeof(s)};
+    struct draft *d = new_draft();
+    int ret = -1;
+
+    if (d != NULL && onward_relay_submission_at(relay, index, &s) == 0)
+        ret = add_ways(d, session, relay, index, &s);
+    if (ret == 0)
+        ret = quarantine_keep(session_forwarder(session), &d->m.envelope,
+                              &d->m.content);
+    free_draft(d);
     return ret;
 }

@@ -22,4 +22,8 @@ void kept_tell_expanded(struct session *session,
 int kept_submission(struct session *session, const struct onward_relay *relay,
                     size_t index, const struct onward_source *content);
 
+/* Put a message into the quarantine. 0, or -1 when it is not on the disk. */
+int kept_apart(struct session *session, const struct onward_relay *relay,
+               size_t index);
+
 #endif

@@ -91,6 +91,12 @@ int letter_keep(struct session *session, uint64_t token,
     struct letter *l;
     int ret = onward_relay_submission_at(relay, index, &s);
 
+    if (ret == 0 && s.kind == ONWARD_RELAY_SUBMISSION_QUARANTINE) {
+        ret = kept_apart(session, relay, index);
+        return ret != 0 ? -1
+                        : onward_relay_submission_answer(
+                              session_forwarder(session)->desk, token, 0);
+    }
     l = ret == 0 ? add(session, token, relay, index) : NULL;
     if (l == NULL)
         return -1;

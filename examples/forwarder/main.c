@@ -13,6 +13,7 @@
 #include "forwarder.h"
 #include "handlers.h"
 #include "host.h"
+#include "quarantine.h"
 #include "webhook.h"
 
 enum { FAULT_MAX = 1100 };
@@ -149,6 +150,7 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
         fwd->listen_again_ms,
         delivery_deadline(fwd),
         queue_deadline(fwd),
+        quarantine_deadline(fwd),
         webhook_deadline(fwd),
         handlers_deadline(fwd),
         watch_deadline(fwd),
@@ -178,6 +180,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     now = host_now_ms();
     delivery_time(fwd, now);
     policies_time(fwd, now);
+    quarantine_time(fwd, now);
     queue_time(fwd, now);
     listen_time(fwd, now);
     watch_time(fwd, now);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "host.h"
+#include "quarantine.h"
 #include "queue.h"
 #include "state.h"
 
@@ -328,6 +329,8 @@ int queue_open(struct forwarder *fwd, char *fault, size_t fault_size)
     q->watch.fd = -1;
     fwd->queue = q;
     ret = load(q, path, fault, fault_size);
+    if (ret == 0)
+        ret = quarantine_open(fwd, path, fault, fault_size);
     free(path);
     return ret;
 }
@@ -338,6 +341,7 @@ void queue_close(struct forwarder *fwd)
 
     if (q == NULL)
         return;
+    quarantine_close(fwd);
     while (q->attempts != NULL)
         attempt_cancel(q->attempts);
     while (q->entries != NULL)

@@ -307,6 +307,16 @@ void settings_begin(struct settings *s)
          .value = &s->queue_deliveries,
          .min = 1,
          .max = 10000},
+        {.name = "quarantine_life_s",
+         .type = CONFIG_NUMBER,
+         .value = &s->quarantine_life_s,
+         .min = 1,
+         .max = 1209600},
+        {.name = "quarantine_bytes",
+         .type = CONFIG_NUMBER,
+         .value = &s->quarantine_bytes,
+         .min = 1048576,
+         .max = SIZE_MAX},
         {.name = NULL},
     };
 
@@ -336,4 +346,6 @@ void settings_begin(struct settings *s)
     s->queue_life_s = 432000;
     s->queue_delay_s = 14400;
     s->queue_deliveries = 20;
+    s->quarantine_life_s = 1209600;
+    s->quarantine_bytes = 1073741824;
 }

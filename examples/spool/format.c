@@ -25,6 +25,8 @@ enum tag {
     TAG_TLS_OPTIONAL = 11,
     TAG_ARRIVAL = 12,
     TAG_HOLD = 13,
+    TAG_PLACE = 14,
+    TAG_NO_WAY = 15,
     TAG_RCPT = 32, /* its address; begins a recipient */
     TAG_RCPT_DOMAIN = 33,
     TAG_RCPT_ORCPT = 34,
@@ -167,6 +169,8 @@ static void write_envelope(struct writer *w, const struct spool_envelope *e)
     put_int(w, TAG_TLS_OPTIONAL, e->tls_optional);
     put_int(w, TAG_ARRIVAL, (uint64_t)e->arrival_s);
     put_int(w, TAG_HOLD, (uint64_t)e->hold);
+    put_text(w, TAG_PLACE, e->place);
+    put_int(w, TAG_NO_WAY, e->has_no_way);
     for (size_t i = 0; i < e->rcpt_count; i++) {
         put(w, TAG_RCPT, e->rcpts[i].address.data, e->rcpts[i].address.len);
         put_text(w, TAG_RCPT_DOMAIN, e->rcpts[i].domain);
@@ -341,6 +345,10 @@ static bool take_field(struct spool_envelope *e, const struct field *f)
         return take_time(&e->arrival_s, f);
     case TAG_HOLD:
         return take_time(&e->hold, f) && e->hold == 1;
+    case TAG_PLACE:
+        return take_text(&e->place, f);
+    case TAG_NO_WAY:
+        return take_size(&e->has_no_way, f, 1);
     case TAG_RCPT:
     case TAG_RCPT_DOMAIN:
     case TAG_RCPT_ORCPT:

@@ -80,6 +80,9 @@ struct spool_envelope {
     size_t tls_optional; /* the same: TLS-Required: No */
     int64_t arrival_s;   /* Unix seconds */
     int64_t hold;        /* 1: not before somebody says so */
+    /* Of a quarantine; empty: it is in none. */
+    struct onward_str place;
+    size_t has_no_way; /* 1: rcpts are whom it was for, nobody knows where to */
     struct spool_rcpt *rcpts;
     size_t rcpt_count;
     struct spool_name *names;

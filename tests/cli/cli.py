@@ -46,9 +46,10 @@ class Folder:
                     + ":/usr/local/bin:/usr/bin:/bin"}
 
     def fill_spool(self):
-        """One message, tried once."""
+        """One message, tried once, and one that was put apart."""
         for name in ("messages", "new", "damaged", "requests"):
             (self.path / "spool" / name).mkdir(parents=True)
+            (self.path / "spool/quarantine" / name).mkdir(parents=True)
         content = (DATA / "cli/message.eml").read_bytes()
         envelope = spoolfile.relayed(
             arrival=1786752000, more=[(spoolfile.ENVID, "abc"),
@@ -60,6 +61,9 @@ class Folder:
             (spoolfile.TEXT, "later\x1b[2J"), (spoolfile.HOST, "mx.one.example"))
         (self.path / "spool/messages/0658d4f3e6a800-1f2e3d4c").write_bytes(
             spoolfile.message(envelope, content) + record)
+        envelope += [(spoolfile.PLACE, "spam"), (spoolfile.NO_WAY, 1)]
+        (self.path / "spool/quarantine/messages/0658d4f3e6a800-1f2e3d4c"
+         ).write_bytes(spoolfile.message(envelope, content))
 
     def run(self, args, data=b""):
         """args: a list."""

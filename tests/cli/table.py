@@ -773,9 +773,10 @@ row("queue list, JSON", ["queue", "list", "--spool", "spool", "--json"], 0,
     [{"v": 1, "id": WAITS, "origin": "relayed", "of": "1f",
       "from": "ann@sender.example", "notices_to": "ann@sender.example",
       "size": 344, "arrived": "2026-08-15T00:00:00Z", "held": False,
-      "requires_tls": False,
+      "place": None, "requires_tls": False,
       "recipients": [
-          {"address": "box@one.example", "fate": "waiting", "attempts": 1,
+          {"address": "box@one.example", "fate": "waiting",
+           "failover": False, "attempts": 1,
            "last": "2026-08-15T00:00:01Z", "next": "2026-08-15T00:30:01Z",
            "code": 451, "enhanced": "4.7.1", "text": "later\x1b[2J",
            "host": "mx.one.example"}]}])
@@ -793,6 +794,19 @@ row("queue delete, no name", ["queue", "delete", "--spool", "spool",
         "spool\n")
 row("queue, no spool", ["queue", "list", "--spool", "rules.json"], 3, b"",
     err="onward queue list: rules.json: Not a directory, expected a spool\n")
+row("quarantine list", ["quarantine", "list", "--spool", "spool"], 0,
+    (f"{WAITS} 2026-08-15T00:00:00Z relayed, 344 octets, from "
+     "<ann@sender.example>, put apart as spam, with nowhere to go\n"
+     "    waiting box@one.example\n1 message\n").encode())
+row("quarantine show, not there", ["quarantine", "show", "--spool", "spool",
+                                   "0a-1"], 3, b"",
+    err="onward quarantine show: 0a-1: no such message in the spool\n")
+row("quarantine, no spool", ["quarantine", "list", "--spool", "rules.json"], 3,
+    b"", err="onward quarantine list: rules.json/quarantine: Not a directory, "
+             "expected a spool\n")
+row("quarantine release, no id", ["quarantine", "release", "--spool", "spool"],
+    2, b"", err="onward quarantine release: no ID, expected one that quarantine "
+                "list shows\nTry: onward quarantine release --help\n")
 row("queue hold, no id", ["queue", "hold", "--spool", "spool"], 2, b"",
     err="onward queue hold: no ID, expected one that queue list shows\n"
         "Try: onward queue hold --help\n")

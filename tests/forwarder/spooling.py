@@ -22,10 +22,10 @@ class Spooling(Forwarder):
         zone(self)
         self.settings.update({"relay": "spool", **settings})
 
-    def queue(self, *args, status=0):
+    def queue(self, *args, status=0, what="queue"):
         """What `onward queue` prints."""
         done = subprocess.run(
-            [ONWARD, "queue", args[0], "--spool", self.path / "state/spool",
+            [ONWARD, what, args[0], "--spool", self.path / "state/spool",
              *args[1:]], capture_output=True, timeout=30)
         equal((done.returncode, done.stderr if status == 0 else b""),
               (status, b""))
