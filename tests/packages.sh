@@ -39,7 +39,9 @@ ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-cffi abigail-tools binutils gnutls-bin openssl gsasl swaks python3-dkim
     python3-nacl python3-authres libmail-dkim-perl libopendkim-dev libssl-dev
     softhsm2 git ca-certificates libsasl2-modules libsasl2-modules-db valgrind libxml2-utils libgmime-3.0-dev msmtp
-    python3-aiosmtpd redis-tools iproute2 util-linux mount curl faketime"
+    python3-aiosmtpd redis-tools iproute2 util-linux mount curl faketime
+    dpkg-dev debhelper lintian mmdebstrap fakeroot xz-utils systemd strace doxygen
+    groff-base"
 # What the benchmarks measure us beside, on top of what builds the library.
 ONWARD_BENCH_PACKAGES="libopendkim-dev libspf2-dev libmail-dkim-perl python3
     libgmime-3.0-dev libetpan-dev liblmdb-dev libcdb-dev"

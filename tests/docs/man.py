@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAN = ROOT / "doc/man"
@@ -68,6 +69,84 @@ def check_service(program, name, settings):
             yield f"{name}: {key} is required, and that is not said"
 
 
+def keys_of(source, function):
+    """Those that a function of the loader of rules takes in an object."""
+    body = re.search(rf"^static \w+ \*?{function}\(.*?^}}", source,
+                     re.M | re.S)[0]
+    found = set()
+    for listed in re.findall(r"const char \*const \w+\[\] =\s*\{(.*?)\};",
+                             body, re.S):
+        if '"id"' not in listed and "NULL" in listed:
+            found |= set(re.findall(r'"(\w+)"', listed))
+    return found - {"comment"}  # every object has it, and it is said once
+
+
+def check_rules(onward):
+    """onward-rules.5 against the loader's tables, and its example."""
+    name = "onward-rules.5"
+    page = (MAN / name).read_text()
+    source = {path.name: path.read_text() for path in
+              (ROOT / "lib/ruleset").glob("load*.c")}
+    parts = re.split(r"^\.Ss (.+)$", page, flags=re.M)
+    section = dict(zip(parts[1::2], parts[2::2]))
+    described = {title: set(re.findall(r"^\.It Cm (\w+)$", text, re.M))
+                 for title, text in section.items()}
+    for title, file, function in (
+            ("The file", "load.c", "read_frame"),
+            ("Zones", "load.c", "read_zone_head"),
+            ("Settings", "load.c", "read_settings"),
+            ("Rules", "load_rule.c", "read_head"),
+            ("Addresses", "load.c", "read_address")):
+        there = keys_of(source[file], function)
+        if title == "The file":
+            there = {"version", "zones", "addresses"} & there
+        if title == "Rules":
+            # Passed over by the list of keys, and read all the same.
+            there |= set(re.findall(r'"(source|owner_worker_tag)"',
+                                    source[file]))
+        yield from compare(f"{name}: {title}", there, described[title])
+
+    keys = set()
+    for function in ("compile_tree", "compile_text", "compile_number",
+                     "compile_tls", "compile_client"):
+        file = "load_match.c" if function == "compile_tree" else "load_test.c"
+        keys |= keys_of(source[file], function)
+    yield from compare(f"{name}: Matchers", keys, described["Matchers"])
+    table = section["Matchers"].partition(".Bl -column")[2].partition(".El")[0]
+    cells = [re.findall(r"\b[a-z_]+\b", re.sub(r"\b(It|Cm|Em|none: .*)\b|Ta",
+                                               " ", cell))
+             for line in table.splitlines()[2:] for cell in line.split(" Ta ")]
+    said = {word for cell in cells for word in cell}
+    types = re.search(r'"unknown matcher"?,?\s*((?:"[^"]*"\s*)+)',
+                      source["load_match.c"].replace('", "', '", "'))[1]
+    fields = re.search(r'"unknown field",\s*((?:"[^"]*"\s*)+)',
+                       source["load_test.c"])[1]
+    there = set(re.findall(r"[a-z_]+", types + fields)) - {"all"}
+    yield from compare(f"{name}: table of Matchers", there, said)
+
+    actions = set(re.findall(r'\{"(\w+)", read_\w+\}',
+                             source["load_action.c"]))
+    keys = set()
+    for function in ("get_values", "read_add_field", "read_drop",
+                     "read_reply", "read_going"):
+        keys |= keys_of(source["load_action.c"], function)
+    yield from compare(f"{name}: Actions", actions | keys,
+                       described["Actions"])
+    for number in re.findall(r"(?:DESTINATIONS|LINE|VALUES)_MAX\w* = (\d+)",
+                             source["load_action.c"] + source["load_test.c"]):
+        if not re.search(rf"\b{number}\b", page):
+            yield f"{name}: a limit of {number} is not said"
+
+    example = re.search(r"^\.Bd -literal.*?\n(.*?)^\.Ed", page, re.M | re.S)[1]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(example)
+        file.flush()
+        done = subprocess.run([onward, "rules", "check", file.name],
+                              capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            yield f"{name}: the example: {done.stdout}{done.stderr}"
+
+
 def check_form():
     """groff finds nothing odd in the pages."""
     if shutil.which("groff") is None:
@@ -87,7 +166,7 @@ def main():
                              "examples/policyd/setup.c"),
               *check_service(sys.argv[4], "onward-socketmap.8",
                              "examples/socketmap/setup.c"),
-              *check_form()]
+              *check_rules(sys.argv[1]), *check_form()]
     print("\n".join(faults) or "the man pages have all that is there")
     sys.exit(1 if faults else 0)
 
