@@ -109,7 +109,12 @@ struct onward_relay_opts {
      * instead of delivering it to ourselves; at most 32, default 8,
      * ONWARD_LIMIT_ZERO: not at all. A list to fail over is not followed. */
     size_t max_expansion;
-    size_t reserved; /**< 0 */
+    /** How long a reply or message of a handler that was begun belongs to who
+     * began it; then it counts as lost in a crash, and the next try sends it.
+     * Others are told 451 meanwhile. A crash after the host's answer and before
+     * it is in the ledger sends it twice; none loses it. Longer than
+     * delivery_timeout_ms: default a minute more, or 3600. */
+    size_t claim_life_s;
 };
 
 /** What MAIL said. */
@@ -119,8 +124,8 @@ struct onward_relay_envelope {
     size_t smtputf8;                /**< 1: with the SMTPUTF8 parameter */
     size_t body;                    /**< enum onward_smtp_body */
     size_t ret;                     /**< enum onward_smtp_ret */
-    struct onward_str envid; /**< ENVID, decoded; empty: none */
-    size_t require_tls;      /**< 1: with REQUIRETLS (RFC 8689) */
+    struct onward_str envid;        /**< ENVID, decoded; empty: none */
+    size_t require_tls;             /**< 1: with REQUIRETLS (RFC 8689) */
 };
 
 /** One recipient whose rule names a handler: <onward/relay_event.h>. */
@@ -523,13 +528,13 @@ enum onward_relay_submission_kind {
 /** One; the caller sets size. Texts are borrowed until onward_relay_free(). */
 struct onward_relay_submission {
     size_t size;
-    size_t kind; /**< enum onward_relay_submission_kind */
-    struct onward_str reverse_path;  /**< no brackets */
-    size_t rcpt_count;               /**< see onward_relay_submission_rcpt() */
+    size_t kind;                    /**< enum onward_relay_submission_kind */
+    struct onward_str reverse_path; /**< no brackets */
+    size_t rcpt_count;              /**< see onward_relay_submission_rcpt() */
     const struct onward_source *source; /**< until onward_relay_free() */
-    struct onward_str message_id;    /**< without brackets; may be empty */
-    struct onward_str place;         /**< of a quarantine, as the rule has it */
-    struct onward_event *event;      /**< NULL for a quarantine */
+    struct onward_str message_id;       /**< without brackets; may be empty */
+    struct onward_str place;    /**< of a quarantine, as the rule has it */
+    struct onward_event *event; /**< NULL for a quarantine */
 };
 
 /** @return how many there are so far. @since 0.1 */
@@ -543,9 +548,9 @@ onward_relay_submission_count(const struct onward_relay *relay);
  * @return 0, ONWARD_ENOENT or ONWARD_EINVAL (size).
  * @since 0.1
  */
-ONWARD_API int
-onward_relay_submission_at(const struct onward_relay *relay, size_t index,
-                           struct onward_relay_submission *out);
+ONWARD_API int onward_relay_submission_at(const struct onward_relay *relay,
+                                          size_t index,
+                                          struct onward_relay_submission *out);
 
 /** @return recipient i of a submission: who a message is for; of a quarantine
  *  the recipients that it came to; empty past the last. @since 0.1 */
@@ -602,12 +607,13 @@ enum onward_relay_reason {
     ONWARD_RELAY_REASON_SEAL = 15,  /**< the key does not sign */
     ONWARD_RELAY_REASON_CHAIN = 16, /**< ARC, for lack of an answer */
     ONWARD_RELAY_REASON_MEMORY = 17,
-    ONWARD_RELAY_REASON_STORE = 18, /**< a sender cannot be kept, or found */
-    ONWARD_RELAY_REASON_RULES = 19, /**< they cannot decide now */
+    ONWARD_RELAY_REASON_STORE = 18,  /**< a sender cannot be kept, or found */
+    ONWARD_RELAY_REASON_RULES = 19,  /**< they cannot decide now */
     ONWARD_RELAY_REASON_REJECT = 20, /**< a rule or a handler says so */
-    ONWARD_RELAY_REASON_HANDLED = 21, /**< handlers have done what they wanted */
+    ONWARD_RELAY_REASON_HANDLED =
+        21, /**< handlers have done what they wanted */
     ONWARD_RELAY_REASON_HANDLER = 22, /**< one failed, or took too long */
-    ONWARD_RELAY_REASON_SUBMIT = 23, /**< the host could not keep a message */
+    ONWARD_RELAY_REASON_SUBMIT = 23,  /**< the host could not keep a message */
     ONWARD_RELAY_REASON_QUARANTINED = 24
 };
 
@@ -631,7 +637,7 @@ enum onward_relay_status {
     ONWARD_RELAY_STATUS_FORWARDED = 1, /**< each destination has it */
     ONWARD_RELAY_STATUS_HANDLED = 2,   /**< a handler has taken it */
     ONWARD_RELAY_STATUS_DROPPED = 3,
-    ONWARD_RELAY_STATUS_REJECTED = 4, /**< for good: 5yz */
+    ONWARD_RELAY_STATUS_REJECTED = 4,        /**< for good: 5yz */
     ONWARD_RELAY_STATUS_DELIVERY_FAILED = 5, /**< a next hop said no */
     ONWARD_RELAY_STATUS_ERROR = 6 /**< our failure, or not known now: 4yz */
 };
@@ -667,7 +673,7 @@ struct onward_relay_summary {
  * @since 0.1
  */
 ONWARD_API int onward_relay_summarize(const struct onward_relay *relay,
-                                    struct onward_relay_summary *out);
+                                      struct onward_relay_summary *out);
 
 /** @return tag i of those that rules put on the message, in their order; empty
  *  past the last. @since 0.1 */

@@ -181,8 +181,10 @@ state_of(const struct onward_relay__action *a)
     case ONWARD_RELAY__NOT_SUBMITTED:
         return ONWARD_EVENT_FAILED;
     case ONWARD_RELAY__CLAIM:
+    case ONWARD_RELAY__LOOK:
     case ONWARD_RELAY__READY:
     case ONWARD_RELAY__ASKED:
+    case ONWARD_RELAY__RECORD:
     case ONWARD_RELAY__RELEASE:
         break;
     }

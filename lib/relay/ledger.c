@@ -2,6 +2,11 @@
  * The ledger: which destination has taken which message. It is asked before a
  * delivery and written after it, so that a sender who has to try again, because
  * another destination failed, does not double what went well.
+ *
+ * What leaves on its own is claimed there before, and confirmed after. A claim
+ * lasts as long as the host may take and no longer: when whoever made it has
+ * crashed, the next try sends it. When the crash was between the host's yes and
+ * the confirmation, it is sent twice; it is never lost.
  */
 #include "relay/relay_priv.h"
 
@@ -17,7 +22,8 @@ enum {
     VALUE_VERSION = 1
 };
 
-static const unsigned char kind[4] = {'r', 'l', 'g', 'd'};
+static const unsigned char kind_done[4] = {'r', 'l', 'g', 'd'};
+static const unsigned char kind_claim[4] = {'r', 'l', 'g', 'c'};
 
 /* ---- Keys -------------------------------------------------------------- */
 
@@ -109,11 +115,12 @@ void onward_relay__send_key(struct onward_relay__submission *s, size_t number)
 
 /* ---- Values ------------------------------------------------------------ */
 
-static void write_value(unsigned char *out, int64_t now_s)
+static void write_value(unsigned char *out, const unsigned char *kind,
+                        int64_t now_s)
 {
     uint64_t when = (uint64_t)now_s;
 
-    memcpy(out, kind, sizeof(kind));
+    memcpy(out, kind, sizeof(kind_done));
     memset(out + 4, 0, 4);
     out[4] = VALUE_VERSION;
     for (size_t i = 0; i < 8; i++)
@@ -121,11 +128,11 @@ static void write_value(unsigned char *out, int64_t now_s)
 }
 
 /* What another program put there says nothing of a delivery. */
-static bool is_value(struct onward_str v)
+static bool is_value(struct onward_str v, const unsigned char *kind)
 {
     static const unsigned char version[4] = {VALUE_VERSION, 0, 0, 0};
 
-    return v.len == VALUE_LEN && memcmp(v.data, kind, sizeof(kind)) == 0 &&
+    return v.len == VALUE_LEN && memcmp(v.data, kind, sizeof(kind_done)) == 0 &&
            memcmp(v.data + 4, version, sizeof(version)) == 0;
 }
 
@@ -147,7 +154,7 @@ static int look(struct onward_relay__destination *d)
 
     if (status == ONWARD_AGAIN)
         return 0;
-    if (status == 0 && is_value(d->query.value))
+    if (status == 0 && is_value(d->query.value, kind_done))
         d->fate = ONWARD_RELAY_FATE_BEFORE;
     else if (status == 0)
         return ONWARD_EVERSION;
@@ -231,7 +238,7 @@ bool onward_relay__look_up(struct onward_relay *r)
 
 /* It went well and cannot be taken back: the message is delivered all the same,
  * only a retry would double it. */
-static void warn(struct onward_relay *r, int err)
+void onward_relay__warn_of_ledger(struct onward_relay *r, int err)
 {
     onward_core__log(r->ctx, ONWARD_LOG_WARN, "relay", "ledger-put", r->log_id,
                      onward_str_of(onward_error_name(err)));
@@ -251,12 +258,12 @@ bool onward_relay__record(struct onward_relay *r,
         if (err == ONWARD_AGAIN)
             return false;
         if (err != 0)
-            warn(r, err);
+            onward_relay__warn_of_ledger(r, err);
         d->is_recorded = true;
         onward_store__query_clear(&d->query);
         return true;
     }
-    write_value(value, now_s);
+    write_value(value, kind_done, now_s);
     err = onward_store__put(
         r->opts.store, &d->query, onward_core__str(d->key, d->key_len),
         onward_core__str(value, sizeof(value)),
@@ -264,23 +271,54 @@ bool onward_relay__record(struct onward_relay *r,
         ONWARD_STORE_KEEP | ONWARD_STORE_IF_ABSENT, &r->task);
     if (onward_relay__is_dead(r) || err == 0)
         return false;
-    warn(r, err);
+    onward_relay__warn_of_ledger(r, err);
     d->is_recorded = true;
     return true;
 }
 
 /* ---- Once only --------------------------------------------------------- */
 
-int onward_relay__claim(struct onward_relay *r,
-                        struct onward_store__query *query,
-                        struct onward_str key, size_t life_s)
+static struct onward_str key_of(const struct onward_relay__submission *s)
 {
+    return onward_core__str(s->key, s->key_len);
+}
+
+static int put(struct onward_relay__submission *s, const unsigned char *kind,
+               size_t life_s, uint64_t version, uint32_t flag)
+{
+    struct onward_relay *r = s->relay;
     int64_t now_s = onward_core__now_s(r->ctx);
     unsigned char value[VALUE_LEN];
 
-    write_value(value, now_s);
-    return onward_store__put(
-        r->opts.store, query, key, onward_core__str(value, sizeof(value)),
-        now_s + (int64_t)life_s, 0, ONWARD_STORE_KEEP | ONWARD_STORE_IF_ABSENT,
-        &r->task);
+    write_value(value, kind, now_s);
+    return onward_store__put(r->opts.store, &s->query, key_of(s),
+                             onward_core__str(value, sizeof(value)),
+                             now_s + (int64_t)life_s, version,
+                             (uint32_t)ONWARD_STORE_KEEP | flag, &r->task);
+}
+
+int onward_relay__claim(struct onward_relay__submission *s)
+{
+    return put(s, kind_claim, s->relay->opts.claim_life_s, 0,
+               ONWARD_STORE_IF_ABSENT);
+}
+
+int onward_relay__look_at_claim(struct onward_relay__submission *s)
+{
+    return onward_store__get(s->relay->opts.store, &s->query, key_of(s),
+                             &s->relay->task);
+}
+
+int onward_relay__confirm(struct onward_relay__submission *s)
+{
+    size_t life_s = s->kind == ONWARD_RELAY_SUBMISSION_REPLY
+                        ? s->relay->opts.reply_life_s
+                        : s->relay->opts.ledger_life_s;
+
+    return put(s, kind_done, life_s, s->version, ONWARD_STORE_IF_VERSION);
+}
+
+bool onward_relay__is_claim(struct onward_str value)
+{
+    return is_value(value, kind_claim);
 }

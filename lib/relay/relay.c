@@ -8,7 +8,7 @@
 #include "dns/dns_shared.h"
 #include "key/key_shared.h"
 
-_Static_assert(offsetof(struct onward_relay_opts, reserved) +
+_Static_assert(offsetof(struct onward_relay_opts, claim_life_s) +
                        sizeof(size_t) ==
                    sizeof(struct onward_relay_opts),
                "no tail padding");
@@ -26,9 +26,11 @@ enum {
     HANDLER_TIMEOUT_MS = 30000,
     MAX_FORWARDS = 32,
     REPLY_LIFE_S = 30 * 86400,
+    CLAIM_MORE_S = 60,
+    CLAIM_LIFE_S = 3600,
     MAX_SENDS = 16,
     MAX_EXPANSION = 8,
-    EXPANSION_LIMIT = 32, /* each level is on our stack */
+    EXPANSION_LIMIT = 32,          /* each level is on our stack */
     TOLD_BYTES = 64 * 1024 * 1024, /* to conditions, in one decision */
     SEAL_EXPIRE_MAX_S = 2000000000,
     LIFE_MAX_S = 1000000000
@@ -42,8 +44,6 @@ static int check_opts(const struct onward_relay_opts *o,
     if (o->resolver == NULL || o->ruleset == NULL || o->authserv_id.len == 0 ||
         !onward_core__domain_is_hostname(o->hostname))
         return ONWARD_EINVAL;
-    if (o->reserved != 0)
-        return ONWARD_EVERSION;
     if (o->srs != NULL && !onward_core__domain_is_hostname(o->srs_domain))
         return ONWARD_EINVAL;
     if (o->signer != NULL &&
@@ -165,6 +165,12 @@ static void resolve_limits(struct onward_relay *r)
         o->max_expansion = EXPANSION_LIMIT;
     o->ticket_life_s = onward_core__limit(o->ticket_life_s, REPLY_LIFE_S);
     o->reply_life_s = onward_core__limit(o->reply_life_s, REPLY_LIFE_S);
+    if (o->claim_life_s == 0)
+        o->claim_life_s = o->delivery_timeout_ms == ONWARD_LIMIT_NONE
+                              ? CLAIM_LIFE_S
+                              : o->delivery_timeout_ms / 1000 + CLAIM_MORE_S;
+    if (o->claim_life_s > LIFE_MAX_S)
+        o->claim_life_s = LIFE_MAX_S;
     r->log_id = o->log_id != 0 ? o->log_id : onward_core__desk_log_id(r->desk);
 }
 

@@ -93,8 +93,10 @@ struct onward_relay__destination {
 
 enum onward_relay__submission_state {
     ONWARD_RELAY__CLAIM, /* nobody else may send it */
+    ONWARD_RELAY__LOOK,  /* somebody has: is it done? */
     ONWARD_RELAY__READY,
     ONWARD_RELAY__ASKED,
+    ONWARD_RELAY__RECORD,  /* the host has it: nobody need send it any more */
     ONWARD_RELAY__RELEASE, /* it failed: somebody may try again */
     ONWARD_RELAY__SUBMITTED,
     ONWARD_RELAY__SUBMITTED_BEFORE,
@@ -123,8 +125,10 @@ struct onward_relay__submission {
     const struct onward_source *source;
     int64_t deadline_ms;
     char key[ONWARD_RELAY__KEY_MAX];
-    size_t key_len; /* 0: nothing to claim */
+    size_t key_len;   /* 0: nothing to claim */
+    uint64_t version; /* of our claim */
     bool is_forgiven;
+    bool was_free; /* once: another's claim was gone when we looked */
 };
 
 struct onward_relay__action {
@@ -388,11 +392,19 @@ onward_relay__top_source(const struct onward_relay *r,
 
 /* The key of a message that is sent, the number-th one of its event. */
 void onward_relay__send_key(struct onward_relay__submission *s, size_t number);
-/* Put what is at a key of the ledger, if nothing is. 0: the task becomes ready.
+/*
+ * Once only, of a submission: claim it, if nobody has, for as long as bringing
+ * it to the host may take; look at what is there instead; and once it is safe,
+ * say so for all of its life. 0: the task becomes ready.
  */
-ONWARD_USE_RESULT int onward_relay__claim(struct onward_relay *r,
-                                          struct onward_store__query *query,
-                                          struct onward_str key, size_t life_s);
+ONWARD_USE_RESULT int onward_relay__claim(struct onward_relay__submission *s);
+ONWARD_USE_RESULT int
+onward_relay__look_at_claim(struct onward_relay__submission *s);
+ONWARD_USE_RESULT int onward_relay__confirm(struct onward_relay__submission *s);
+/* Is that value only a claim? */
+bool onward_relay__is_claim(struct onward_str value);
+/* What went well cannot be written down; a retry may double it. */
+void onward_relay__warn_of_ledger(struct onward_relay *r, int err);
 
 /* Cut what claims to be ours, put our fields on top. 0, ONWARD_ENOMEM or
  * ONWARD_ELIMIT. */

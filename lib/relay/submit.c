@@ -1,7 +1,7 @@
 /*
  * What leaves on its own: claimed in the ledger, so that the retry of a sender
- * or another machine does not send it again; then the host keeps it; and when
- * it cannot, the claim is given back.
+ * or another machine does not send it again; then the host keeps it, which is
+ * confirmed there; and when it cannot, the claim is given back.
  */
 #include "relay/relay_priv.h"
 
@@ -49,59 +49,105 @@ void onward_relay__cancel_submission(struct onward_relay__submission *s)
 
 /* ---- The ledger -------------------------------------------------------- */
 
+static bool is_claimed(const struct onward_relay__submission *s)
+{
+    return s->key_len != 0 && s->relay->opts.store != NULL;
+}
+
 static void fail(struct onward_relay__submission *s,
                  enum onward_refusal_code refusal)
 {
     s->refusal = refusal;
-    s->state = s->key_len != 0 && s->relay->opts.store != NULL
-                   ? ONWARD_RELAY__RELEASE
-                   : ONWARD_RELAY__NOT_SUBMITTED;
+    s->state =
+        is_claimed(s) ? ONWARD_RELAY__RELEASE : ONWARD_RELAY__NOT_SUBMITTED;
+}
+
+static void give_up(struct onward_relay__submission *s)
+{
+    s->state = ONWARD_RELAY__NOT_SUBMITTED;
+    s->refusal = ONWARD_REFUSAL_INTERNAL;
+}
+
+static bool is_idle(const struct onward_relay__submission *s)
+{
+    return s->query.store == NULL;
 }
 
 static void claim(struct onward_relay *r, struct onward_relay__submission *s)
 {
-    int status;
-
     if (r->opts.store == NULL || s->key_len == 0) {
         s->state = ONWARD_RELAY__READY;
         return;
     }
-    if (s->query.store == NULL) {
-        size_t life_s = s->kind == ONWARD_RELAY_SUBMISSION_REPLY
-                            ? r->opts.reply_life_s
-                            : r->opts.ledger_life_s;
+    if (is_idle(s)) {
+        if (onward_relay__claim(s) != 0)
+            give_up(s);
+        return;
+    }
+    if (s->query.status == ONWARD_AGAIN)
+        return;
+    if (s->query.status != 0)
+        give_up(s);
+    else
+        s->state = s->query.is_done ? ONWARD_RELAY__READY : ONWARD_RELAY__LOOK;
+    s->version = s->query.version;
+    onward_store__query_clear(&s->query);
+}
 
-        if (onward_relay__claim(r, &s->query,
-                                onward_core__str(s->key, s->key_len),
-                                life_s) != 0) {
-            s->state = ONWARD_RELAY__NOT_SUBMITTED;
-            s->refusal = ONWARD_REFUSAL_INTERNAL;
-        }
+/* Done by somebody, or begun: then nobody knows how that will end, and the
+ * sender is to ask again. What a later version or another program put there
+ * counts as done. */
+static void look(struct onward_relay__submission *s)
+{
+    int status;
+
+    if (is_idle(s)) {
+        if (onward_relay__look_at_claim(s) != 0)
+            give_up(s);
         return;
     }
     status = s->query.status;
     if (status == ONWARD_AGAIN)
         return;
-    if (status == 0) {
-        s->state = s->query.is_done ? ONWARD_RELAY__READY
-                                    : ONWARD_RELAY__SUBMITTED_BEFORE;
+    if (status == 0 && !onward_relay__is_claim(s->query.value)) {
+        s->state = ONWARD_RELAY__SUBMITTED_BEFORE;
+    } else if (status == ONWARD_ENOENT && !s->was_free) {
+        s->was_free = true;
+        s->state = ONWARD_RELAY__CLAIM;
     } else {
-        s->state = ONWARD_RELAY__NOT_SUBMITTED;
-        s->refusal = ONWARD_REFUSAL_INTERNAL;
+        give_up(s);
     }
     onward_store__query_clear(&s->query);
+}
+
+/* Whether it works or not: the message is safe. */
+static void record(struct onward_relay *r, struct onward_relay__submission *s)
+{
+    int err = 0;
+
+    if (is_idle(s))
+        err = onward_relay__confirm(s);
+    if (onward_relay__is_dead(r))
+        return;
+    if (err == 0)
+        err = s->query.status;
+    if (err == ONWARD_AGAIN)
+        return;
+    if (err != 0)
+        onward_relay__warn_of_ledger(r, err);
+    onward_store__query_clear(&s->query);
+    s->state = ONWARD_RELAY__SUBMITTED;
 }
 
 /* Whether it works or not: then the claim stands until it expires. */
 static void release(struct onward_relay *r, struct onward_relay__submission *s)
 {
-    if (s->query.store == NULL &&
-        onward_store__remove(r->opts.store, &s->query,
-                             onward_core__str(s->key, s->key_len), 0,
-                             &r->task) == 0)
+    if (is_idle(s) && onward_store__remove(r->opts.store, &s->query,
+                                           onward_core__str(s->key, s->key_len),
+                                           s->version, &r->task) == 0)
         return;
     if (onward_relay__is_dead(r) ||
-        (s->query.store != NULL && s->query.status == ONWARD_AGAIN))
+        (!is_idle(s) && s->query.status == ONWARD_AGAIN))
         return;
     onward_store__query_clear(&s->query);
     s->state = ONWARD_RELAY__NOT_SUBMITTED;
@@ -161,7 +207,8 @@ int onward_relay_submission_answer(struct onward_desk *desk, uint64_t token,
     if (status < 0)
         fail(s, ONWARD_REFUSAL_DELIVERY_FAILED);
     else
-        s->state = ONWARD_RELAY__SUBMITTED;
+        s->state =
+            is_claimed(s) ? ONWARD_RELAY__RECORD : ONWARD_RELAY__SUBMITTED;
     onward_core__task_ready(&s->relay->task);
     return 0;
 }
@@ -185,6 +232,12 @@ static void run(struct onward_relay *r, struct onward_relay__submission *s)
         switch (s->state) {
         case ONWARD_RELAY__CLAIM:
             claim(r, s);
+            break;
+        case ONWARD_RELAY__LOOK:
+            look(s);
+            break;
+        case ONWARD_RELAY__RECORD:
+            record(r, s);
             break;
         case ONWARD_RELAY__READY:
             ask(r, s);

@@ -793,6 +793,97 @@ static void test_a_reply_that_cannot_be_kept(void **state)
     t_post_close(&x);
 }
 
+/* Whoever has claimed it may be at it, or gone: as long as it may take nobody
+ * else sends it, and none says that it was sent. */
+static void test_a_claim_of_one_that_crashed(void **state)
+{
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    x.handler = reply_and_wait;
+    x.takes_submissions = true;
+    x.submit_status = ONWARD_AGAIN;
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), 0);
+    assert_int_equal(t_post_rcpt(&x, "code@example.com"), 1);
+    assert_int_equal(t_post_data(&x, with_id), 0);
+    assert_int_equal(x.submitted_count, 1);
+    t_post_reset(&x);
+    x.submit_status = 0;
+    assert_memory_equal(post(&x, "code@example.com", with_id), "451 4.3.0", 9);
+    assert_int_equal(x.submitted_count, 1);
+    /* 540 s for the host, and a minute. */
+    x.w->now_s += 599;
+    assert_memory_equal(post(&x, "code@example.com", with_id), "451 4.3.0", 9);
+    assert_int_equal(x.submitted_count, 1);
+    x.w->now_s += 1;
+    assert_string_equal(post(&x, "code@example.com", with_id), "250 2.0.0 OK");
+    assert_int_equal(x.submitted_count, 2);
+    assert_int_equal(action(x.event, 0).state, ONWARD_EVENT_DONE);
+    /* That one is in the ledger for its life. */
+    x.w->now_s += (int64_t)29 * 86400;
+    assert_string_equal(post(&x, "code@example.com", with_id), "250 2.0.0 OK");
+    assert_int_equal(x.submitted_count, 2);
+    assert_int_equal(action(x.event, 0).state, ONWARD_EVENT_BEFORE);
+    t_post_close(&x);
+}
+
+static void test_a_claim_lasts_as_long_as_it_is_told(void **state)
+{
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    x.handler = reply_and_wait;
+    x.takes_submissions = true;
+    x.submit_status = ONWARD_AGAIN;
+    x.opts.claim_life_s = 7;
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), 0);
+    assert_int_equal(t_post_rcpt(&x, "code@example.com"), 1);
+    assert_int_equal(t_post_data(&x, with_id), 0);
+    t_post_reset(&x);
+    x.submit_status = 0;
+    x.w->now_s += 6;
+    assert_memory_equal(post(&x, "code@example.com", with_id), "451 4.3.0", 9);
+    x.w->now_s += 1;
+    assert_string_equal(post(&x, "code@example.com", with_id), "250 2.0.0 OK");
+    assert_int_equal(x.submitted_count, 2);
+    t_post_close(&x);
+}
+
+/* Two machines with one store: the second hears of a claim, and then that it is
+ * done. */
+static void test_a_claim_that_another_has_now(void **state)
+{
+    struct onward_store *store = NULL;
+    struct t_post x, y;
+
+    (void)state;
+    t_post_open(&x);
+    assert_true(t_post_open_in(&y, x.w));
+    assert_int_equal(onward_memstore_open(x.mem, y.desk, NULL, &store), 0);
+    y.opts.store = store;
+    x.handler = y.handler = reply_and_wait;
+    x.takes_submissions = y.takes_submissions = true;
+    x.submit_status = ONWARD_AGAIN;
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), 0);
+    assert_int_equal(t_post_rcpt(&x, "code@example.com"), 1);
+    assert_int_equal(t_post_data(&x, with_id), 0);
+    assert_memory_equal(post(&y, "code@example.com", with_id), "451 4.3.0", 9);
+    assert_int_equal(y.submitted_count, 0);
+    assert_int_equal(
+        onward_relay_submission_answer(x.desk, x.submission_token, 0), 0);
+    t_post_run(&x);
+    assert_string_equal(t_post_reply(&x), "250 2.0.0 OK");
+    assert_string_equal(post(&y, "code@example.com", with_id), "250 2.0.0 OK");
+    assert_int_equal(y.submitted_count, 0);
+    assert_int_equal(action(y.event, 0).state, ONWARD_EVENT_BEFORE);
+    t_post_reset(&y);
+    onward_store_free(store);
+    t_post_close(&y);
+    t_post_close(&x);
+}
+
 static void test_a_reply_that_takes_too_long(void **state)
 {
     struct t_post x;
@@ -1157,6 +1248,9 @@ int main(void)
         cmocka_unit_test(test_row_27_29_38_who_is_not_answered),
         cmocka_unit_test(test_row_37_reply_by_a_builder),
         cmocka_unit_test(test_a_reply_that_cannot_be_kept),
+        cmocka_unit_test(test_a_claim_of_one_that_crashed),
+        cmocka_unit_test(test_a_claim_lasts_as_long_as_it_is_told),
+        cmocka_unit_test(test_a_claim_that_another_has_now),
         cmocka_unit_test(test_a_reply_that_takes_too_long),
         cmocka_unit_test(test_a_ticket_for_later),
         cmocka_unit_test(test_handlers_of_one_recipient_send_one_each),

@@ -279,17 +279,6 @@ static void test_no_more_work_than_addresses(void **state)
     free(text);
 }
 
-static void test_a_choice_that_is_not_known(void **state)
-{
-    struct t_post x;
-
-    (void)state;
-    t_post_open(&x);
-    x.opts.reserved = 1;
-    assert_int_equal(t_post_mail(&x, "ann@a.example"), ONWARD_EVERSION);
-    t_post_close(&x);
-}
-
 static bool scenario(struct t_world *w, void *arg)
 {
     struct t_post x;
@@ -325,8 +314,6 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_handler_at_the_end);
     tests[n++] =
         (struct CMUnitTest)cmocka_unit_test(test_no_more_work_than_addresses);
-    tests[n++] =
-        (struct CMUnitTest)cmocka_unit_test(test_a_choice_that_is_not_known);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_oom);
     return _cmocka_run_group_tests("relay_expand", tests, n, NULL, NULL);
 }
