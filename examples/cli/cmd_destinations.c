@@ -1,6 +1,6 @@
 /*
  * onward destinations list, add, verify, revoke: where mail may be forwarded
- * to, in the state folder of a forwarder, which sees each change at once.
+ * to, where a forwarder keeps it, or several that share a Redis.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,63 +15,56 @@
 #include "cli.h"
 #include "destinations.h"
 #include "json.h"
+#include "keeping.h"
 #include "results.h"
 #include "spool.h"
-#include "state.h"
 #include "world.h"
-
-#define STATE_DEFAULT "/var/lib/onward-forwarder"
 
 enum { LIFE_DAYS = 7, LIFE_DAYS_MAX = 365 };
 
 struct destinations {
     const struct command *command;
-    const char *state, *link, *from, *days;
+    struct keeping keeping;
+    const char *link, *from, *days;
     bool is_json;
     struct world world;
-    char *folder; /* that state has come to */
-    struct lmdb_store *store;
+    const struct shelf *store; /* of keeping */
 };
 
 /* ---- The store --------------------------------------------------------- */
 
-static void warn(void *user, const char *what)
-{
-    const struct destinations *d = user;
-
-    cli_note(d->command, "%s", what);
-}
-
 static int open_all(struct destinations *d)
 {
     const struct world_choice choice = {0};
-    char fault[1000] = "out of memory";
-    /* What there is too much of goes by the forwarder's limit, not by ours. */
-    struct lmdb_store_opts o = {
-        .max_bytes = (size_t)1 << 37, .warn = warn, .user = d};
-    char *store;
     int status = world_new_desk(d->command, &choice, &d->world);
 
-    if (status >= 0)
-        return status;
-    d->folder = state_path(d->state, STATE_DEFAULT);
-    store = d->folder == NULL ||
-                    state_check(d->folder, NULL, fault, sizeof(fault)) != 0
-                ? NULL
-                : state_folder(d->folder, "store", fault, sizeof(fault));
-    o.folder = store;
-    if (store != NULL)
-        d->store = lmdb_store_new(d->world.desk, &o, fault, sizeof(fault));
-    free(store);
-    return d->store == NULL ? cli_broken(d->command, "%s", fault) : -1;
+    if (status < 0)
+        status = keeping_find(&d->keeping, d->command);
+    if (status < 0)
+        status = keeping_open(&d->keeping, d->command, d->world.desk);
+    d->store = &d->keeping.shelf;
+    return status;
 }
 
 static int close_all(struct destinations *d, int status)
 {
-    lmdb_store_free(d->store);
-    free(d->folder);
+    keeping_close(&d->keeping);
     world_clear(&d->world);
     return status;
+}
+
+/* One line, as the forwarder writes it of its rules. */
+static void audit(const struct destinations *d, struct onward_str address,
+                  const struct destination *before,
+                  enum destination_state after)
+{
+    FILE *log = keeping_audit(&d->keeping);
+
+    if (log == NULL)
+        return;
+    destination_audit(log, "onward", address, before, after);
+    if (log != stderr)
+        fclose(log);
 }
 
 /* One operand, an address; -1 or the exit status. */
@@ -117,8 +110,7 @@ static int run_list(const struct command *command, struct args args)
 {
     struct destinations d = {.command = command};
     struct option options[] = {
-        {"state", OPTION_TEXT, &d.state, "DIR",
-         "the state folder of the forwarder", false, false},
+        KEEPING_OPTIONS(&d.keeping),
         {"json", OPTION_FLAG, &d.is_json, NULL, "print one JSON object a line",
          false, false},
         OPTIONS_END,
@@ -177,13 +169,12 @@ static int put_into_spool(struct destinations *d, struct onward_builder *b,
                                      .arrival_s = (int64_t)time(NULL),
                                      .rcpts = &rcpt,
                                      .rcpt_count = 1};
-    char fault[600] = "out of memory", id[SPOOL_ID_MAX], *path = NULL;
+    const char *path = d->keeping.spool;
+    char fault[600], id[SPOOL_ID_MAX];
     const struct onward_source *source;
-    struct spool *spool = NULL;
+    struct spool *spool = spool_open(path, SPOOL_LOOK, fault, sizeof(fault));
     int ret = -1;
 
-    if (asprintf(&path, "%s/spool", d->folder) > 0)
-        spool = spool_open(path, SPOOL_LOOK, fault, sizeof(fault));
     if (spool == NULL) {
         cli_broken(d->command, "%s", fault);
     } else if (onward_builder_source(b, &source) != 0 ||
@@ -195,7 +186,6 @@ static int put_into_spool(struct destinations *d, struct onward_builder *b,
     }
     if (spool != NULL)
         spool_close(spool);
-    free(path);
     return ret;
 }
 
@@ -222,15 +212,21 @@ static int add(struct destinations *d, const char *address, long days)
 {
     const int64_t expires_s = (int64_t)time(NULL) + days * 86400;
     char token[ONWARD_TOKEN_TEXT_MAX];
+    struct onward_str name = onward_str_of(address);
+    struct destination before;
     char *link = NULL;
-    int ret = destination_invite(d->store, d->world.ctx, onward_str_of(address),
-                                 expires_s, token);
+    int ret = destination_get(d->store, name, &before);
     int status = CLI_DONE;
 
+    if (ret >= 0)
+        ret =
+            destination_invite(d->store, d->world.ctx, name, expires_s, token);
     if (ret == 0)
         return cli_broken(d->command, "%s is verified", address);
     if (ret < 0)
         return cli_broken(d->command, "the store cannot be used");
+    audit(d, name, &before,
+          before.state == 0 ? DESTINATION_PENDING : before.state);
     if (d->link == NULL) {
         puts(token);
         return CLI_DONE;
@@ -249,8 +245,7 @@ static int run_add(const struct command *command, struct args args)
 {
     struct destinations d = {.command = command};
     struct option options[] = {
-        {"state", OPTION_TEXT, &d.state, "DIR",
-         "the state folder of the forwarder", false, false},
+        KEEPING_OPTIONS(&d.keeping),
         {"link", OPTION_TEXT, &d.link, "URL", "make a link, URL/verify/TOKEN",
          false, false},
         {"from", OPTION_TEXT, &d.from, "ADDRESS",
@@ -288,11 +283,11 @@ static int run_verify(const struct command *command, struct args args)
 {
     struct destinations d = {.command = command};
     struct option options[] = {
-        {"state", OPTION_TEXT, &d.state, "DIR",
-         "the state folder of the forwarder", false, false},
+        KEEPING_OPTIONS(&d.keeping),
         OPTIONS_END,
     };
     char address[DESTINATION_TEXT_MAX];
+    struct destination before;
     int ret, status = cli_options(command, options, &args);
 
     if (status >= 0)
@@ -303,9 +298,12 @@ static int run_verify(const struct command *command, struct args args)
     status = open_all(&d);
     if (status < 0) {
         ret = destination_redeem(d.store, d.world.ctx,
-                                 onward_str_of(args.items[0]), true, address);
-        if (ret == 1)
+                                 onward_str_of(args.items[0]), true, address,
+                                 &before);
+        if (ret == 1) {
+            audit(&d, onward_str_of(address), &before, DESTINATION_VERIFIED);
             printf("%s is verified\n", address);
+        }
         status = ret == 1   ? CLI_DONE
                  : ret == 0 ? cli_broken(command,
                                          "the token is wrong, too old or used")
@@ -318,11 +316,11 @@ static int run_revoke(const struct command *command, struct args args)
 {
     struct destinations d = {.command = command};
     struct option options[] = {
-        {"state", OPTION_TEXT, &d.state, "DIR",
-         "the state folder of the forwarder", false, false},
+        KEEPING_OPTIONS(&d.keeping),
         OPTIONS_END,
     };
     char address[DESTINATION_TEXT_MAX];
+    struct destination before;
     int status = cli_options(command, options, &args);
 
     if (status >= 0)
@@ -331,19 +329,26 @@ static int run_revoke(const struct command *command, struct args args)
     if (status < 0)
         status = get_address(&d, args, address);
     if (status < 0) {
-        status = destination_revoke(d.store, onward_str_of(address)) == 0
+        struct onward_str name = onward_str_of(address);
+
+        status = destination_get(d.store, name, &before) >= 0 &&
+                         destination_revoke(d.store, name) == 0
                      ? CLI_DONE
                      : cli_broken(command, "the store cannot be used");
-        if (status == CLI_DONE)
+        if (status == CLI_DONE) {
+            audit(&d, name, &before, DESTINATION_REVOKED);
             printf("%s is revoked\n", address);
+        }
     }
     return close_all(&d, status);
 }
 
 #define WHERE                                                                  \
     "The state folder is that of onward-forwarder(8), by default "             \
-    "$STATE_DIRECTORY, else\n" STATE_DEFAULT                                   \
-    "; the forwarder sees the change at once.\n"
+    "$STATE_DIRECTORY, else\n" KEEPING_STATE                                   \
+    "; the forwarder sees the change at once.\n"                               \
+    "Forwarders that share a Redis see it within two seconds: name the "       \
+    "configuration of one.\nWith it changes are told in its log, too.\n"
 
 const struct command command_destinations_add = {
     .name = "destinations add",

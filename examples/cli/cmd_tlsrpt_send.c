@@ -12,13 +12,14 @@
 
 #include "cli.h"
 #include "host.h"
-#include "lmdb_store.h"
+#include "keeping.h"
 #include "options.h"
 #include "world.h"
 
 struct showing {
     const struct command *command;
     struct world world;
+    struct keeping keeping;
     int64_t day_s; /* -1: all */
     size_t shown;
     bool is_over;
@@ -51,11 +52,13 @@ static void all_shown(void *user, int err)
         s->err = err;
 }
 
-static int collect(struct showing *s, struct lmdb_store *store)
+static int collect(struct showing *s)
 {
+    const struct keeping *k = &s->keeping;
     const struct onward_tlsrpt_collector_opts o = {
         .size = sizeof(o),
-        .store = lmdb_store_handle(store),
+        .store = k->lmdb != NULL ? lmdb_store_handle(k->lmdb)
+                                 : redis_store_handle(k->shelf.redis),
         .organization = ONWARD_STR("(the forwarder)"),
         .contact = ONWARD_STR("postmaster@localhost")};
     const struct onward_tlsrpt_collector_host host = {
@@ -65,9 +68,13 @@ static int collect(struct showing *s, struct lmdb_store *store)
 
     if (err == 0)
         err = onward_tlsrpt_collector_look(collector, INT64_MAX);
-    /* The store answers within each question. */
-    while (err == 0 && !s->is_over)
-        onward_desk_run(s->world.desk, host_now_ms());
+    /* LMDB answers within each question; a Redis answers, or is down. */
+    while (err == 0 && !s->is_over) {
+        int more = onward_desk_run(s->world.desk, host_now_ms());
+
+        if (more == 0 && k->shelf.loop != NULL && !s->is_over)
+            loop_turn(k->shelf.loop, 1000);
+    }
     onward_tlsrpt_collector_free(collector);
     return err != 0 ? err : s->err;
 }
@@ -82,46 +89,45 @@ static bool read_day(const char *text, int64_t *day_s)
 }
 
 /* Where there is one: made here it would belong to who looks, root, and no
- * forwarder could open it. NULL: errno says why. */
-static char *find_store(const char *state)
+ * forwarder could open it. 1; 0: there is none; -1: errno says why. */
+static int has_store(const char *state)
 {
     char *file = NULL;
-    size_t folder_len = strlen(state) + strlen("/store");
+    int ret;
 
-    if (asprintf(&file, "%s/store/data.mdb", state) < 0)
-        return NULL;
-    if (access(file, R_OK) != 0) {
-        int error = errno;
-
-        free(file);
-        errno = error;
-        return NULL;
+    if (asprintf(&file, "%s/store/data.mdb", state) < 0) {
+        errno = ENOMEM;
+        return -1;
     }
-    file[folder_len] = '\0';
-    return file;
+    ret = access(file, R_OK) == 0 ? 1 : -1;
+    /* Of a forwarder that has not run yet. */
+    if (ret < 0 && errno == ENOENT && access(state, R_OK) == 0)
+        ret = 0;
+    free(file);
+    return ret;
 }
 
-static int show_all(struct showing *s, const char *state)
+static int show_all(struct showing *s)
 {
-    char fault[400];
-    char *folder = find_store(state);
-    const struct lmdb_store_opts opts = {.folder = folder};
-    struct lmdb_store *store;
-    int err;
+    struct keeping *k = &s->keeping;
+    int err, status = keeping_find(k, s->command);
 
-    /* Of a forwarder that has not run yet. */
-    if (folder == NULL && errno == ENOENT && access(state, R_OK) == 0)
-        return CLI_DONE;
-    if (folder == NULL)
-        return cli_broken(s->command,
-                          "%s: %s, expected the state of a forwarder", state,
-                          strerror(errno));
-    store = lmdb_store_new(s->world.desk, &opts, fault, sizeof(fault));
-    free(folder);
-    if (store == NULL)
-        return cli_broken(s->command, "%s", fault);
-    err = collect(s, store);
-    lmdb_store_free(store);
+    if (status >= 0)
+        return status;
+    if (!keeping_is_elsewhere(k)) {
+        int ret = has_store(k->folder);
+
+        if (ret < 0)
+            return cli_broken(s->command,
+                              "%s: %s, expected the state of a forwarder",
+                              k->folder, strerror(errno));
+        if (ret == 0)
+            return CLI_DONE;
+    }
+    status = keeping_open(k, s->command, s->world.desk);
+    if (status >= 0)
+        return status;
+    err = collect(s);
     return err == 0 ? CLI_DONE
                     : cli_broken(s->command, "%s", onward_strerror(err));
 }
@@ -130,7 +136,7 @@ static int run(const struct command *command, struct args args)
 {
     struct showing s = {.command = command, .day_s = -1};
     struct world_choice choice = {0};
-    const char *day = NULL, *state = NULL;
+    const char *day = NULL;
     bool is_dry = false, is_json = false;
     struct option options[] = {
         {"dry-run", OPTION_FLAG, &is_dry, NULL,
@@ -139,10 +145,7 @@ static int run(const struct command *command, struct args args)
          false, false},
         {"json", OPTION_FLAG, &is_json, NULL,
          "print nothing but JSON, if there is nothing, nothing", false, false},
-        {"state", OPTION_TEXT, &state, "DIR",
-         "where the forwarder keeps what lasts; default\n"
-         "/var/lib/onward-forwarder",
-         false, false},
+        KEEPING_OPTIONS(&s.keeping),
         OPTIONS_END,
     };
     int status = cli_options(command, options, &args);
@@ -158,10 +161,10 @@ static int run(const struct command *command, struct args args)
         return cli_usage(command, "--day %s, expected YYYY-MM-DD", day);
     status = world_new_desk(command, &choice, &s.world);
     if (status < 0)
-        status =
-            show_all(&s, state != NULL ? state : "/var/lib/onward-forwarder");
+        status = show_all(&s);
     if (status == CLI_DONE && s.shown == 0 && !is_json)
         puts("no report waits");
+    keeping_close(&s.keeping);
     world_clear(&s.world);
     return status;
 }

@@ -35,6 +35,11 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
+int loop_fd(const struct loop *loop)
+{
+    return loop->fd;
+}
+
 int loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events)
 {
     struct epoll_event e = {.events = events, .data.ptr = watch};

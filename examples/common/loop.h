@@ -19,6 +19,8 @@ struct loop_watch {
 
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
+/* Readable while something in it is ready: for a loop inside a loop. */
+int loop_fd(const struct loop *loop);
 /* 0 or -1 with errno. */
 int loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events);
 int loop_want(struct loop *loop, struct loop_watch *watch, uint32_t events);

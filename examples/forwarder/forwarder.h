@@ -59,7 +59,8 @@ struct settings {
     size_t policy_port;
     size_t out_port, out_tls, max_message_bytes, max_sessions, drain_s;
     size_t message_memory_bytes, ledger_entries, ledger_life_s, store_bytes;
-    size_t max_sessions_client, greylist_s, webhook_timeout_s, handler_timeout_s;
+    size_t max_sessions_client, greylist_s, webhook_timeout_s,
+        handler_timeout_s;
     size_t command_timeout_s, delivery_timeout_s;
     size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
     size_t queue_life_s, queue_delay_s, queue_deliveries, spool_bytes;
@@ -109,6 +110,9 @@ struct tlsreport;
 struct dkim_keys;
 struct letter;
 struct quarantine;
+struct follow;
+struct lmdb_store;
+struct redis_store;
 
 struct forwarder {
     const char *config_path;
@@ -120,11 +124,11 @@ struct forwarder {
     struct storage *storage;    /* what store is made with */
     struct onward_store *store; /* the ledger, and all else that lasts */
     bool is_store_shared;       /* elsewhere: it may be down */
-    /* The same, or one on this machine: policies, of which no outage is to
-     * make us lose sight. */
-    struct onward_store *store_here;
+    /* The same, or both that and one on this machine: policies, of which no
+     * outage is to make us lose sight. */
+    struct onward_store *store_lasting;
     struct setup *setup;
-    struct watch *watch; /* NULL: cannot be had */
+    struct watch *watch;       /* NULL: cannot be had */
     struct webhooks *webhooks; /* NULL: none was asked yet */
     struct handlers *handlers; /* the same */
     struct listener *listeners;
@@ -139,6 +143,7 @@ struct forwarder {
     struct queue *queue; /* NULL: there is no spool */
     struct quarantine *quarantine; /* the same */
     struct tlsreport *tlsreport; /* NULL: none are sent */
+    struct follow *follow;       /* NULL: destinations are kept here */
     size_t session_count;
     size_t held_bytes; /* of messages, all sessions together */
     bool is_draining;
@@ -187,6 +192,20 @@ void storage_close(struct forwarder *fwd);
 int storage_destination(void *user, const char *address, size_t len);
 /* Is fwd->state a folder that is used? */
 bool storage_is_on_disk(const struct forwarder *fwd);
+
+/* ---- follow.c ---------------------------------------------------------- */
+
+/* Keep a copy of the destinations there. 0 or -1. */
+int follow_open(struct forwarder *fwd, struct lmdb_store *here,
+                struct redis_store *there);
+/* Has there been a whole copy of that Redis, now or in a life before? Else what
+ * is not in it is not known. */
+bool follow_is_whole(const struct forwarder *fwd);
+/* Is there one, or no hope of one in a moment? */
+bool follow_is_settled(const struct forwarder *fwd);
+int64_t follow_deadline(const struct forwarder *fwd);
+void follow_time(struct forwarder *fwd, int64_t now_ms);
+void follow_close(struct forwarder *fwd);
 
 /* ---- listen.c ---------------------------------------------------------- */
 

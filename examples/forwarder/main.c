@@ -16,7 +16,7 @@
 #include "quarantine.h"
 #include "webhook.h"
 
-enum { FAULT_MAX = 1100 };
+enum { FAULT_MAX = 1100, SETTLE_MS = 3000 };
 
 static const char usage[] =
     "usage: onward-forwarder --config FILE [--check]\n"
@@ -154,6 +154,7 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
         webhook_deadline(fwd),
         handlers_deadline(fwd),
         watch_deadline(fwd),
+        follow_deadline(fwd),
         policies_deadline(fwd),
         tlsreport_deadline(fwd),
     };
@@ -184,6 +185,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     queue_time(fwd, now);
     listen_time(fwd, now);
     watch_time(fwd, now);
+    follow_time(fwd, now);
     tlsreport_time(fwd);
     webhook_time(fwd, now);
     handlers_time(fwd, now);
@@ -279,6 +281,16 @@ static int open_reports(struct forwarder *fwd, char *fault, size_t fault_size)
     return -1;
 }
 
+/* A first copy of what others know is there in a moment; without it much mail
+ * would have to wait. */
+static void settle(struct forwarder *fwd)
+{
+    int64_t give_up = host_now_ms() + SETTLE_MS;
+
+    while (!follow_is_settled(fwd) && host_now_ms() < give_up)
+        turn(fwd, 100);
+}
+
 static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
 {
     const struct settings *s = &fwd->setup->settings;
@@ -301,6 +313,7 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
         snprintf(fault, fault_size, "signals: %s", strerror(errno));
         return EXIT_UNUSABLE;
     }
+    settle(fwd);
     listen_announce(fwd);
     service_tell_systemd("READY=1");
     run(fwd);

@@ -21,7 +21,7 @@ int policies_open(struct forwarder *fwd, struct setup *setup)
 {
     const struct onward_mtasts_opts o = {.size = sizeof(o),
                                          .resolver = setup->resolver,
-                                         .store = fwd->store_here,
+                                         .store = fwd->store_lasting,
                                          .tls = setup->tls_client};
     struct onward_mtasts_host host;
     struct policies *p;

@@ -1,5 +1,10 @@
-/* The store behind the ledger and all else that outlasts a message: in a folder
- * (LMDB), in memory, or elsewhere (Redis). Chosen once, at the start. */
+/*
+ * The store behind the ledger and all else that outlasts a message: in a folder
+ * (LMDB), in memory, or elsewhere (Redis). Chosen once, at the start.
+ *
+ * With a Redis there is an LMDB, too, for what is needed while Redis is away:
+ * twin.h for policies, follow.c for destinations.
+ */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +14,7 @@
 #include "lmdb_store.h"
 #include "redis_store.h"
 #include "state.h"
+#include "twin.h"
 
 #define STATE_DEFAULT "/var/lib/onward-forwarder"
 
@@ -16,6 +22,7 @@ struct storage {
     struct onward_memstore *mem;
     struct lmdb_store *lmdb;
     struct redis_store *redis;
+    struct twin *twin;
 };
 
 const char *storage_judge(const char *value)
@@ -120,7 +127,24 @@ static int open_redis(struct forwarder *fwd, char *fault, size_t fault_size)
         return -1;
     fwd->store = redis_store_handle(fwd->storage->redis);
     fwd->is_store_shared = true;
-    return 0;
+    fwd->storage->twin =
+        twin_new(fwd->desk, fwd->storage->lmdb, fwd->storage->redis);
+    if (fwd->storage->twin == NULL)
+        return -1;
+    fwd->store_lasting = twin_handle(fwd->storage->twin);
+    return follow_open(fwd, fwd->storage->lmdb, fwd->storage->redis);
+}
+
+/* What there is in the folder counts, were it a copy before. */
+static int come_home(struct forwarder *fwd)
+{
+    struct lmdb_store *lmdb = fwd->storage->lmdb;
+    char home[DESTINATION_HOME_MAX];
+
+    return lmdb == NULL || destination_home(lmdb, home) == 0 ||
+                   destination_set_home(lmdb, "") >= 0
+               ? 0
+               : -1;
 }
 
 int storage_open(struct forwarder *fwd, char *fault, size_t fault_size)
@@ -135,22 +159,24 @@ int storage_open(struct forwarder *fwd, char *fault, size_t fault_size)
     } else if (open_lmdb(fwd, fault, fault_size) != 0) {
         return -1;
     }
-    /* Mail goes on while the others are away, but without the policies that
-     * were known it would go on unprotected: these stay here. */
-    fwd->store_here = fwd->store;
+    fwd->store_lasting = fwd->store;
     return is_named(fwd, "memory") || is_named(fwd, "lmdb")
-               ? 0
+               ? come_home(fwd)
                : open_redis(fwd, fault, fault_size);
 }
 
 int storage_destination(void *user, const char *address, size_t len)
 {
     const struct forwarder *fwd = user;
+    struct shelf shelf = {0};
+    int ret;
 
-    return fwd->storage == NULL || fwd->storage->lmdb == NULL
-               ? 0
-               : destination_fact(fwd->storage->lmdb,
-                                  (struct onward_str){address, len});
+    if (fwd->storage == NULL || fwd->storage->lmdb == NULL)
+        return 0;
+    shelf.lmdb = fwd->storage->lmdb;
+    ret = destination_fact(&shelf, (struct onward_str){address, len});
+    /* Others know of it, maybe: that it was revoked. */
+    return ret == 0 && !follow_is_whole(fwd) ? -1 : ret;
 }
 
 void storage_close(struct forwarder *fwd)
@@ -164,9 +190,11 @@ void storage_close(struct forwarder *fwd)
     if (storage->mem != NULL)
         onward_store_free(fwd->store);
     onward_memstore_free(storage->mem);
-    lmdb_store_free(storage->lmdb);
+    follow_close(fwd);
+    twin_free(storage->twin);
     redis_store_free(storage->redis);
+    lmdb_store_free(storage->lmdb);
     free(storage);
     fwd->storage = NULL;
-    fwd->store = fwd->store_here = NULL;
+    fwd->store = fwd->store_lasting = NULL;
 }

@@ -375,7 +375,7 @@ int tlsreport_open(struct forwarder *fwd)
     {
         const struct onward_tlsrpt_collector_opts o = {
             .size = sizeof(o),
-            .store = fwd->store_here,
+            .store = fwd->store,
             .organization = onward_str_of(set->hostname),
             .contact = onward_str_of(t->contact)};
         const struct onward_tlsrpt_collector_host host = {

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "destinations.h"
 #include "policyd.h"
 
 enum { HOST_MAX = 255 };
@@ -101,12 +100,14 @@ static struct answer make_page(char page[PAGE_MAX], unsigned status,
 }
 
 /* GET shows, as programs that look at mail open links too; POST confirms. */
-static struct answer verify(const struct setup *setup, struct lmdb_store *store,
-                            char page[PAGE_MAX], const char *method,
-                            const char *token)
+static struct answer verify(const struct setup *setup,
+                            const struct shelf *store, char page[PAGE_MAX],
+                            const char *method, const char *token,
+                            struct verified *verified)
 {
     bool is_post = strcmp(method, "POST") == 0;
-    char address[DESTINATION_TEXT_MAX];
+    char home[DESTINATION_HOME_MAX], address[DESTINATION_TEXT_MAX];
+    struct destination before;
     struct answer a;
     int ret;
 
@@ -115,13 +116,21 @@ static struct answer verify(const struct setup *setup, struct lmdb_store *store,
         a.allow = "GET, HEAD, POST";
         return a;
     }
-    ret = destination_redeem(store, setup->ctx, onward_str_of(token), is_post,
-                             address);
+    /* A folder that has become a copy since we started: nobody would hear of
+     * the change. */
+    ret = store->lmdb != NULL && destination_home(store->lmdb, home) != 0
+              ? -1
+              : destination_redeem(store, setup->ctx, onward_str_of(token),
+                                   is_post, address, &before);
     if (ret < 0)
         return plain(503, "not now, try again later\n");
     if (ret == 0)
         return make_page(page, 410, "This link is wrong, too old or used.", "",
                          "");
+    if (is_post) {
+        memcpy(verified->address, address, sizeof(verified->address));
+        verified->before = before;
+    }
     if (is_post)
         return make_page(page, 200, "", address,
                          " is confirmed. Mail can be forwarded there.");
@@ -144,8 +153,9 @@ static const struct page {
 
 struct answer answer_to(const struct setup *setup,
                         struct onward_ruleset_router *router,
-                        struct lmdb_store *store, char page[PAGE_MAX],
-                        const char *method, const char *host, const char *path)
+                        const struct shelf *store, char page[PAGE_MAX],
+                        const char *method, const char *host, const char *path,
+                        struct verified *verified)
 {
     const size_t skip = strlen(VERIFY_PATH);
     char name[HOST_MAX + 1];
@@ -153,7 +163,7 @@ struct answer answer_to(const struct setup *setup,
     if (!get_name(host, name))
         return plain(400, "expected the field Host\n");
     if (store != NULL && strncmp(path, VERIFY_PATH, skip) == 0)
-        return verify(setup, store, page, method, path + skip);
+        return verify(setup, store, page, method, path + skip, verified);
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         struct answer a;
 

@@ -51,7 +51,10 @@ struct policyd {
     struct onward_ctx *ctx;
     struct onward_desk *desk;
     struct onward_ruleset_router *router;
-    struct lmdb_store *store; /* NULL: there is no state */
+    struct lmdb_store *lmdb; /* behind store, if that is here */
+    struct shelf store;
+    bool has_store;
+    struct loop_watch redis; /* the loop of store */
     struct loop *loop;
     struct loop_watch signals;
     struct door *doors;
@@ -174,6 +177,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c,
     struct policyd *p = ((struct door *)user)->policyd;
     const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
     struct MHD_Response *response;
+    struct verified verified = {0};
     char page[PAGE_MAX];
     struct answer a;
     enum MHD_Result ret;
@@ -190,7 +194,11 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c,
         *upload_len = 0;
         return MHD_YES;
     }
-    a = answer_to(p->setup, p->router, p->store, page, method, host, path);
+    a = answer_to(p->setup, p->router, p->has_store ? &p->store : NULL, page,
+                  method, host, path, &verified);
+    if (verified.address[0] != '\0')
+        destination_audit(p->log, "policyd", onward_str_of(verified.address),
+                          &verified.before, DESTINATION_VERIFIED);
     response = MHD_create_response_from_buffer(
         a.body.len, (void *)(uintptr_t)a.body.data, MHD_RESPMEM_MUST_COPY);
     if (response == NULL)
@@ -275,6 +283,8 @@ static int start_doors(struct policyd *p, char *fault, size_t fault_size)
             "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2",
             MHD_OPTION_UNESCAPE_CALLBACK, keep_path, NULL,
             MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+            MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+            (unsigned)p->setup->settings.max_connections_client,
             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES,
             MHD_OPTION_END);
@@ -327,23 +337,61 @@ static void warn(void *user, const char *what)
     log_event(user, "store", what);
 }
 
+static void redis_ready(struct loop_watch *watch, uint32_t events)
+{
+    struct policyd *p =
+        (struct policyd *)(void *)((char *)watch -
+                                   offsetof(struct policyd, redis));
+
+    (void)events;
+    loop_turn(p->store.loop, 0);
+}
+
+static int open_redis(struct policyd *p, char *fault, size_t fault_size)
+{
+    if (shelf_open_redis(&p->store, p->desk, p->setup->settings.store, warn, p,
+                         fault, fault_size) != 0)
+        return -1;
+    p->has_store = true;
+    p->redis.fd = loop_fd(p->store.loop);
+    p->redis.ready = redis_ready;
+    if (loop_add(p->loop, &p->redis, EPOLLIN) == 0)
+        return 0;
+    snprintf(fault, fault_size, "epoll: %s", strerror(errno));
+    return -1;
+}
+
 static int open_store(struct policyd *p, char *fault, size_t fault_size)
 {
+    const char *store = p->setup->settings.store;
     const char *state = p->setup->settings.state;
+    char home[DESTINATION_HOME_MAX];
     /* What there is too much of goes by the forwarder's limit, not by ours. */
     struct lmdb_store_opts o = {
         .max_bytes = (size_t)1 << 37, .warn = warn, .user = p};
     char *folder;
 
+    if (store != NULL && strcmp(store, "lmdb") != 0)
+        return open_redis(p, fault, fault_size);
     if (state == NULL)
         return 0;
     folder = state_folder(state, "store", fault, fault_size);
     if (folder == NULL)
         return -1;
     o.folder = folder;
-    p->store = lmdb_store_new(p->desk, &o, fault, fault_size);
+    p->lmdb = lmdb_store_new(p->desk, &o, fault, fault_size);
     free(folder);
-    return p->store == NULL ? -1 : 0;
+    if (p->lmdb == NULL)
+        return -1;
+    if (destination_home(p->lmdb, home) != 0) {
+        snprintf(fault, fault_size,
+                 "%.400s: a copy of %.400s, expected that as the store", state,
+                 home);
+        return -1;
+    }
+    p->store.lmdb = p->lmdb;
+    p->has_store = true;
+    return 0;
 }
 
 /* ---- Signals ----------------------------------------------------------- */
@@ -515,7 +563,11 @@ static int start(struct policyd *p, bool is_check)
     forget_old(p, INT64_MAX);
     setup_free(p->setup);
     onward_ruleset_router_free(p->router);
-    lmdb_store_free(p->store);
+    if (p->store.redis != NULL) {
+        loop_remove(p->loop, &p->redis);
+        shelf_close(&p->store);
+    }
+    lmdb_store_free(p->lmdb);
     if (p->desk != NULL)
         onward_desk_free(p->desk);
     onward_ctx_free(p->ctx);

@@ -1,8 +1,9 @@
 /*
- * Policies of MTA-STS over HTTPS, for all domains that have rules, and the pages
- * by which destinations are verified: one process, one thread. setup.c reads the configuration and what it names; certs.c
- * chooses a certificate by the name that a client wants; answer.c decides what
- * a request gets; main.c ties them to libmicrohttpd and the loop.
+ * Policies of MTA-STS over HTTPS, for all domains that have rules, and the
+ * pages by which destinations are verified: one process, one thread. setup.c
+ * reads the configuration and what it names; certs.c chooses a certificate by
+ * the name that a client wants; answer.c decides what a request gets; main.c
+ * ties them to libmicrohttpd and the loop.
  */
 #ifndef POLICYD_H
 #define POLICYD_H
@@ -14,15 +15,16 @@
 
 #include "certs.h"
 #include "config.h"
-#include "lmdb_store.h"
+#include "destinations.h"
 #include "service.h"
 
 struct settings {
     struct config_list listen, mx;
     char *rules, *tls_certificate, *tls_key, *certificates, *user, *log;
-    char *state; /* of the forwarder; the start of the process decides */
-    size_t mode, max_age_s;
-    struct config_key keys[12];
+    /* Of the forwarder; the start of the process decides. */
+    char *state, *store;
+    size_t mode, max_age_s, max_connections_client;
+    struct config_key keys[14];
 };
 
 /* What the settings name, loaded: replaced as a whole by SIGHUP. */
@@ -54,6 +56,12 @@ struct answer {
     bool is_private;   /* HTML, for one reader alone */
 };
 
+/* What a request did to a destination, to be told. */
+struct verified {
+    char address[DESTINATION_TEXT_MAX]; /* empty: nothing */
+    struct destination before;
+};
+
 /* Room for a page that is made for one request. */
 enum { PAGE_MAX = 3000 };
 
@@ -61,13 +69,15 @@ enum { PAGE_MAX = 3000 };
 #define VERIFY_PATH "/verify/"
 
 /*
- * store: of destinations, NULL: there is none. page: gets what has to be made.
+ * store: of destinations, NULL: there is none. page: gets what has to be made;
+ * verified: what was done.
  * Host is as the field has it, NULL: there was none; path is decoded. What can
  * be asked for stands in a table in there.
  */
 struct answer answer_to(const struct setup *setup,
                         struct onward_ruleset_router *router,
-                        struct lmdb_store *store, char page[PAGE_MAX],
-                        const char *method, const char *host, const char *path);
+                        const struct shelf *store, char page[PAGE_MAX],
+                        const char *method, const char *host, const char *path,
+                        struct verified *verified);
 
 #endif

@@ -27,6 +27,13 @@ static const char *judge_mx(const char *value)
                : "a host name in A-labels, or \"*.\" and one";
 }
 
+static const char *judge_store(const char *value)
+{
+    return strcmp(value, "lmdb") == 0 || redis_store_judge(value)
+               ? NULL
+               : "lmdb or redis://HOST[:PORT][/DB]";
+}
+
 static void begin(struct settings *s)
 {
     const struct config_key keys[] = {
@@ -62,12 +69,22 @@ static void begin(struct settings *s)
          .judge = service_judge_user},
         {.name = "log", .type = CONFIG_FILE, .value = &s->log},
         {.name = "state", .type = CONFIG_FILE, .value = &s->state},
+        {.name = "store",
+         .type = CONFIG_TEXT,
+         .value = &s->store,
+         .judge = judge_store},
+        {.name = "max_connections_client",
+         .type = CONFIG_NUMBER,
+         .value = &s->max_connections_client,
+         .min = 1,
+         .max = 1000},
         {.name = NULL},
     };
 
     _Static_assert(sizeof(keys) <= sizeof(s->keys), "room for all keys");
     memcpy(s->keys, keys, sizeof(keys));
     s->max_age_s = 604800;
+    s->max_connections_client = 20;
 }
 
 struct loader {

@@ -308,15 +308,16 @@ static void keep_sender(struct question *q, char out[ONWARD_SRS_TEXT_MAX])
     int len = onward_srs_keep(setup->srs, onward_str_of(q->key),
                               onward_str_of(setup->settings.srs_domain), out,
                               ONWARD_SRS_TEXT_MAX, &kept);
+    const struct lmdb_item item = {.key = {kept.key, kept.key_len},
+                                   .value = {kept.value, kept.value_len},
+                                   .expires_s = kept.expires_s,
+                                   .flags = ONWARD_STORE_KEEP};
 
     if (len == ONWARD_ESYNTAX || len == ONWARD_ELIMIT) {
         not_found(q);
     } else if (len < 0) {
         reply(q, "TEMP", onward_strerror(len));
-    } else if (lmdb_store_write(q->server->store,
-                                (struct onward_str){kept.key, kept.key_len},
-                                (struct onward_str){kept.value, kept.value_len},
-                                kept.expires_s, 0, ONWARD_STORE_KEEP) != 1) {
+    } else if (lmdb_store_write(q->server->store, &item) != 1) {
         reply(q, "TEMP", "the store cannot be written to");
     } else {
         reply(q, "OK", out);
@@ -354,16 +355,13 @@ static void give_kept(struct question *q, struct onward_str key)
 {
     char value[sizeof(((struct onward_srs_kept *)NULL)->value)];
     char out[ONWARD_SRS_TEXT_MAX];
-    size_t len = 0;
-    uint64_t version;
-    int ret = lmdb_store_read(q->server->store, key, value, sizeof(value), &len,
-                              &version);
+    struct lmdb_item item = {.key = key};
+    int ret = lmdb_store_read(q->server->store, &item, value, sizeof(value));
 
     if (ret < 0)
         reply(q, "TEMP", "the store cannot be read");
-    else if (ret == 0 || onward_srs_kept_sender(q->setup->srs,
-                                                (struct onward_str){value, len},
-                                                out, sizeof(out)) < 0)
+    else if (ret == 0 || onward_srs_kept_sender(q->setup->srs, item.value, out,
+                                                sizeof(out)) < 0)
         not_found(q);
     else
         reply(q, "OK", out);

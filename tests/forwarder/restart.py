@@ -1,48 +1,16 @@
 #!/usr/bin/env python3
 """restart.py FORWARDER POLICYD: a policy of MTA-STS that was fetched stays in
 force over a crash, whatever becomes of record and policy host meanwhile."""
-import json
 import os
 import shutil
-import subprocess
 import sys
 
 from forwarder import (Cases, Forwarder, Hop, MESSAGE, begins, equal,
                        free_port, make_certificate)
+from policy_host import POLICY_HOST, PolicyHost, RECORD
 
 case = Cases()
 POLICYD = os.path.abspath(sys.argv.pop(2))
-POLICY_HOST = "127.0.0.20"
-RECORD = ('_mta-sts.one.example. 60 IN TXT "v=STSv1; id=1;"\n'
-          f"mta-sts.one.example. 60 IN A {POLICY_HOST}\n")
-
-
-class PolicyHost:
-    def __init__(self, folder, port, mode):
-        make_certificate(folder, "policy", "mta-sts.one.example")
-        (folder / "zones.json").write_text(json.dumps({
-            "version": 1, "zones": [{"name": "one.example", "rules": [],
-                                     "catch_all": {
-                                         "matchers": [{"type": "all"}],
-                                         "actions": [{"type": "drop"}]}}]}))
-        (folder / "policyd.conf").write_text(
-            f"listen = {POLICY_HOST}:{port}\nrules = zones.json\n"
-            f"mode = {mode}\nmx = mx.one.example\nlog = policyd.log\n"
-            "tls_certificate = policy.crt\ntls_key = policy.key\n")
-        self.log = folder / "policyd.log"
-        self.process = subprocess.Popen(
-            [POLICYD, "--config", folder / "policyd.conf"], cwd=folder,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        begins(self.process.stdout.readline().decode(), "ready ")
-
-    def requests(self):
-        return len(self.log.read_text().splitlines()) \
-            if self.log.exists() else 0
-
-    def stop(self):
-        self.process.terminate()
-        equal(self.process.wait(20), 0)
-        self.process.stdout.close()
 
 
 def send(f, number):
@@ -53,7 +21,7 @@ def send(f, number):
 def scene(program, mode, run, **settings):
     with Forwarder(program) as f:
         port = free_port(POLICY_HOST)
-        host = PolicyHost(f.path, port, mode)
+        host = PolicyHost(POLICYD, f.path, port, mode)
         try:
             make_certificate(f.path, "good", "mx.one.example")
             make_certificate(f.path, "bad", "mx.evil.example")

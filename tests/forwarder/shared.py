@@ -1,73 +1,13 @@
 #!/usr/bin/env python3
-"""shared.py PROGRAM [CASE...]: forwarders that share a Redis, and what they do
-without it."""
-import shutil
-import socket
-import subprocess
-import sys
-import threading
+"""shared.py PROGRAM [CASE...]: a forwarder and its Redis, and what it does when
+that is killed, stalls or answers nonsense."""
 import time
 
-from forwarder import (Cases, Forwarder, Hop, MESSAGE, begins, equal,
-                       free_port, holds, until)
+from forwarder import Cases, Forwarder, Hop, begins, equal, holds
+from redis_server import (Redis, Stub, comes_to, knows_of_redis, need_redis,
+                          send)
 
-# The package redis-server would start one for the whole machine; the same
-# program is in redis-tools, and goes by its name.
-REDIS = shutil.which("redis-check-rdb")
 case = Cases()
-
-
-class Redis:
-    def __init__(self, folder):
-        self.folder = folder
-        self.port = free_port("127.0.0.1")
-        self.url = f"redis://127.0.0.1:{self.port}/1"
-        self.process = None
-        self.start()
-
-    def start(self):
-        """With what it had when it was killed."""
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--appendonly", "yes", "--appendfsync", "always", "--dir",
-             str(self.folder)],
-            executable=REDIS, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL)
-        assert until(self.answers), "no Redis"
-
-    def answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as s:
-                s.sendall(b"PING\r\n")
-                return s.recv(100).startswith(b"+PONG")
-        except OSError:
-            return False
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stall(self):
-        self.process.send_signal(19)
-
-    def go_on(self):
-        self.process.send_signal(18)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
-
-
-def send(f, to="one@zone.example", number=1):
-    with f.client() as c:
-        return c.send(to=to, message=MESSAGE.replace(b"<1@",
-                                                     b"<%d@" % number))
-
-
-def knows_of_redis(f, what):
-    return until(lambda: any(what in e["detail"] for e in f.events("store")))
 
 
 @case
@@ -129,34 +69,58 @@ def is_not_held_up_by_a_redis_that_stalls(program):
 
 @case
 def starts_without_redis(program):
-    with Forwarder(program) as f, Hop(f) as hop:
-        f.start(store=f"redis://127.0.0.1:{free_port('127.0.0.1')}")
-        begins(send(f), "250")
-        equal(len(hop.messages), 1)
+    """With what it knew; what it has never known must wait."""
+    with Forwarder(program) as f, Hop(f) as hop, Redis(f.path) as redis:
+        redis.kill()
+        f.start(store=redis.url)
+        begins(send(f, number=1), "451 4.3.0 Destination")
+        redis.start()
+        assert knows_of_redis(f, "up again")
+        assert comes_to(lambda: send(f, number=2), "250")
+        redis.kill()
+        f.kill()
+        f.start()
+        begins(send(f, number=3), "250")
+        equal(len(hop.messages), 2)
+
+
+ANSWERS = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 1000,
+           b"+OK\r\n$5\r\nhello\r\n", b"+OK\r\n:1\r\n:1\r\n:1\r\n",
+           b"+OK\r\n$100\r\nhalf", b"+OK\r\n$-1\r\n*2\r\n", b""]
 
 
 @case
 def takes_garbage_as_no_redis(program):
-    answers = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 1000,
-               b"+OK\r\n$5\r\nhello\r\n", b"+OK\r\n:1\r\n:1\r\n:1\r\n",
-               b"+OK\r\n$100\r\nhalf", b""]
-    for answer in answers:
-        with Forwarder(program) as f, Hop(f) as hop, \
-                socket.create_server(("127.0.0.1", 0)) as server:
-            def babble():
-                while True:
-                    try:
-                        s, _ = server.accept()
-                        s.sendall(answer)
-                        threading.Timer(3, s.close).start()
-                    except OSError:
-                        return
-            threading.Thread(target=babble, daemon=True).start()
-            f.start(store=f"redis://127.0.0.1:{server.getsockname()[1]}")
-            begins(send(f), "250")
-            begins(send(f, "two@zone.example"), "451")
-            equal(len(hop.messages), 1)
-            server.shutdown(socket.SHUT_RDWR)
+    """A claim, an absence or a page is not believed either."""
+    with Forwarder(program) as f, Hop(f) as hop, Redis(f.path) as redis:
+        f.start(store=redis.url)
+        begins(send(f, number=100), "250")
+        redis.kill()
+        for number, answer in enumerate(ANSWERS):
+            with Stub(redis.port, answer):
+                begins(send(f, number=number), "250")
+                begins(send(f, "two@zone.example", number), "451 4.3.0")
+            equal(len(hop.messages), number + 2)
+        redis.start()
+        with Hop(f, 2) as two:
+            assert comes_to(lambda: send(f, "two@zone.example", 99), "250")
+            equal(len(two.messages), 1)
+
+
+@case
+def takes_late_answers_as_none(program):
+    """Right, but after more than a second: nobody waits for them any more."""
+    with Forwarder(program) as f, Hop(f) as hop, Redis(f.path) as redis:
+        f.start(store=redis.url)
+        begins(send(f, number=100), "250")
+        redis.stall()
+        begins(send(f, "two@zone.example", 1), "451 4.3.0")
+        equal(len(hop.messages), 1)
+        redis.go_on()
+        assert knows_of_redis(f, "up again")
+        with Hop(f, 2) as two:
+            begins(send(f, "two@zone.example", 1), "250")
+            equal((len(hop.messages), len(two.messages)), (2, 1))
 
 
 @case
@@ -169,7 +133,5 @@ def refuses_what_is_no_url(program):
               b"redis://HOST[:PORT][/DB]")
 
 
-if REDIS is None:
-    print("skipped: no redis-tools")
-    sys.exit(77)
+need_redis()
 case.main()

@@ -369,7 +369,7 @@ def one_certificate_for_all(program):
 @case
 def many_at_once(program):
     with Policyd(program) as p:
-        p.start()
+        p.start(max_connections_client=500)
         held = [p.tls("mta-sts.one.example") for _ in range(40)]
         slow = [socket.create_connection(("127.0.0.1", p.port))
                 for _ in range(100)]
@@ -385,6 +385,34 @@ def many_at_once(program):
         equal(results, [200] * 20)
         for s in held + slow:
             s.close()
+
+
+@case
+def one_address_has_a_limit(program):
+    """What is above it is closed; whoever is at another address is served."""
+    with Policyd(program) as p:
+        p.start(max_connections_client=3)
+        held = [p.tls("mta-sts.one.example") for _ in range(3)]
+        for _ in range(3):
+            try:
+                p.tls("mta-sts.one.example").close()
+                raise AssertionError("a fourth connection")
+            except (ssl.SSLError, OSError):
+                pass
+        context = ssl.create_default_context(cafile=p.path / "ca.pem")
+        s = socket.create_connection(("127.0.0.1", p.port), 10,
+                                     source_address=("127.0.0.9", 0))
+        context.wrap_socket(s, server_hostname="mta-sts.one.example").close()
+        for s in held:
+            s.close()
+        assert until(lambda: served(p)), "not served any more"
+
+
+def served(p):
+    try:
+        return p.get("mta-sts.two.example") == 200
+    except OSError:
+        return False
 
 
 # ---- Service -----------------------------------------------------------------

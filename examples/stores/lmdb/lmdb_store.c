@@ -393,79 +393,138 @@ static void woken(struct loop_watch *watch, uint32_t events)
 
 /* ---- Without a desk ---------------------------------------------------- */
 
-int lmdb_store_read(struct lmdb_store *s, struct onward_str key, void *value,
-                    size_t cap, size_t *len, uint64_t *version)
+int lmdb_store_read(struct lmdb_store *s, struct lmdb_item *item, void *octets,
+                    size_t cap)
 {
     struct lmdb_record r;
     struct lmdb_key k;
     MDB_val name, data;
     int err = view_begin(s), ret = 0;
 
-    lmdb_key_make(&k, key);
+    lmdb_key_make(&k, item->key);
     name.mv_size = k.len;
     name.mv_data = k.octets;
     if (err == 0)
         err = mdb_get(s->view, s->files.value, &name, &data);
     if (err == 0 && lmdb_record_read(&data, &r) &&
         !lmdb_record_has_expired(&r, now_s(s)) &&
-        onward_str_equal(r.key, key)) {
+        onward_str_equal(r.key, item->key)) {
         ret = r.value.len <= cap ? 1 : -1;
-        *len = r.value.len;
-        *version = r.version;
+        item->value = (struct onward_str){octets, r.value.len};
+        item->version = r.version;
+        item->expires_s = r.expires_s;
         if (ret == 1 && r.value.len > 0)
-            memcpy(value, r.value.data, r.value.len);
+            memcpy(octets, r.value.data, r.value.len);
     }
     view_end(s);
     return err == 0 || err == MDB_NOTFOUND ? ret : -1;
 }
 
-int lmdb_store_write(struct lmdb_store *s, struct onward_str key,
-                     struct onward_str value, int64_t expires_s,
-                     uint64_t version, uint32_t flags)
+/* All in one transaction; what became of each is in it. 0 or -1: nothing. */
+static int commit_all(struct lmdb_store *s, struct lmdb_order *orders,
+                      size_t count)
 {
-    struct waiting *w = calloc(1, sizeof(*w));
-    int ret = -1;
+    struct lmdb_change c;
+    size_t gone;
+    int err = lmdb_change_begin(&c, &s->files, s->opts.max_bytes, now_s(s));
 
-    if (w == NULL)
+    if (err != 0)
         return -1;
-    w->order = (struct lmdb_order){.verb = LMDB_PUT,
-                                   .key = key,
-                                   .value = value,
-                                   .expires_s = expires_s,
-                                   .version = version,
-                                   .flags = flags};
-    if (commit(s, w, NULL) == 0 && w->order.status == 0)
-        ret = w->order.is_done;
-    free(w);
+    err = lmdb_change_sweep(&c, SWEPT_A_COMMIT, &gone);
+    for (size_t i = 0; i < count && err == 0; i++)
+        err = lmdb_change_apply(&c, &orders[i]);
+    if (err == 0)
+        err = lmdb_change_commit(&c);
+    else
+        lmdb_change_abort(&c);
+    return err == 0 ? 0 : -1;
+}
+
+static struct lmdb_order order_of(const struct lmdb_item *item)
+{
+    return (struct lmdb_order){.verb = LMDB_PUT,
+                               .key = item->key,
+                               .value = item->value,
+                               .expires_s = item->expires_s,
+                               .version = item->version,
+                               .flags = item->flags};
+}
+
+static int commit_one(struct lmdb_store *s, struct lmdb_order order)
+{
+    return commit_all(s, &order, 1) == 0 && order.status == 0 ? order.is_done
+                                                              : -1;
+}
+
+int lmdb_store_write(struct lmdb_store *s, const struct lmdb_item *item)
+{
+    return commit_one(s, order_of(item));
+}
+
+int lmdb_store_erase(struct lmdb_store *s, struct onward_str key)
+{
+    return commit_one(s, (struct lmdb_order){.verb = LMDB_REMOVE, .key = key});
+}
+
+int lmdb_store_write_all(struct lmdb_store *s, const struct lmdb_item *items,
+                         size_t count)
+{
+    struct lmdb_order *orders =
+        count == 0 ? NULL : calloc(count, sizeof(*orders));
+    int ret;
+
+    if (orders == NULL)
+        return count == 0 ? 0 : -1;
+    for (size_t i = 0; i < count; i++)
+        orders[i] = order_of(&items[i]);
+    ret = commit_all(s, orders, count);
+    for (size_t i = 0; i < count; i++) {
+        if (orders[i].status != 0)
+            ret = -1;
+    }
+    free(orders);
     return ret;
 }
 
 int lmdb_store_each(struct lmdb_store *s, struct onward_str prefix,
-                    void (*visit)(void *user, struct onward_str key,
-                                  struct onward_str value),
+                    struct onward_str after, size_t max,
+                    void (*visit)(void *user, const struct lmdb_item *item),
                     void *user)
 {
-    MDB_val k = {.mv_size = prefix.len,
-                 .mv_data = (void *)(uintptr_t)prefix.data};
-    MDB_val data;
+    const struct onward_str from = after.len > 0 ? after : prefix;
+    MDB_cursor_op op = MDB_SET_RANGE;
+    struct lmdb_key start;
+    MDB_val k, data;
     MDB_cursor *c = NULL;
     struct lmdb_record r;
     int err = view_begin(s);
+    int count = 0;
 
+    lmdb_key_make(&start, from);
+    k.mv_size = start.len;
+    k.mv_data = start.octets;
     if (err == 0)
         err = mdb_cursor_open(s->view, s->files.value, &c);
-    for (MDB_cursor_op op = MDB_SET_RANGE; err == 0; op = MDB_NEXT) {
+    for (; err == 0 && (size_t)count < max; op = MDB_NEXT) {
         err = mdb_cursor_get(c, &k, &data, op);
         if (err != 0 || !begins(k.mv_data, k.mv_size, prefix.data, prefix.len))
             break;
         if (lmdb_record_read(&data, &r) &&
-            !lmdb_record_has_expired(&r, now_s(s)))
-            visit(user, r.key, r.value);
+            !lmdb_record_has_expired(&r, now_s(s)) &&
+            !onward_str_equal(r.key, after)) {
+            const struct lmdb_item item = {.key = r.key,
+                                           .value = r.value,
+                                           .expires_s = r.expires_s,
+                                           .version = r.version};
+
+            visit(user, &item);
+            count++;
+        }
     }
     if (c != NULL)
         mdb_cursor_close(c);
     view_end(s);
-    return err == 0 || err == MDB_NOTFOUND ? 0 : -1;
+    return err == 0 || err == MDB_NOTFOUND ? count : -1;
 }
 
 /* ---- Maintenance ------------------------------------------------------- */
@@ -558,17 +617,22 @@ static int join_loop(struct lmdb_store *s)
     return s->wake.fd < 0 ? -1 : loop_add(s->opts.loop, &s->wake, EPOLLIN);
 }
 
+struct onward_store_ops lmdb_store_ops(struct lmdb_store *s)
+{
+    return (struct onward_store_ops){.size = sizeof(struct onward_store_ops),
+                                     .user = s,
+                                     .get = do_get,
+                                     .put = do_put,
+                                     .remove = do_remove,
+                                     .walk = do_walk};
+}
+
 struct lmdb_store *lmdb_store_new(struct onward_desk *desk,
                                   const struct lmdb_store_opts *opts,
                                   char *fault, size_t fault_size)
 {
     struct lmdb_store *s = calloc(1, sizeof(*s));
-    const struct onward_store_ops ops = {.size = sizeof(ops),
-                                         .user = s,
-                                         .get = do_get,
-                                         .put = do_put,
-                                         .remove = do_remove,
-                                         .walk = do_walk};
+    const struct onward_store_ops ops = lmdb_store_ops(s);
     const struct onward_store_opts store_opts = {
         .size = sizeof(store_opts),
         .value_bytes = VALUE_BYTES + ONWARD_STORE_KEY_MAX};

@@ -44,24 +44,40 @@ struct lmdb_store *lmdb_store_new(struct onward_desk *desk,
 void lmdb_store_free(struct lmdb_store *s);
 /* For whatever wants a store; borrowed. */
 struct onward_store *lmdb_store_handle(const struct lmdb_store *s);
+/* The functions behind the handle, for who stands before it; they answer tokens
+ * of that desk. */
+struct onward_store_ops lmdb_store_ops(struct lmdb_store *s);
 /* Commit and answer now. */
 void lmdb_store_flush(struct lmdb_store *s);
 
 /* At once, for who has no desk to wait at; onward_store knows nothing of it. */
 
-/* 1; 0: there is none; -1: it cannot be read, or is longer than cap. */
-int lmdb_store_read(struct lmdb_store *s, struct onward_str key, void *value,
-                    size_t cap, size_t *len, uint64_t *version);
-/* Put, to stay when it is to be kept; expires_s 0 is never. 1; 0: the condition
- * of flags does not hold; -1: not done. */
-int lmdb_store_write(struct lmdb_store *s, struct onward_str key,
-                     struct onward_str value, int64_t expires_s,
-                     uint64_t version, uint32_t flags);
-/* All whose key begins so, in the order of keys; prefix is shorter than
- * LMDB's keys are. visit changes nothing. 0 or -1. */
+struct lmdb_item {
+    struct onward_str key, value;
+    int64_t expires_s; /* 0: never */
+    uint64_t version;  /* to write: with ONWARD_STORE_IF_VERSION */
+    uint32_t flags;    /* to write */
+};
+
+/* The value of item->key into octets, and the rest of item. 1; 0: there is
+ * none; -1: it cannot be read, or is longer than cap. */
+int lmdb_store_read(struct lmdb_store *s, struct lmdb_item *item, void *octets,
+                    size_t cap);
+/* Put, to stay when it is to be kept. 1; 0: the condition of flags does not
+ * hold; -1: not done. */
+int lmdb_store_write(struct lmdb_store *s, const struct lmdb_item *item);
+/* Put all in one transaction, each where its condition holds. 0, or -1: some
+ * could not be put. */
+int lmdb_store_write_all(struct lmdb_store *s, const struct lmdb_item *items,
+                         size_t count);
+/* 1; 0: there was none; -1. */
+int lmdb_store_erase(struct lmdb_store *s, struct onward_str key);
+/* At most max whose key begins so, in the order of keys, behind the key after
+ * unless that is empty; prefix is shorter than LMDB's keys are. visit changes
+ * nothing. How many there were, or -1. */
 int lmdb_store_each(struct lmdb_store *s, struct onward_str prefix,
-                    void (*visit)(void *user, struct onward_str key,
-                                  struct onward_str value),
+                    struct onward_str after, size_t max,
+                    void (*visit)(void *user, const struct lmdb_item *item),
                     void *user);
 
 /* Take out at most max values that have expired; how many there were. Each

@@ -110,6 +110,7 @@ enum verb { VERB_GET, VERB_PUT, VERB_REMOVE, VERB_WALK };
 struct asked {
     struct asked *next;
     uint64_t token;
+    struct redis_asker asker; /* done is not NULL: it, and no token */
     enum verb verb;
     uint64_t version; /* put: that which it gets */
     int64_t expires_s;
@@ -164,21 +165,86 @@ static bool has_expired(int64_t expires_s, int64_t now)
     return expires_s != 0 && expires_s <= now;
 }
 
+/* ---- Who asked --------------------------------------------------------- */
+
+static void tell_value(const struct redis_store *r, const struct asked *a,
+                       const struct redis_known *known)
+{
+    const struct redis_answer answer = {.status = 1,
+                                        .value = known->value,
+                                        .version = known->version,
+                                        .expires_s = known->expires_s};
+
+    if (a->asker.done != NULL)
+        a->asker.done(a->asker.user, &answer);
+    else
+        (void)onward_store_answer_value(r->desk, a->token, known->value.data,
+                                        known->value.len, known->version);
+}
+
+static void tell_error(const struct redis_store *r, const struct asked *a,
+                       int error)
+{
+    const struct redis_answer answer = {.status =
+                                            error == ONWARD_ENOENT ? 0 : -1};
+
+    if (a->asker.done != NULL)
+        a->asker.done(a->asker.user, &answer);
+    else
+        (void)onward_store_answer_error(r->desk, a->token, error);
+}
+
+static void tell_done(const struct redis_store *r, const struct asked *a,
+                      bool is_done)
+{
+    const struct redis_answer answer = {.status = is_done ? 1 : 0,
+                                        .version = is_done ? a->version : 0};
+
+    if (a->asker.done != NULL)
+        a->asker.done(a->asker.user, &answer);
+    else
+        (void)onward_store_answer_done(r->desk, a->token, is_done,
+                                       answer.version);
+}
+
+/* false: the question has failed with that. */
+static bool tell_item(const struct redis_store *r, const struct asked *a,
+                      struct onward_str key, const struct redis_known *known)
+{
+    if (a->asker.done == NULL)
+        return onward_store_answer_item(r->desk, a->token, key.data, key.len,
+                                        known->value.data, known->value.len,
+                                        known->version) == 0;
+    a->asker.item(a->asker.user, key, known->value);
+    return true;
+}
+
+static void tell_page(const struct redis_store *r, const struct asked *a,
+                      struct onward_str cursor)
+{
+    const struct redis_answer answer = {.status = 1, .value = cursor};
+
+    if (a->asker.done != NULL)
+        a->asker.done(a->asker.user, &answer);
+    else
+        (void)onward_store_answer_page(r->desk, a->token, cursor.data,
+                                       cursor.len);
+}
+
 /* ---- Without Redis ----------------------------------------------------- */
 
 /* What was last known, or that it cannot be known. That there is nothing is
  * never said. */
-static int get_known(struct redis_store *r, uint64_t token,
-                     struct onward_str key)
+static void get_known(struct redis_store *r, const struct asked *a,
+                      struct onward_str key)
 {
     struct redis_known known;
 
-    if (!redis_copy_get(r->copy, key, &known) ||
+    if (a->asker.done != NULL || !redis_copy_get(r->copy, key, &known) ||
         has_expired(known.expires_s, now_s(r)))
-        return onward_store_answer_error(r->desk, token, ONWARD_ECALLBACK);
-    (void)onward_store_answer_value(r->desk, token, known.value.data,
-                                    known.value.len, known.version);
-    return 0;
+        tell_error(r, a, ONWARD_ECALLBACK);
+    else
+        tell_value(r, a, &known);
 }
 
 static void fail(struct redis_store *r, const struct asked *a)
@@ -186,13 +252,13 @@ static void fail(struct redis_store *r, const struct asked *a)
     const struct onward_str key = {a->octets, a->key_len};
 
     if (a->verb == VERB_GET) {
-        (void)get_known(r, a->token, key);
+        get_known(r, a, key);
         return;
     }
     /* Done or not done: nobody knows. */
     if (a->verb != VERB_WALK)
         redis_copy_remove(r->copy, key);
-    (void)onward_store_answer_error(r->desk, a->token, ONWARD_ECALLBACK);
+    tell_error(r, a, ONWARD_ECALLBACK);
 }
 
 static void went_up(void *user)
@@ -255,12 +321,11 @@ static bool got_value(struct redis_store *r, const struct asked *a,
     } else if (v->type == RESP_TEXT &&
                !has_expired(known.expires_s, now_s(r))) {
         redis_copy_put(r->copy, key, &known);
-        (void)onward_store_answer_value(r->desk, a->token, known.value.data,
-                                        known.value.len, known.version);
+        tell_value(r, a, &known);
         return true;
     }
     redis_copy_remove(r->copy, key);
-    (void)onward_store_answer_error(r->desk, a->token, ONWARD_ENOENT);
+    tell_error(r, a, ONWARD_ENOENT);
     return true;
 }
 
@@ -278,8 +343,7 @@ static bool got_done(struct redis_store *r, const struct asked *a,
     redis_copy_remove(r->copy, key);
     if (a->verb == VERB_PUT && v->number == 1)
         redis_copy_put(r->copy, key, &known);
-    (void)onward_store_answer_done(r->desk, a->token, (uint32_t)v->number,
-                                   v->number == 1 ? a->version : 0);
+    tell_done(r, a, v->number == 1);
     return true;
 }
 
@@ -301,13 +365,10 @@ static bool got_page(struct redis_store *r, const struct asked *a,
         if (!open_envelope(v[i + 1].text, &known))
             warn_damaged(r);
         else if (!has_expired(known.expires_s, now_s(r)) &&
-                 onward_store_answer_item(r->desk, a->token, v[i].text.data,
-                                          v[i].text.len, known.value.data,
-                                          known.value.len, known.version) != 0)
-            return true; /* the question has failed with that */
+                 !tell_item(r, a, v[i].text, &known))
+            return true;
     }
-    (void)onward_store_answer_page(r->desk, a->token, v[1].text.data,
-                                   v[1].text.len);
+    tell_page(r, a, v[1].text);
     return true;
 }
 
@@ -322,7 +383,7 @@ static bool got_error(struct redis_store *r, const struct asked *a,
              text.data);
     warn(r, what);
     if (is_full && a->verb == VERB_PUT)
-        (void)onward_store_answer_error(r->desk, a->token, ONWARD_ELIMIT);
+        tell_error(r, a, ONWARD_ELIMIT);
     else
         fail(r, a);
     return true;
@@ -363,18 +424,20 @@ static bool replied(void *user, const struct resp_reply *reply)
 
 /* ---- Questions --------------------------------------------------------- */
 
-/* Remember what is asked. NULL: it was answered, as Redis is down or there is
- * no memory. */
-static struct asked *ask(struct redis_store *r, uint64_t token, enum verb verb,
-                         struct onward_str key, struct onward_str value)
+/* Remember what is asked by who. NULL: it was answered, as Redis is down or
+ * there is no memory. */
+static struct asked *ask(struct redis_store *r, const struct asked *who,
+                         enum verb verb, struct onward_str key,
+                         struct onward_str value)
 {
     struct asked *a = malloc(sizeof(*a) + key.len + value.len);
 
     if (a == NULL) {
-        (void)onward_store_answer_error(r->desk, token, ONWARD_ENOMEM);
+        tell_error(r, who, ONWARD_ENOMEM);
         return NULL;
     }
-    *a = (struct asked){.token = token,
+    *a = (struct asked){.token = who->token,
+                        .asker = who->asker,
                         .verb = verb,
                         .key_len = key.len,
                         .value_len = value.len};
@@ -391,19 +454,17 @@ static struct asked *ask(struct redis_store *r, uint64_t token, enum verb verb,
     return a;
 }
 
-static int do_get(void *user, uint64_t token, const char *key, size_t key_len)
+static void ask_get(struct redis_store *r, const struct asked *who,
+                    struct onward_str key)
 {
-    struct redis_store *r = user;
     struct resp_out *out = redis_link_command(&r->link);
 
-    if (ask(r, token, VERB_GET, (struct onward_str){key, key_len},
-            (struct onward_str){0}) == NULL)
-        return 0;
+    if (ask(r, who, VERB_GET, key, (struct onward_str){0}) == NULL)
+        return;
     resp_command(out, 2);
     resp_text(out, "GET");
-    resp_word(out, key, key_len);
+    resp_word(out, key.data, key.len);
     redis_link_sent(&r->link);
-    return 0;
 }
 
 /* EVAL, and where the keys begin. */
@@ -454,31 +515,39 @@ static void value_word(struct resp_out *out, const struct asked *a)
     free(octets);
 }
 
-static int do_put(void *user, uint64_t token, const char *key, size_t key_len,
-                  const void *value, size_t value_len, int64_t expires_s,
-                  uint64_t version, uint32_t flags)
+/* What a put says beside its key. */
+struct change {
+    struct onward_str value;
+    int64_t expires_s;
+    uint64_t version;
+    uint32_t flags;
+};
+
+static void ask_put(struct redis_store *r, const struct asked *who,
+                    struct onward_str key, const struct change *c)
 {
-    struct redis_store *r = user;
     struct resp_out *out = redis_link_command(&r->link);
     int64_t now = now_s(r);
+    uint32_t flags = c->flags;
     struct asked *a;
 
-    if (value_len > VALUE_BYTES)
-        return onward_store_answer_error(r->desk, token, ONWARD_ELIMIT);
-    a = ask(r, token, VERB_PUT, (struct onward_str){key, key_len},
-            (struct onward_str){value, value_len});
+    if (c->value.len > VALUE_BYTES) {
+        tell_error(r, who, ONWARD_ELIMIT);
+        return;
+    }
+    a = ask(r, who, VERB_PUT, key, c->value);
     if (a == NULL)
-        return 0;
+        return;
     a->version = new_version();
-    a->expires_s = expires_s < 0 ? 1 : expires_s;
+    a->expires_s = c->expires_s < 0 ? 1 : c->expires_s;
     eval(out, put_script, 3, 6);
-    resp_word(out, key, key_len);
+    resp_word(out, key.data, key.len);
     resp_text(out, "onward:index");
     resp_text(out, "onward:swept");
     resp_word(out, head, HEAD);
     resp_number(out, now);
     value_word(out, a);
-    if (expires_s == 0)
+    if (c->expires_s == 0)
         resp_text(out, "");
     else
         resp_number(out, has_expired(a->expires_s, now)
@@ -488,28 +557,24 @@ static int do_put(void *user, uint64_t token, const char *key, size_t key_len,
                        ? ((flags & ONWARD_STORE_IF_VERSION) == 0 ? "" : "v")
                    : (flags & ONWARD_STORE_IF_VERSION) == 0 ? "a"
                                                             : "av");
-    version_word(out, version);
+    version_word(out, c->version);
     redis_link_sent(&r->link);
-    return 0;
 }
 
-static int do_remove(void *user, uint64_t token, const char *key,
-                     size_t key_len, uint64_t version)
+static void ask_remove(struct redis_store *r, const struct asked *who,
+                       struct onward_str key, uint64_t version)
 {
-    struct redis_store *r = user;
     struct resp_out *out = redis_link_command(&r->link);
 
-    if (ask(r, token, VERB_REMOVE, (struct onward_str){key, key_len},
-            (struct onward_str){0}) == NULL)
-        return 0;
+    if (ask(r, who, VERB_REMOVE, key, (struct onward_str){0}) == NULL)
+        return;
     eval(out, remove_script, 2, 3);
-    resp_word(out, key, key_len);
+    resp_word(out, key.data, key.len);
     resp_text(out, "onward:index");
     resp_word(out, head, HEAD);
     resp_number(out, now_s(r));
     version_word(out, version);
     redis_link_sent(&r->link);
-    return 0;
 }
 
 /* "[" or "(" and a name. */
@@ -539,32 +604,105 @@ static void end_word(struct resp_out *out, const char *prefix, size_t len)
     bound_word(out, '(', end, len);
 }
 
+static void ask_walk(struct redis_store *r, const struct asked *who,
+                     struct onward_str prefix, struct onward_str cursor,
+                     size_t max_items)
+{
+    struct resp_out *out = redis_link_command(&r->link);
+    struct asked *a;
+
+    a = ask(r, who, VERB_WALK, prefix, (struct onward_str){0});
+    if (a == NULL)
+        return;
+    a->max_items = max_items < PAGE_ITEMS ? max_items : PAGE_ITEMS;
+    eval(out, walk_script, 1, 4);
+    resp_text(out, "onward:index");
+    if (cursor.len != 0)
+        bound_word(out, '(', cursor.data, cursor.len);
+    else
+        bound_word(out, '[', prefix.data, prefix.len);
+    end_word(out, prefix.data, prefix.len);
+    resp_number(out, (int64_t)a->max_items);
+    resp_number(out, PAGE_BYTES - ONWARD_STORE_KEY_MAX);
+    redis_link_sent(&r->link);
+}
+
+/* ---- Of the library ---------------------------------------------------- */
+
+static int do_get(void *user, uint64_t token, const char *key, size_t key_len)
+{
+    const struct asked who = {.token = token};
+
+    ask_get(user, &who, (struct onward_str){key, key_len});
+    return 0;
+}
+
+static int do_put(void *user, uint64_t token, const char *key, size_t key_len,
+                  const void *value, size_t value_len, int64_t expires_s,
+                  uint64_t version, uint32_t flags)
+{
+    const struct asked who = {.token = token};
+    const struct change c = {.value = {value, value_len},
+                             .expires_s = expires_s,
+                             .version = version,
+                             .flags = flags};
+
+    ask_put(user, &who, (struct onward_str){key, key_len}, &c);
+    return 0;
+}
+
+static int do_remove(void *user, uint64_t token, const char *key,
+                     size_t key_len, uint64_t version)
+{
+    const struct asked who = {.token = token};
+
+    ask_remove(user, &who, (struct onward_str){key, key_len}, version);
+    return 0;
+}
+
 static int do_walk(void *user, uint64_t token, const char *prefix,
                    size_t prefix_len, const char *cursor, size_t cursor_len,
                    size_t max_items)
 {
-    struct redis_store *r = user;
-    struct resp_out *out = redis_link_command(&r->link);
-    struct asked *a;
+    const struct asked who = {.token = token};
 
     if (cursor_len > ONWARD_STORE_KEY_MAX)
         return -1;
-    a = ask(r, token, VERB_WALK, (struct onward_str){prefix, prefix_len},
-            (struct onward_str){0});
-    if (a == NULL)
-        return 0;
-    a->max_items = max_items < PAGE_ITEMS ? max_items : PAGE_ITEMS;
-    eval(out, walk_script, 1, 4);
-    resp_text(out, "onward:index");
-    if (cursor_len != 0)
-        bound_word(out, '(', cursor, cursor_len);
-    else
-        bound_word(out, '[', prefix, prefix_len);
-    end_word(out, prefix, prefix_len);
-    resp_number(out, (int64_t)a->max_items);
-    resp_number(out, PAGE_BYTES - ONWARD_STORE_KEY_MAX);
-    redis_link_sent(&r->link);
+    ask_walk(user, &who, (struct onward_str){prefix, prefix_len},
+             (struct onward_str){cursor, cursor_len}, max_items);
     return 0;
+}
+
+/* ---- Of the host ------------------------------------------------------- */
+
+void redis_store_get(struct redis_store *r, struct onward_str key,
+                     const struct redis_asker *asker)
+{
+    const struct asked who = {.asker = *asker};
+
+    ask_get(r, &who, key);
+}
+
+void redis_store_put(struct redis_store *r, struct onward_str key,
+                     const struct redis_answer *known, uint32_t flags,
+                     const struct redis_asker *asker)
+{
+    const struct asked who = {.asker = *asker};
+    const struct change c = {.value = known->value,
+                             .expires_s = known->expires_s,
+                             .version = known->version,
+                             .flags = flags};
+
+    ask_put(r, &who, key, &c);
+}
+
+void redis_store_walk(struct redis_store *r, struct onward_str prefix,
+                      struct onward_str cursor, size_t max_items,
+                      const struct redis_asker *asker)
+{
+    const struct asked who = {.asker = *asker};
+
+    ask_walk(r, &who, prefix, cursor, max_items);
 }
 
 /* ---- Life -------------------------------------------------------------- */

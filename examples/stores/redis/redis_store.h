@@ -51,4 +51,36 @@ void redis_store_free(struct redis_store *r);
 struct onward_store *redis_store_handle(const struct redis_store *r);
 bool redis_store_is_up(const struct redis_store *r);
 
+/*
+ * Questions of the host's own, past the desk, for what it keeps there itself.
+ * They are asked of Redis alone and never answered from the copy. done runs
+ * once, maybe before the call returns; not when the store is freed before.
+ */
+struct redis_answer {
+    int status; /* 1; 0: there is none (get), the condition of flags does not
+                   hold (put); -1: Redis is down, or cannot do it */
+    struct onward_str value; /* get; walk: the cursor, empty at the end */
+    uint64_t version;
+    int64_t expires_s; /* get */
+};
+
+struct redis_asker {
+    void *user;
+    void (*done)(void *user, const struct redis_answer *answer);
+    /* walk: once an item, before done. */
+    void (*item)(void *user, struct onward_str key, struct onward_str value);
+};
+
+void redis_store_get(struct redis_store *r, struct onward_str key,
+                     const struct redis_asker *asker);
+/* Of known the value, when it expires, and the version for
+ * ONWARD_STORE_IF_VERSION. */
+void redis_store_put(struct redis_store *r, struct onward_str key,
+                     const struct redis_answer *known, uint32_t flags,
+                     const struct redis_asker *asker);
+/* One page. cursor: empty, or that of the page before. */
+void redis_store_walk(struct redis_store *r, struct onward_str prefix,
+                      struct onward_str cursor, size_t max_items,
+                      const struct redis_asker *asker);
+
 #endif

@@ -9,13 +9,18 @@
 
 #include <onward/address.h>
 
-#define PREFIX "onward/destination/1/"
-#define SECRET "onward/destination-secret/1/"
+#include "json.h"
+
+#define PREFIX DESTINATION_PREFIX
+#define SECRET DESTINATION_SECRET
 
 enum { KEY_MAX = sizeof(PREFIX) + DESTINATION_TEXT_MAX, VALUE_MAX = 100 };
 enum { SECRET_BYTES = 32, NONCE_LEN = 16 };
 
 static const char *const names[] = {"?", "pending", "verified", "revoked"};
+/* As the audit log of rules has them. */
+static const char *const audited[] = {"unknown", "unverified", "verified",
+                                      "revoked"};
 
 const char *destination_state_name(enum destination_state state)
 {
@@ -57,21 +62,42 @@ static bool parse(struct onward_str value, struct destination *out)
     return false;
 }
 
+/* Forwarders that have a copy look at this alone, to see that there is
+ * something new. */
+static void tell_others(const struct shelf *s)
+{
+    char when[32];
+    const struct lmdb_item serial = {
+        .key = ONWARD_STR(DESTINATION_SERIAL),
+        .value = {when, (size_t)snprintf(when, sizeof(when), "%lld",
+                                         (long long)time(NULL))},
+        .flags = ONWARD_STORE_KEEP};
+
+    /* Without it they see it later. */
+    if (s->redis != NULL)
+        (void)shelf_write(s, &serial);
+}
+
 /* 1; 0: somebody else has changed it meanwhile; -1. */
-static int put(struct lmdb_store *s, struct onward_str address,
+static int put(const struct shelf *s, struct onward_str address,
                const struct destination *d)
 {
     char key[KEY_MAX], value[VALUE_MAX];
     int len = snprintf(value, sizeof(value), "%s %lld %s",
                        destination_state_name(d->state), (long long)d->since_s,
                        d->nonce[0] == '\0' ? "-" : d->nonce);
+    const struct lmdb_item item = {
+        .key = make_key(address, key),
+        .value = {value, (size_t)len},
+        .version = d->version,
+        .flags = ONWARD_STORE_KEEP |
+                 (d->version == 0 ? (uint32_t)ONWARD_STORE_IF_ABSENT
+                                  : (uint32_t)ONWARD_STORE_IF_VERSION)};
+    int ret = shelf_write(s, &item);
 
-    return lmdb_store_write(s, make_key(address, key),
-                            (struct onward_str){value, (size_t)len}, 0,
-                            d->version,
-                            ONWARD_STORE_KEEP |
-                                (d->version == 0 ? ONWARD_STORE_IF_ABSENT
-                                                 : ONWARD_STORE_IF_VERSION));
+    if (ret != 0)
+        tell_others(s);
+    return ret;
 }
 
 /* ---- What is known ----------------------------------------------------- */
@@ -93,23 +119,25 @@ bool destination_name(struct onward_ctx *ctx, const char *text,
     return domain.len > 0 && len < DESTINATION_TEXT_MAX;
 }
 
-int destination_get(struct lmdb_store *s, struct onward_str address,
+int destination_get(const struct shelf *s, struct onward_str address,
                     struct destination *out)
 {
     char key[KEY_MAX], value[VALUE_MAX];
-    struct onward_str text = {value, 0};
+    struct lmdb_item item;
     int ret;
 
     *out = (struct destination){0};
     if (address.len >= DESTINATION_TEXT_MAX)
         return 0;
-    ret = lmdb_store_read(s, make_key(address, key), value, sizeof(value),
-                          &text.len, &out->version);
+    item.key = make_key(address, key);
+    ret = shelf_read(s, &item, value, sizeof(value));
+    if (ret == 1)
+        out->version = item.version;
     /* One that cannot be read could be revoked. */
-    return ret == 1 && !parse(text, out) ? -1 : ret;
+    return ret == 1 && !parse(item.value, out) ? -1 : ret;
 }
 
-int destination_fact(struct lmdb_store *s, struct onward_str address)
+int destination_fact(const struct shelf *s, struct onward_str address)
 {
     struct destination d;
     int ret = destination_get(s, address, &d);
@@ -121,55 +149,64 @@ int destination_fact(struct lmdb_store *s, struct onward_str address)
                                             : 0;
 }
 
+bool destination_read(struct onward_str key, struct onward_str value,
+                      struct onward_str *address, struct destination *d)
+{
+    const size_t skip = sizeof(PREFIX) - 1;
+
+    *d = (struct destination){0};
+    if (key.len <= skip || key.len - skip >= DESTINATION_TEXT_MAX ||
+        memcmp(key.data, PREFIX, skip) != 0)
+        return false;
+    *address = (struct onward_str){key.data + skip, key.len - skip};
+    return parse(value, d);
+}
+
 struct walk {
     void (*visit)(void *user, struct onward_str address,
                   const struct destination *d);
     void *user;
 };
 
-static void visit(void *user, struct onward_str key, struct onward_str value)
+static void visit(void *user, const struct lmdb_item *item)
 {
-    const struct onward_str address = {key.data + sizeof(PREFIX) - 1,
-                                       key.len - (sizeof(PREFIX) - 1)};
     const struct walk *w = user;
-    struct destination d = {0};
+    struct onward_str address;
+    struct destination d;
 
-    if (parse(value, &d))
+    if (destination_read(item->key, item->value, &address, &d))
         w->visit(w->user, address, &d);
 }
 
-int destination_each(struct lmdb_store *s,
+int destination_each(const struct shelf *s,
                      void (*each)(void *user, struct onward_str address,
                                   const struct destination *d),
                      void *user)
 {
     struct walk w = {.visit = each, .user = user};
 
-    return lmdb_store_each(s, ONWARD_STR(PREFIX), visit, &w);
+    return shelf_each(s, ONWARD_STR(PREFIX), visit, &w);
 }
 
 /* ---- Tokens ------------------------------------------------------------ */
 
 /* The secret is made when it is needed first, by whoever needs it. */
-static struct onward_token_minter *get_minter(struct lmdb_store *s,
+static struct onward_token_minter *get_minter(const struct shelf *s,
                                               struct onward_ctx *ctx)
 {
     struct onward_token_minter *minter = NULL;
     unsigned char octets[SECRET_BYTES];
-    struct onward_str secret = {(const char *)octets, SECRET_BYTES};
-    uint64_t version;
-    size_t len = 0;
-    int ret = lmdb_store_read(s, ONWARD_STR(SECRET), octets, sizeof(octets),
-                              &len, &version);
+    struct lmdb_item item = {.key = ONWARD_STR(SECRET)};
+    int ret = shelf_read(s, &item, octets, sizeof(octets));
 
     if (ret == 0 && getrandom(octets, sizeof(octets), 0) == SECRET_BYTES) {
-        (void)lmdb_store_write(s, ONWARD_STR(SECRET), secret, 0, 0,
-                               ONWARD_STORE_KEEP | ONWARD_STORE_IF_ABSENT);
-        ret = lmdb_store_read(s, ONWARD_STR(SECRET), octets, sizeof(octets),
-                              &len, &version);
+        item.value = (struct onward_str){(const char *)octets, SECRET_BYTES};
+        item.flags = ONWARD_STORE_KEEP | ONWARD_STORE_IF_ABSENT;
+        (void)shelf_write(s, &item);
+        ret = shelf_read(s, &item, octets, sizeof(octets));
     }
-    if (ret == 1 && len == SECRET_BYTES)
-        (void)onward_token_minter_new(ctx, &secret, 1, &minter);
+    if (ret == 1 && item.value.len == SECRET_BYTES)
+        (void)onward_token_minter_new(ctx, &item.value, 1, &minter);
     explicit_bzero(octets, sizeof(octets));
     return minter;
 }
@@ -190,7 +227,7 @@ static bool make_nonce(char nonce[NONCE_LEN + 1])
     return true;
 }
 
-int destination_invite(struct lmdb_store *s, struct onward_ctx *ctx,
+int destination_invite(const struct shelf *s, struct onward_ctx *ctx,
                        struct onward_str address, int64_t expires_s,
                        char token[ONWARD_TOKEN_TEXT_MAX])
 {
@@ -222,7 +259,7 @@ int destination_invite(struct lmdb_store *s, struct onward_ctx *ctx,
 }
 
 /* 1, 0, -1 as destination_redeem(); the payload. */
-static int open_token(struct lmdb_store *s, struct onward_ctx *ctx,
+static int open_token(const struct shelf *s, struct onward_ctx *ctx,
                       struct onward_str token, char *payload, size_t cap,
                       struct onward_str *out)
 {
@@ -239,9 +276,10 @@ static int open_token(struct lmdb_store *s, struct onward_ctx *ctx,
     return verdict == ONWARD_TOKEN_OK && len > NONCE_LEN;
 }
 
-int destination_redeem(struct lmdb_store *s, struct onward_ctx *ctx,
+int destination_redeem(const struct shelf *s, struct onward_ctx *ctx,
                        struct onward_str token, bool confirm,
-                       char address[DESTINATION_TEXT_MAX])
+                       char address[DESTINATION_TEXT_MAX],
+                       struct destination *before)
 {
     char payload[NONCE_LEN + DESTINATION_TEXT_MAX];
     struct onward_str text, whose;
@@ -257,6 +295,8 @@ int destination_redeem(struct lmdb_store *s, struct onward_ctx *ctx,
     if (memcmp(d.nonce, text.data, NONCE_LEN) != 0)
         return 0;
     snprintf(address, DESTINATION_TEXT_MAX, "%.*s", (int)whose.len, whose.data);
+    if (before != NULL)
+        *before = d;
     if (!confirm)
         return 1;
     d.state = DESTINATION_VERIFIED;
@@ -266,7 +306,7 @@ int destination_redeem(struct lmdb_store *s, struct onward_ctx *ctx,
     return put(s, whose, &d);
 }
 
-int destination_revoke(struct lmdb_store *s, struct onward_str address)
+int destination_revoke(const struct shelf *s, struct onward_str address)
 {
     struct destination d;
     int ret = destination_get(s, address, &d);
@@ -277,4 +317,53 @@ int destination_revoke(struct lmdb_store *s, struct onward_str address)
     d.since_s = (int64_t)time(NULL);
     d.nonce[0] = '\0';
     return put(s, address, &d) == 1 ? 0 : -1;
+}
+
+/* ---- Where they are kept ----------------------------------------------- */
+
+int destination_home(struct lmdb_store *s, char url[DESTINATION_HOME_MAX])
+{
+    struct lmdb_item item = {.key = ONWARD_STR(DESTINATION_HOME)};
+    int ret = lmdb_store_read(s, &item, url, DESTINATION_HOME_MAX - 1);
+
+    url[ret == 1 ? item.value.len : 0] = '\0';
+    return ret;
+}
+
+int destination_set_home(struct lmdb_store *s, const char *url)
+{
+    const struct lmdb_item item = {.key = ONWARD_STR(DESTINATION_HOME),
+                                   .value = onward_str_of(url),
+                                   .flags = ONWARD_STORE_KEEP};
+
+    return url[0] == '\0' ? lmdb_store_erase(s, item.key)
+                          : lmdb_store_write(s, &item);
+}
+
+/* ---- Audit ------------------------------------------------------------- */
+
+void destination_audit(FILE *out, const char *by, struct onward_str address,
+                       const struct destination *before,
+                       enum destination_state after)
+{
+    char when[32];
+    time_t now = time(NULL);
+    struct json j = {.out = out};
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    json_open(&j, NULL, '{');
+    json_text(&j, "time", when);
+    json_text(&j, "event", "audit");
+    json_text(&j, "change", before->state == 0 ? "added" : "updated");
+    json_text(&j, "what", "address");
+    json_null(&j, "zone");
+    json_str(&j, "address", address);
+    json_text(&j, "was", audited[before->state]);
+    json_text(&j, "is", audited[after]);
+    json_text(&j, "by", by);
+    json_close(&j, '}');
+    json_end(&j);
+    fflush(out);
 }
