@@ -113,7 +113,8 @@ struct onward_verifier_host {
  *                  onward_verifier_is_done().
  * @param verifier  out: free with onward_verifier_free().
  * @return 0, or
- *         ONWARD_EINVAL    no authserv_id, or an option out of its range
+ *         ONWARD_EINVAL    no authserv_id, or one that a field cannot hold, or
+ *                          an option out of its range
  *         ONWARD_EVERSION  an option of a newer release is set
  *         ONWARD_ESTATE    the resolver's desk was freed
  *         ONWARD_ENOMEM    out of memory

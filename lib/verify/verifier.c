@@ -164,6 +164,7 @@ int onward_verifier_new(struct onward_resolver *resolver,
 {
     struct onward_verifier_opts o;
     struct onward_verifier_host h;
+    struct onward_authres_builder *named = NULL;
     struct onward_verifier *v;
     struct onward_desk *desk;
     struct onward_ctx *ctx;
@@ -188,6 +189,11 @@ int onward_verifier_new(struct onward_resolver *resolver,
     if (onward_core__desk_is_dead(desk))
         return ONWARD_ESTATE;
     ctx = onward_core__desk_ctx(desk);
+    /* A name that no field can hold would leave every message without one. */
+    err = onward_authres_builder_new(ctx, o.authserv_id, &named);
+    onward_authres_builder_free(named);
+    if (err != 0)
+        return err;
     v = onward_core__zalloc(ctx, sizeof(*v));
     if (v == NULL)
         return ONWARD_ENOMEM;

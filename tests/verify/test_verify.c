@@ -489,6 +489,10 @@ static void test_contract(void **state)
     world_init(&x);
     assert_int_equal(onward_verifier_new(x.resolver, &none, NULL, &v),
                      ONWARD_EINVAL);
+    none.authserv_id = ONWARD_STR("mx\0example");
+    assert_int_equal(onward_verifier_new(x.resolver, &none, NULL, &v),
+                     ONWARD_EINVAL);
+    assert_null(v);
     x.ip.family = 0; /* no client: no SPF */
     verify(&x);
     assert_null(onward_verifier_spf(x.verifier, ONWARD_SPF_MAIL_FROM));
