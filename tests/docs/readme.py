@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""readme.py VERIFY: the program in README.md is examples/readme/verify.c, and
-works; what the documents link to and name is there."""
+"""readme.py VERIFY [SUFFIX=COMMAND...]: the program in README.md is
+examples/readme/verify.c, and works; so are those of other languages, which
+COMMAND runs, where it is there; what the documents link to and name is there."""
 import pathlib
 import re
 import subprocess
@@ -16,9 +17,41 @@ def blocks(text, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
 
 
+# In which block of README.md the program in examples/readme stands.
+LANGUAGES = {"py": "python", "mjs": "js"}
+
+
 def verify(program, message, records=DATA / "zone.txt"):
-    return subprocess.run([program, records], input=message,
+    return subprocess.run([*program, records], input=message,
                           capture_output=True, timeout=60)
+
+
+def signed_message():
+    signed = (DATA / "signed.eml").read_bytes()
+    return signed.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def check_verdicts(program):
+    signed = signed_message()
+    done = verify(program, signed)
+    if done.returncode != 0 or b"dkim=pass" not in done.stdout:
+        yield f"a good message: {done}"
+    done = verify(program, signed + b"more\r\n")
+    if done.returncode != 1 or b"dkim=fail" not in done.stdout:
+        yield f"a changed message: {done}"
+
+
+def check_other(suffix, command):
+    """A program of 10 lines in another language."""
+    path = ROOT / f"examples/readme/verify.{suffix}"
+    source = path.read_text()
+    shown = blocks((ROOT / "README.md").read_text(), LANGUAGES[suffix])
+    if source not in shown:
+        yield f"README.md: no {LANGUAGES[suffix]} block is {path.name}"
+    if source.count("\n") > 10:
+        yield f"{path.name} has more than 10 lines"
+    if command:
+        yield from check_verdicts([*command.split(), path])
 
 
 def check_program(program):
@@ -27,18 +60,12 @@ def check_program(program):
         yield "README.md: the C block is not examples/readme/verify.c"
     if source.count("\n") > 30:
         yield "examples/readme/verify.c has more than 30 lines"
-    signed = (DATA / "signed.eml").read_bytes()
-    signed = signed.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    done = verify(program, signed)
-    if done.returncode != 0 or b"dkim=pass" not in done.stdout:
-        yield f"a good message: {done}"
-    done = verify(program, signed + b"more\r\n")
-    if done.returncode != 1 or b"dkim=fail" not in done.stdout:
-        yield f"a changed message: {done}"
-    done = verify(program, signed, "absent")
+    signed = signed_message()
+    yield from check_verdicts([program])
+    done = verify([program], signed, "absent")
     if done.returncode != 1 or done.stdout or b"absent: No" not in done.stderr:
         yield f"no records: {done}"
-    done = verify(program, signed, DATA / "signed.eml")
+    done = verify([program], signed, DATA / "signed.eml")
     if done.returncode != 1 or b"signed.eml:1: " not in done.stderr:
         yield f"records that are none: {done}"
 
@@ -57,6 +84,8 @@ def check_links():
 
 def main():
     faults = [*check_program(sys.argv[1]), *check_links()]
+    for word in sys.argv[2:]:
+        faults += check_other(*word.split("=", 1))
     print("\n".join(faults) or "README and links are right")
     sys.exit(1 if faults else 0)
 
