@@ -42,6 +42,9 @@ ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-aiosmtpd redis-tools iproute2 util-linux mount curl faketime
     dpkg-dev debhelper lintian mmdebstrap fakeroot xz-utils systemd strace doxygen
     groff-base"
+# Node from elsewhere brings its own npm, and Debian's does not go with it.
+command -v npm >/dev/null ||
+    ONWARD_TEST_PACKAGES="$ONWARD_TEST_PACKAGES nodejs npm"
 # What the benchmarks measure us beside, on top of what builds the library.
 ONWARD_BENCH_PACKAGES="libopendkim-dev libspf2-dev libmail-dkim-perl python3
     libgmime-3.0-dev libetpan-dev liblmdb-dev libcdb-dev"
