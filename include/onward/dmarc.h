@@ -65,7 +65,7 @@ struct onward_dmarc_record {
     size_t psd;                /**< 'y', 'n' or 'u' */
     struct onward_str failure_options; /**< fo=; "0" when absent */
     struct onward_str rua; /**< the list as written; see _uri_next() */
-    struct onward_str ruf;
+    struct onward_str ruf; /**< of failure reports */
     size_t percent; /**< pct=; 100 when absent. RFC 7489 only */
 };
 

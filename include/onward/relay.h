@@ -449,8 +449,8 @@ struct onward_relay_delivery {
     size_t fate;     /**< enum onward_relay_fate */
     /** What the next hop said; 0 and empty before it did. */
     size_t reply_code;
-    struct onward_str reply_enhanced;
-    struct onward_str reply_text;
+    struct onward_str reply_enhanced; /**< "5.1.1" */
+    struct onward_str reply_text; /**< as the next hop sent it */
     /**
      * For a host that keeps the message and answers the sender before it is
      * delivered: whom it may tell of a failure then, the sender as it came (one

@@ -129,8 +129,8 @@ struct onward_event_action {
     struct onward_str message_id; /**< of what was sent, without brackets */
     /** What the next hop said; 0 and empty before, and of other kinds. */
     size_t reply_code;
-    struct onward_str reply_enhanced;
-    struct onward_str reply_text;
+    struct onward_str reply_enhanced; /**< "5.1.1" */
+    struct onward_str reply_text; /**< as the next hop sent it */
     size_t is_forgiven; /**< see onward_event_forgive() */
 };
 

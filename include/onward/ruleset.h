@@ -323,7 +323,7 @@ struct onward_ruleset_difference {
     size_t change;   /**< enum onward_ruleset_change */
     size_t old_rule; /**< as in struct onward_ruleset_decision; NO_RULE for what
                         is no rule, or is not there */
-    size_t new_rule;
+    size_t new_rule; /**< the same, of the second ruleset */
     /** Stable word: "zone", "settings", "rule" or "address". */
     struct onward_str what;
     struct onward_str zone; /**< empty for "address" */
@@ -334,6 +334,7 @@ struct onward_ruleset_difference {
     struct onward_str rule_name; /**< of the new one, if there is one */
 };
 
+/** Who hears of the differences. */
 struct onward_ruleset_differences {
     size_t size;
     void *user;
@@ -416,7 +417,7 @@ struct onward_ruleset_action {
     size_t rule; /**< whose it is, as in struct onward_ruleset_decision */
     size_t destination_count;
     const struct onward_str *destinations; /**< for FORWARD, FAILOVER */
-    struct onward_str rule_name;
+    struct onward_str rule_name; /**< of that rule */
     /** Of a HANDLER or WEBHOOK, of the field of ADD_FIELD, the TAG itself, or
      * the place of a QUARANTINE, which may be empty. */
     struct onward_str name;
@@ -500,6 +501,7 @@ struct onward_ruleset_facts {
      * without regard to case) and VERDICT. */
     int (*text)(void *user, size_t fact, const char *name, size_t name_len,
                 size_t index, struct onward_str *out);
+    /** The number that this enum onward_ruleset_fact is. */
     int (*number)(void *user, size_t fact, int64_t *out);
     /** Where the client connects from. */
     int (*client)(void *user, struct onward_ip *out);
@@ -511,8 +513,8 @@ struct onward_ruleset_facts {
 struct onward_ruleset_step {
     size_t size;
     size_t rule; /**< as in struct onward_ruleset_decision */
-    struct onward_str zone;
-    struct onward_str rule_name;
+    struct onward_str zone; /**< whose rule it is */
+    struct onward_str rule_name; /**< may be empty */
     /** Stable word: "zone", "no-zone", "zone-disabled", "rule-disabled",
      * "passed-over", "condition", "no-match", "not-known", "match-exact", "match-base",
      * "match-pattern", "match-catch-all", "no-address", "not-verified",
