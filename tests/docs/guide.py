@@ -13,8 +13,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ROOT / "doc/guide"
 PROGRAMS = ROOT / "examples/guide"
 DATA = ROOT / "tests/data"
-LISTING = re.compile(r"(<!-- (\S+) -->\n```(?:c|json)\n)(.*?)(^```$)",
+LISTING = re.compile(r"(<!-- (\S+) -->\n```(?:c|json|text)\n)(.*?)(^```$)",
                      re.M | re.S)
+# This page is one story, in a network of its own: start.py runs it.
+STORY = "start.md"
 CONSOLE = re.compile(r"(^```console\n)(.*?)(^```$)", re.M | re.S)
 
 
@@ -102,10 +104,11 @@ def remade(text, folder, faults, page):
             faults.append(f"{page}: shown is\n{match[2]}printed is\n{now}")
         return match[1] + now + match[3]
 
-    for block in re.findall(r"^(.*)\n```(?:c|json)$", text, re.M):
+    for block in re.findall(r"^(.*)\n```(?:c|json|text)$", text, re.M):
         if not block.startswith("<!-- "):
             faults.append(f"{page}: a listing without its file above it")
-    return CONSOLE.sub(console, LISTING.sub(listing, text))
+    text = LISTING.sub(listing, text)
+    return text if page == STORY else CONSOLE.sub(console, text)
 
 
 def main():
@@ -120,11 +123,12 @@ def main():
         if "--write" in sys.argv:
             path.write_text(now)
     for path in [*PROGRAMS.glob("*.c"), *PROGRAMS.glob("*.h"),
-                 *PROGRAMS.glob("*.json")]:
+                 *PROGRAMS.glob("*.json"), *PROGRAMS.glob("start/*")]:
         if str(path.relative_to(ROOT)) not in shown:
             faults.append(f"{path.name} stands on no page of doc/guide")
     print("\n".join(faults) or "the guide is as it says")
     sys.exit(1 if faults and "--write" not in sys.argv else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
