@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "admit.h"
@@ -578,13 +579,27 @@ struct session *session_next(const struct session *s)
     return s->next;
 }
 
+/* Has the client said something behind its message? */
+static bool has_more(const struct session *s)
+{
+    int waiting = 0;
+
+    return onward_channel_unread(s->conn.channel) > 0 ||
+           (ioctl(s->conn.watch.fd, FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
 bool session_peer_is_gone(const struct session *s)
 {
     struct pollfd p = {.fd = s->conn.watch.fd, .events = POLLRDHUP};
 
-    return s->is_cut || s->conn.is_closed ||
-           (poll(&p, 1, 0) == 1 &&
-            (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+    if (s->is_cut || s->conn.is_closed)
+        return true;
+    if (poll(&p, 1, 0) != 1)
+        return false;
+    /* Exim sends QUIT with the final dot, ends its side and reads: it is there.
+     * One that gave up has said nothing after its message. */
+    return (p.revents & (POLLHUP | POLLERR)) != 0 ||
+           ((p.revents & POLLRDHUP) != 0 && !has_more(s));
 }
 
 struct setup *session_setup(const struct session *s)

@@ -146,6 +146,11 @@ int onward_channel_wants(const struct onward_channel *ch)
     return wants;
 }
 
+size_t onward_channel_unread(const struct onward_channel *ch)
+{
+    return ch->held.len + ch->plain.len;
+}
+
 int64_t onward_channel_deadline(const struct onward_channel *ch)
 {
     if (ch->timeout_ms != ONWARD_NEVER)

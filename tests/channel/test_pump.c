@@ -131,9 +131,11 @@ static void test_keeps_what_a_paused_engine_leaves(void **state)
     assert_int_equal(onward_channel_pump(&e->channel, &io), 0);
     t_assert_str(onward_core__str(wire.out, wire.out_len), "a\nPAUSE\n");
     assert_int_equal(onward_channel_wants(&e->channel), 0);
+    assert_int_equal(onward_channel_unread(&e->channel), 2);
     onward_channel__resume(&e->channel);
     assert_true(onward_channel_deadline(&e->channel) <= 0);
     assert_int_equal(onward_channel_pump(&e->channel, &io), 0);
+    assert_int_equal(onward_channel_unread(&e->channel), 0);
     t_assert_str(onward_core__str(wire.out, wire.out_len), "a\nPAUSE\nb\n");
     t_echo_free(e);
     t_world_clear(&w);

@@ -630,6 +630,29 @@ def sends_no_dot_when_the_sender_is_gone(program):
 
 
 @case
+def answers_who_says_quit_with_the_dot_and_listens(program):
+    """As Exim does; a next hop that takes its time changes nothing."""
+    go = threading.Event()
+
+    def data(_):
+        go.wait(10)
+        return "354 go"
+
+    with world(program) as f, Hop(f, data=data) as hop:
+        with f.client() as c:
+            begins(c.envelope(), "250")
+            begins(c.say("DATA"), "354")
+            c.write(MESSAGE + b".\r\nQUIT\r\n")
+            c.socket.shutdown(socket.SHUT_WR)
+            assert until(lambda: hop.heard("DATA"))
+            time.sleep(0.2)
+            go.set()
+            equal(c.reply(), "250 2.0.0 taken")
+            begins(c.reply(), "221 ")
+        equal(len(hop.messages), 1)
+
+
+@case
 def takes_everything_at_once(program):
     """A client that does not wait: two messages in one write, then QUIT."""
     one = (b"MAIL FROM:<ann@sender.example>\r\n"
