@@ -388,6 +388,19 @@ ONWARD_API int onward_relay_start(struct onward_relay *relay,
                                   struct onward_str received);
 
 /**
+ * The message as it will leave, for a host that changes fields of its header:
+ * who is in From and Reply-To, say. Between onward_relay_start() and the next
+ * onward_desk_run(). All copies have what is changed; handlers, rules and policy
+ * see the message as it came. Its parts must stay as they are: what is hashed
+ * of the body was hashed when it came. A signature of the author's that covers a
+ * changed field is broken.
+ *
+ * @return borrowed from relay; NULL when it is not started, or under way.
+ * @since 0.1
+ */
+ONWARD_API struct onward_edit *onward_relay_edit(struct onward_relay *relay);
+
+/**
  * Have the message signed by DKIM as it leaves: with the forwarder's domain,
  * with the recipient's. Between onward_relay_start() and the next
  * onward_desk_run(). The signatures stand on top in the order in which they

@@ -86,3 +86,11 @@ int onward_relay__write_fields(struct onward_relay *r)
                   onward_verifier_authres(r->verifier));
     return err;
 }
+
+struct onward_edit *onward_relay_edit(struct onward_relay *relay)
+{
+    return relay->stage == ONWARD_RELAY__CHECK &&
+                   !onward_relay__is_dead(relay)
+               ? relay->edit
+               : NULL;
+}

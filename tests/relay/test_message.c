@@ -140,6 +140,55 @@ static size_t count_of(const char *text, const char *part)
     return count;
 }
 
+/* The host changes who is in From: the copies have it, the rest does not. */
+static void test_the_host_changes_fields(void **state)
+{
+    static const char message[] = "From: Ann <ann@a.example>\r\n"
+                                  "Reply-To: x@a.example\r\n"
+                                  "\r\nHello.\r\n";
+    const struct onward_header *header;
+    struct onward_edit *edit;
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    x.answers[0] = "250 2.0.0 Taken";
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), 0);
+    assert_int_equal(t_post_rcpt(&x, "me@example.com"), 1);
+    assert_null(onward_relay_edit(x.relay));
+    assert_int_equal(onward_memory_source_new(x.w->ctx, message,
+                                              strlen(message), &x.memory),
+                     0);
+    assert_int_equal(
+        onward_verifier_feed(x.verifier, message, strlen(message)), 0);
+    assert_int_equal(onward_verifier_finish(x.verifier), 0);
+    t_post_run(&x);
+    assert_int_equal(onward_relay_start(x.relay, x.verifier,
+                                        onward_memory_source_table(x.memory),
+                                        ONWARD_STR(T_POST_RECEIVED)),
+                     0);
+    edit = onward_relay_edit(x.relay);
+    assert_non_null(edit);
+    header = onward_verifier_header(x.verifier);
+    assert_int_equal(
+        onward_edit_replace(edit,
+                            onward_header_first(header, ONWARD_STR("From")),
+                            ONWARD_STR("Ann <ra-1@example.com>")),
+        0);
+    assert_int_equal(
+        onward_edit_cut(edit,
+                        onward_header_first(header, ONWARD_STR("Reply-To"))),
+        0);
+    t_post_run(&x);
+    assert_null(onward_relay_edit(x.relay));
+    assert_string_equal(t_post_reply(&x), "250 2.0.0 Taken");
+    assert_non_null(strstr(t_post_sent(&x),
+                           "From: Ann <ra-1@example.com>\r\n\r\nHello."));
+    /* The verdict is of what came. */
+    assert_non_null(strstr(t_post_sent(&x), "header.from=a.example"));
+    t_post_close(&x);
+}
+
 static void test_a_seal_stands_on_top(void **state)
 {
     const char *top = "Authentication-Results: mx.example.com;";
@@ -326,6 +375,7 @@ int main(void)
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
     struct CMUnitTest row_tests[ROWS];
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_host_changes_fields),
         cmocka_unit_test(test_a_seal_stands_on_top),
         cmocka_unit_test(test_a_chain_grows),
         cmocka_unit_test(test_a_silent_dns_defers),
