@@ -301,3 +301,29 @@ struct onward_srs *load_srs(struct onward_ctx *ctx, const char *path,
     wipe(text, text != NULL ? len : 0);
     return srs;
 }
+
+struct onward_token_minter *load_minter(struct onward_ctx *ctx,
+                                        const char *path,
+                                        struct load_fault *fault)
+{
+    struct onward_str secrets[ONWARD_SRS_SECRETS_MAX];
+    struct onward_token_minter *minter = NULL;
+    size_t len;
+    char *text = read_text(path, &len, fault);
+    int count = -1;
+
+    if (text != NULL)
+        count = split_secrets(path, text, len, secrets, fault);
+    if (count > 0) {
+        int err =
+            onward_token_minter_new(ctx, secrets, (size_t)count, &minter);
+
+        if (err == ONWARD_EINVAL)
+            say(fault, "%s: a short secret, expected 16 octets or more a line",
+                path);
+        else if (err != 0)
+            say_error(fault, path, err);
+    }
+    wipe(text, text != NULL ? len : 0);
+    return minter;
+}

@@ -11,6 +11,7 @@
 #include <onward/key.h>
 #include <onward/ruleset.h>
 #include <onward/srs.h>
+#include <onward/token.h>
 
 /* Why a file was not taken: one line. */
 struct load_fault {
@@ -37,5 +38,10 @@ int load_records(struct onward_resolver *resolver, const char *path,
 struct onward_srs *load_srs(struct onward_ctx *ctx, const char *path,
                             const struct onward_srs_opts *opts,
                             struct load_fault *fault);
+
+/* Secrets of tokens in the same form, of 16 octets or more. NULL: see fault. */
+struct onward_token_minter *load_minter(struct onward_ctx *ctx,
+                                        const char *path,
+                                        struct load_fault *fault);
 
 #endif

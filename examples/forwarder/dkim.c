@@ -187,6 +187,17 @@ static size_t choose(const struct setup *setup, struct onward_str address,
     return count;
 }
 
+bool dkim_signs_for(const struct setup *setup, const char *domain)
+{
+    for (struct onward_str d = onward_str_of(domain); d.len > 0; d = above(d)) {
+        for (size_t i = 0; setup->dkim != NULL && i < setup->dkim->count; i++) {
+            if (is_domain(&setup->dkim->items[i], d))
+                return true;
+        }
+    }
+    return false;
+}
+
 static struct onward_dkim_signer_opts opts_of(const struct dkim_key *key)
 {
     return (struct onward_dkim_signer_opts){
@@ -196,6 +207,31 @@ static struct onward_dkim_signer_opts opts_of(const struct dkim_key *key)
 }
 
 /* ---- Signing ----------------------------------------------------------- */
+
+static int read_signed(void *user, uint64_t offset, void *buf, size_t cap,
+                       size_t *got)
+{
+    const struct dkim_signed *m = user;
+    size_t left;
+
+    if (offset >= m->fields.len)
+        return m->below->read(m->below->user, offset - m->fields.len, buf, cap,
+                              got);
+    left = m->fields.len - (size_t)offset;
+    *got = cap < left ? cap : left;
+    memcpy(buf, m->fields.data + offset, *got);
+    return 0;
+}
+
+void dkim_put_on_top(struct dkim_signed *message, struct onward_str fields)
+{
+    message->fields = fields;
+    message->table =
+        (struct onward_source){.size = sizeof(message->table),
+                               .user = message,
+                               .len = fields.len + message->below->len,
+                               .read = read_signed};
+}
 
 int dkim_sign_copies(const struct setup *setup, struct onward_relay *relay)
 {

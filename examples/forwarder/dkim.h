@@ -16,6 +16,17 @@ void dkim_close(struct dkim_keys *keys);
 /* Is there a key of that domain itself? */
 bool dkim_has(const struct dkim_keys *keys, const char *domain);
 
+/* A message with its signatures on top. below is borrowed, fields too. */
+struct dkim_signed {
+    const struct onward_source *below;
+    struct onward_str fields;
+    struct onward_source table; /* to read it by, once they are there */
+};
+
+void dkim_put_on_top(struct dkim_signed *message, struct onward_str fields);
+/* Does a key sign for that domain: its own, or one above it? */
+bool dkim_signs_for(const struct setup *setup, const char *domain);
+
 /* Have a relay sign its copies for the domain that the message came to; between
  * its start and the desk's next turn. 0 or -1. */
 int dkim_sign_copies(const struct setup *setup, struct onward_relay *relay);

@@ -43,6 +43,8 @@ struct settings {
     char *seal_key, *seal_domain, *seal_selector;
     struct config_list dkim_keys; /* DOMAIN SELECTOR FILE */
     char *dkim_domain;            /* whose keys sign all; NULL: none */
+    char *token_secret;           /* NULL: there are no tokens */
+    struct config_list reverse_aliases; /* domains */
     /* Of what lasts; the start of the process decides. NULL: the default, of
      * which struct forwarder has what it came to. */
     char *state, *store;
@@ -87,6 +89,7 @@ struct setup {
     struct onward_srs *srs;
     struct onward_signer *signer;
     struct dkim_keys *dkim; /* NULL: there are none */
+    struct onward_token_minter *minter; /* the same */
     struct webhook_config *webhook_config;
     struct resolve names;
     struct onward_resolver *resolver; /* of names */
@@ -109,6 +112,7 @@ struct queue;
 struct tlsreport;
 struct dkim_keys;
 struct letter;
+struct reverse;
 struct quarantine;
 struct follow;
 struct lmdb_store;
@@ -249,6 +253,11 @@ void session_shutdown(struct session *session);
 void session_cut(struct session *session);
 void session_free(struct session *session);
 struct session *session_next(const struct session *session);
+/* The message is whole and verified: its relay may begin. */
+void session_go_on(struct session *session);
+/* Answer it without. */
+void session_answer(struct session *session, size_t code, const char *enhanced,
+                    const char *text);
 /* Will nobody hear the answer? Looked at without reading. */
 bool session_peer_is_gone(const struct session *session);
 struct setup *session_setup(const struct session *session);
@@ -392,6 +401,7 @@ struct message_log {
     const struct onward_verifier *verifier;  /* may be NULL */
     const struct onward_relay *relay;        /* may be NULL */
     const struct delivery_log *deliveries;   /* NULL: nothing was tried */
+    bool is_reverse; /* to a reverse alias: no rule has to do with it */
     int64_t ms;
     const struct onward_smtp_reply *reply; /* code 0: the client heard none */
 };

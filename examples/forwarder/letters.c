@@ -6,7 +6,6 @@
 #include "letters.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "dkim.h"
 #include "kept.h"
@@ -18,9 +17,7 @@ struct letter {
     size_t index;
     uint64_t token;
     struct onward_dkim_signer *signer;
-    /* The message with its signatures on top. */
-    const struct onward_source *below;
-    struct onward_str fields;
+    struct dkim_signed out;
 };
 
 static void free_letter(struct letter *l)
@@ -32,33 +29,15 @@ static void free_letter(struct letter *l)
     free(l);
 }
 
-static int read_signed(void *user, uint64_t offset, void *buf, size_t cap,
-                       size_t *got)
-{
-    const struct letter *l = user;
-    size_t left;
-
-    if (offset >= l->fields.len)
-        return l->below->read(l->below->user, offset - l->fields.len, buf, cap,
-                              got);
-    left = l->fields.len - (size_t)offset;
-    *got = cap < left ? cap : left;
-    memcpy(buf, l->fields.data + offset, *got);
-    return 0;
-}
-
 static void signed_it(void *user, struct onward_dkim_signer *signer, int status)
 {
     struct letter *l = user;
     struct onward_desk *desk = session_forwarder(l->session)->desk;
-    struct onward_source source = {
-        .size = sizeof(source), .user = l, .read = read_signed};
     int ret = status;
 
     if (ret == 0) {
-        l->fields = onward_dkim_signer_field(signer);
-        source.len = l->fields.len + l->below->len;
-        ret = kept_submission(l->session, l->relay, l->index, &source);
+        dkim_put_on_top(&l->out, onward_dkim_signer_field(signer));
+        ret = kept_submission(l->session, l->relay, l->index, &l->out.table);
     }
     onward_relay_submission_answer(desk, l->token, ret == 0 ? 0 : -1);
     free_letter(l);
@@ -100,7 +79,7 @@ int letter_keep(struct session *session, uint64_t token,
     l = ret == 0 ? add(session, token, relay, index) : NULL;
     if (l == NULL)
         return -1;
-    l->below = s.source;
+    l->out.below = s.source;
     {
         const struct onward_dkim_signer_host host = {
             .size = sizeof(host), .user = l, .done = signed_it};

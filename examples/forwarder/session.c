@@ -14,6 +14,7 @@
 #include "host.h"
 #include "kept.h"
 #include "letters.h"
+#include "reverse.h"
 #include "webhook.h"
 
 struct session {
@@ -34,6 +35,7 @@ struct session {
     int64_t started_ms;
     struct onward_verifier *verifier;
     struct onward_relay *relay;
+    struct reverse *reverse; /* NULL: it has none to do with it */
     struct onward_source source;
     char *message;
     size_t len, cap;
@@ -51,6 +53,8 @@ struct session {
 static void clear_transaction(struct session *s)
 {
     admit_reset(s->admit);
+    reverse_free(s->reverse);
+    s->reverse = NULL;
     /* The relay first: it reads the message and the verifier's header. */
     onward_relay_free(s->relay);
     onward_verifier_free(s->verifier);
@@ -88,6 +92,7 @@ struct message_log session_facts(const struct session *s,
                                 .server = s->server,
                                 .verifier = s->verifier,
                                 .relay = s->relay,
+                                .is_reverse = reverse_is_answer(s->reverse),
                                 .deliveries = s->deliveries,
                                 .ms = host_now_ms() - s->started_ms,
                                 .reply = reply};
@@ -165,28 +170,56 @@ static void relayed(void *user, struct onward_relay *relay)
         answer_text(s, 451, "4.3.0", "the message could not be handled");
 }
 
+static int begin_relay(struct session *s)
+{
+    struct onward_str received = {0};
+    int err =
+        onward_smtp_server_received(s->server, onward_str_of(s->id), &received);
+
+    if (err == 0)
+        err = onward_relay_start(s->relay, s->verifier, &s->source, received);
+    if (err != 0)
+        return err;
+    if (s->reverse != NULL && reverse_edit(s->reverse, s->relay) != 0)
+        return -1;
+    return dkim_sign_copies(s->setup, s->relay);
+}
+
+void session_go_on(struct session *s)
+{
+    if (begin_relay(s) == 0)
+        return;
+    /* What has begun must not end well behind our back. */
+    onward_relay_free(s->relay);
+    s->relay = NULL;
+    answer_text(s, 451, "4.3.0", "the message could not be handled");
+}
+
+void session_answer(struct session *s, size_t code, const char *enhanced,
+                    const char *text)
+{
+    answer_text(s, code, enhanced, text);
+}
+
 static void verified(void *user, struct onward_verifier *verifier)
 {
     struct session *s = user;
-    struct onward_str received = {0};
-    int err;
+    int ret;
 
+    (void)verifier;
     s->source = (struct onward_source){.size = sizeof(s->source),
                                        .user = s,
                                        .len = s->len,
                                        .read = read_message};
-    err =
-        onward_smtp_server_received(s->server, onward_str_of(s->id), &received);
-    if (err == 0)
-        err = onward_relay_start(s->relay, verifier, &s->source, received);
-    if (err == 0 && dkim_sign_copies(s->setup, s->relay) != 0) {
-        /* It has begun, and must not end well behind our back. */
-        onward_relay_free(s->relay);
-        s->relay = NULL;
-        err = -1;
+    if (reverse_is_answer(s->reverse)) {
+        reverse_take(s->reverse, &s->source);
+        return;
     }
-    if (err != 0)
-        answer_text(s, 451, "4.3.0", "the message could not be handled");
+    ret = reverse_begin(s, &s->reverse);
+    if (ret == 0)
+        session_go_on(s);
+    else if (ret < 0)
+        answer_text(s, 451, "4.3.0", "the message cannot be forwarded now");
 }
 
 /* ---- The session's questions ------------------------------------------- */
@@ -353,9 +386,10 @@ static void rcpt_is_in(void *user, uint64_t token, size_t index)
         .address = onward_smtp_server_rcpt_address(s->server, index),
         .notify = (size_t)onward_smtp_server_rcpt_notify(s->server, index),
         .orcpt = onward_smtp_server_rcpt_orcpt(s->server, index)};
-    int ret =
-        s->relay == NULL ? -1 : onward_relay_add_rcpt(s->relay, &rcpt, &reply);
+    int ret = reverse_rcpt(s, &s->reverse, rcpt.address, &reply);
 
+    if (ret < 0 && s->relay != NULL)
+        ret = onward_relay_add_rcpt(s->relay, &rcpt, &reply);
     if (ret < 0)
         reply = (struct onward_smtp_reply){.size = sizeof(reply),
                                            .code = 451,

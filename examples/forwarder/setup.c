@@ -228,6 +228,41 @@ static int set_dkim(struct loader *l)
     return 0;
 }
 
+/* What is given out as an address of ours has to work as one. */
+static int check_reverse(struct loader *l)
+{
+    const struct settings *s = &l->setup->settings;
+
+    for (size_t i = 0; i < s->reverse_aliases.count; i++) {
+        const char *domain = s->reverse_aliases.items[i];
+
+        if (s->token_secret == NULL)
+            return wrong_key(l, "reverse_alias", domain,
+                             "token_secret beside it");
+        if (!dkim_signs_for(l->setup, domain))
+            return wrong_key(l, "reverse_alias", domain,
+                             "a domain that a dkim_key signs for");
+        if (s->spool == NULL && s->store != NULL &&
+            strcmp(s->store, "memory") == 0)
+            return wrong_key(l, "reverse_alias", domain,
+                             "spool = DIR beside it");
+    }
+    return 0;
+}
+
+static int set_tokens(struct loader *l)
+{
+    const char *path = l->setup->settings.token_secret;
+    struct load_fault fault;
+
+    if (path != NULL) {
+        l->setup->minter = load_minter(l->fwd->ctx, path, &fault);
+        if (l->setup->minter == NULL)
+            return wrong(l, EXIT_UNUSABLE, "%s", fault.text);
+    }
+    return check_reverse(l);
+}
+
 static int set_webhooks(struct loader *l)
 {
     l->setup->webhook_config =
@@ -310,7 +345,7 @@ static int load(struct loader *l)
     if (check(l) != 0 || set_rules(l) != 0 || set_dns(l) != 0 ||
         set_tls(l) != 0 || set_srs(l) != 0 || set_webhooks(l) != 0)
         return -1;
-    return set_seal(l) != 0 ? -1 : set_dkim(l);
+    return set_seal(l) != 0 || set_dkim(l) != 0 ? -1 : set_tokens(l);
 }
 
 struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
@@ -351,6 +386,7 @@ void setup_free(struct setup *setup)
     webhook_config_free(setup->webhook_config);
     onward_signer_free(setup->signer);
     dkim_close(setup->dkim);
+    onward_token_minter_free(setup->minter);
     onward_srs_free(setup->srs);
     onward_tls_config_free(setup->tls_server);
     onward_tls_config_free(setup->tls_client);

@@ -56,6 +56,8 @@ static const char *status(const struct message_log *m,
 {
     switch ((enum onward_relay_status)s->status) {
     case ONWARD_RELAY_STATUS_NONE: /* it did not get so far */
+        if (m->is_reverse && m->reply->code == 250)
+            return "Queued";
         return status_of_code(m->reply->code);
     case ONWARD_RELAY_STATUS_FORWARDED:
         if (m->setup->settings.relay == RELAY_SPOOL)
@@ -78,6 +80,8 @@ static struct onward_str action(const struct message_log *m,
     const struct onward_event *event =
         m->relay == NULL ? NULL : onward_relay_event_at(m->relay, 0);
 
+    if (m->is_reverse)
+        return ONWARD_STR("reverse-alias");
     return event != NULL && onward_event_is_webhook(event)
                ? ONWARD_STR("webhook")
                : s->action;
