@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "host.h"
 #include "json.h"
 #include "queue_run.h"
 #include "results.h"
@@ -230,7 +231,7 @@ static int list(struct view *v)
 
 /* ---- Changes ----------------------------------------------------------- */
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 5000, LOCKED_MS = 1000 };
 
 /* Somebody works on the spool: he is asked, and mostly answers at once. */
 static int ask(const struct view *v, const char *id, enum spool_what what)
@@ -248,8 +249,10 @@ static int ask(const struct view *v, const char *id, enum spool_what what)
         printf("%s: %s was asked for, the forwarder is busy\n", id,
                spool_what_name(what));
     else if (v->is_apart && spool_has(v->spool, id))
-        return cli_broken(v->command, "%s: not done, the forwarder's log has "
-                                      "why", id);
+        return cli_broken(v->command,
+                          "%s: not done, the forwarder's log has "
+                          "why",
+                          id);
     else
         printf("%s: %s\n", id, spool_what_name(what));
     return CLI_DONE;
@@ -286,20 +289,35 @@ static int change(const struct view *v, struct spool *own, const char *id,
     return CLI_DONE;
 }
 
-static int change_all(struct view *v, const struct args *args,
-                      enum spool_what what)
+/* As long as somebody changes them here no forwarder can start: not for long at
+ * a time. One that has started meanwhile is asked. */
+static int change_some(struct view *v, const struct args *args, int *at,
+                       enum spool_what what)
 {
+    const int64_t end_ms = host_now_ms() + LOCKED_MS;
     char fault[600];
     struct spool *own = spool_open(v->path, SPOOL_WORK, fault, sizeof(fault));
 
     if (own == NULL && errno != EWOULDBLOCK)
         return cli_broken(v->command, "%s", fault);
-    for (int i = 0; i < args->count; i++) {
-        int one = change(v, own, args->items[i], what);
+    do {
+        int one = change(v, own, args->items[(*at)++], what);
 
         v->status = one > v->status ? one : v->status;
-    }
+    } while (*at < args->count && host_now_ms() < end_ms);
     spool_close(own);
+    return CLI_DONE;
+}
+
+static int change_all(struct view *v, const struct args *args,
+                      enum spool_what what)
+{
+    for (int at = 0; at < args->count;) {
+        int status = change_some(v, args, &at, what);
+
+        if (status != CLI_DONE)
+            return status;
+    }
     return v->status;
 }
 

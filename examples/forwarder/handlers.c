@@ -36,6 +36,8 @@ struct asked {
 
 struct handlers {
     struct forwarder *fwd;
+    const struct setup *setup; /* that the peers were looked through for */
+    bool has_strays;           /* of an older setup, or may have */
     struct asked *asked;
     size_t asked_count, command_count;
     uint64_t last_id;
@@ -114,6 +116,8 @@ static struct asked *add(struct handlers *all, const struct settings *set,
 
 static void drop(struct asked *a)
 {
+    if (a->peer != NULL)
+        a->all->has_strays = true;
     *a->prev = a->next;
     if (a->next != NULL)
         a->next->prev = a->prev;
@@ -272,6 +276,52 @@ static struct peer *find_peer(struct handlers *all, const char *path)
     return p;
 }
 
+static bool is_asked(const struct handlers *all, const struct peer *p)
+{
+    const struct asked *a = all->asked;
+
+    while (a != NULL && a->peer != p)
+        a = a->next;
+    return a != NULL;
+}
+
+static bool is_named(const struct settings *set, const struct peer *p)
+{
+    for (size_t i = 0; i < set->handlers.count; i++) {
+        const char *place = place_of(set->handlers.items[i]);
+
+        if (strncmp(place, "unix:", 5) == 0 && strcmp(place + 5, p->path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void free_peer(struct peer *p)
+{
+    handler_unix_free(p->socket);
+    free(p->path);
+    free(p);
+}
+
+/* Those that no configuration names any more, once nobody waits for them. */
+static void free_strays(struct handlers *all)
+{
+    struct peer **at = &all->peers;
+
+    all->setup = all->fwd->setup;
+    all->has_strays = false;
+    while (*at != NULL) {
+        struct peer *p = *at;
+
+        if (is_named(&all->setup->settings, p) || is_asked(all, p)) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
+        free_peer(p);
+    }
+}
+
 static int ask_peer(struct asked *a, const char *path, char *why,
                     size_t why_size)
 {
@@ -356,10 +406,14 @@ int64_t handlers_deadline(const struct forwarder *fwd)
 
 void handlers_time(struct forwarder *fwd, int64_t now_ms)
 {
+    struct handlers *all = fwd->handlers;
     char why[64];
 
-    while (fwd->handlers != NULL) {
-        struct asked *a = fwd->handlers->asked;
+    /* Not inside what a peer says, which would be freed with it. */
+    if (all != NULL && (all->has_strays || all->setup != fwd->setup))
+        free_strays(all);
+    while (all != NULL) {
+        struct asked *a = all->asked;
 
         /* Anew each time: with one others may be lost. */
         while (a != NULL && a->deadline_ms > now_ms)
@@ -386,9 +440,7 @@ void handlers_close(struct forwarder *fwd)
         struct peer *p = all->peers;
 
         all->peers = p->next;
-        handler_unix_free(p->socket);
-        free(p->path);
-        free(p);
+        free_peer(p);
     }
     handler_exec_end_all(&all->execs);
     free(all);

@@ -8,7 +8,10 @@
 #include "host.h"
 #include "queue.h"
 
-enum { LOOK_MS = 5000 }; /* where inotify(7) is not to be had */
+enum {
+    LOOK_MS = 5000, /* where inotify(7) is not to be had */
+    REQUESTS_A_TURN = 50
+};
 
 /* Of one that is under way, its attempt has the states. */
 static int change(struct queue *q, struct entry *e, enum spool_what what)
@@ -61,13 +64,19 @@ static void do_one(struct queue *q, const char *id, enum spool_what what)
     log_event(q->fwd, "queue-request", text);
 }
 
+/* Somebody who asks for much must not keep all mail waiting: some now, the
+ * others in the next turn. */
 static void look(struct queue *q)
 {
     char id[SPOOL_ID_MAX];
     enum spool_what what;
     int ret;
 
-    while ((ret = spool_next_request(q->spool, id, &what)) == 1) {
+    for (int i = 0; (ret = spool_next_request(q->spool, id, &what)) == 1; i++) {
+        if (i == REQUESTS_A_TURN) {
+            q->look_again_ms = host_now_ms();
+            break;
+        }
         do_one(q, id, what);
         ret = spool_end_request(q->spool, id, what);
         if (ret != 0)
@@ -106,7 +115,7 @@ void request_time(struct queue *q, int64_t now_ms)
 {
     if (now_ms < q->look_again_ms)
         return;
-    q->look_again_ms = now_ms + LOOK_MS;
+    q->look_again_ms = q->watch.fd >= 0 ? ONWARD_NEVER : now_ms + LOOK_MS;
     look(q);
 }
 

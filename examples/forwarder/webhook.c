@@ -11,7 +11,12 @@
 #include "host.h"
 #include "webhook.h"
 
-enum { SECRETS_MAX = 4, POSTS_MAX = 200, ANSWER_MAX = 65536 };
+enum {
+    SECRETS_MAX = 4,
+    POSTS_MAX = 200,
+    ANSWER_MAX = 65536,
+    BODY_MAX = 268435456
+};
 
 /* ---- Where they are ---------------------------------------------------- */
 
@@ -127,6 +132,7 @@ struct post {
     CURL *easy;
     struct curl_slist *fields;
     struct onward_webhook *hook; /* the body */
+    size_t held;                 /* of the memory for messages */
     size_t received;
     char error[CURL_ERROR_SIZE];
 };
@@ -153,6 +159,7 @@ static void free_post(struct post *p)
     }
     curl_slist_free_all(p->fields);
     onward_webhook_free(p->hook);
+    p->all->fwd->held_bytes -= p->held;
     *p->prev = p->next;
     if (p->next != NULL)
         p->next->prev = p->prev;
@@ -369,9 +376,21 @@ static int read_message(const struct onward_event *event, char **out,
     return *out == NULL ? -1 : 0;
 }
 
-static int make_body(struct post *p, const struct onward_event *event,
+/* What messages may still take of the memory. */
+static size_t room(const struct forwarder *fwd, const struct setup *setup)
+{
+    const size_t most = setup->settings.message_memory_bytes;
+
+    return most <= fwd->held_bytes ? 0 : most - fwd->held_bytes;
+}
+
+/* The message is copied once more while its body is made. */
+static int make_body(struct post *p, const struct setup *setup,
+                     const struct onward_event *event,
                      const struct webhook_client *client)
 {
+    const size_t left = room(p->all->fwd, setup);
+    const size_t len = (size_t)onward_event_source(event)->len;
     struct onward_webhook_facts facts = {
         .size = sizeof(facts),
         .hook = onward_event_handler(event),
@@ -384,11 +403,18 @@ static int make_body(struct post *p, const struct onward_event *event,
     char *message;
     int err;
 
+    if (len >= left)
+        return ONWARD_ELIMIT;
+    if (left - len < BODY_MAX)
+        facts.max_bytes = left - len;
     if (read_message(event, &message, &facts.message.len) != 0)
         return -1;
     facts.message.data = message;
     err = onward_webhook_new(p->all->fwd->ctx, &facts, &p->hook);
     free(message);
+    if (err == 0)
+        p->held = onward_webhook_body(p->hook).len;
+    p->all->fwd->held_bytes += p->held;
     return err;
 }
 
@@ -399,6 +425,7 @@ int webhook_post(struct forwarder *fwd, const struct setup *setup,
     const char *url = find_url(&setup->settings, onward_event_handler(event));
     struct webhooks *all;
     struct post *p;
+    int err;
 
     if (url == NULL)
         return ONWARD_ENOENT;
@@ -417,8 +444,11 @@ int webhook_post(struct forwarder *fwd, const struct setup *setup,
     all->posts = p;
     all->count++;
     p->easy = curl_easy_init();
-    if (p->easy != NULL && make_body(p, event, client) == 0 &&
-        add_fields(p, setup->webhook_config) == 0) {
+    err = p->easy == NULL ? ONWARD_ENOMEM : make_body(p, setup, event, client);
+    if (err == ONWARD_ELIMIT)
+        log_event(fwd, "webhook-failed",
+                  "no room for its body in message_memory_bytes");
+    if (err == 0 && add_fields(p, setup->webhook_config) == 0) {
         set_options(p, &setup->settings, url);
         if (curl_multi_add_handle(all->multi, p->easy) == CURLM_OK)
             return 0;

@@ -109,6 +109,41 @@ def finish(f):
     return c
 
 
+@case
+def one_that_is_named_no_more_is_let_go(program):
+    """After a reload; an event that it has, it may answer still."""
+    def later(peer, connection, header, message):
+        peer.held = (connection, header["id"])
+        return True
+
+    with Run(program, take) as (f, old), \
+            tempfile.TemporaryDirectory() as folder:
+        begins(send(f), "250 2.0.0")
+        old.says = later
+        c = finish(f)
+        assert until(lambda: len(old.heard) == 2)
+        new = Peer(take, folder)
+        f.configure(handler=f"robot unix:{new.path}")
+        equal(f.reload()["event"], "reloaded")
+        begins(send(f, message=MESSAGE.replace(b"<1@", b"<9@")), "250 2.0.0")
+        equal((len(new.heard), len(old.heard)), (1, 2))
+        connection, number = old.held
+        put(connection, {"id": number, "actions": []})
+        begins(c.reply(), "250 2.0.0")
+        c.close()
+        # Our end of it sees the other one go.
+        assert until(lambda: len(open_sockets(f, old.path)) == 0)
+        equal(len(open_sockets(f, new.path)), 1)
+        new.close()
+
+
+def open_sockets(f, path):
+    """Connections to that path, as the kernel has them."""
+    with open("/proc/net/unix") as table:
+        return [line for line in table if line.rstrip().endswith(path)
+                and line.split()[5] == "03"]
+
+
 # ---- As it should be --------------------------------------------------------
 
 @case

@@ -208,6 +208,53 @@ def works_without_a_forwarder(program):
         holds(f.queue("delete", "../lock", status=3), "no such message")
 
 
+def many_held(f, count):
+    envelope = spoolfile.relayed(arrival=int(time.time()), more=[
+        (spoolfile.HOLD, 1)])
+    folder = f.path / "state/spool/messages"
+    folder.mkdir(parents=True)
+    for i in range(count):
+        (folder / f"0a-{i}").write_bytes(spoolfile.message(envelope, MESSAGE))
+    return folder
+
+
+@case
+def many_requests_do_not_hold_up_mail(program):
+    """Some a turn, all in the end, and what comes meanwhile is served."""
+    with Spooling(program) as f:
+        folder = many_held(f, 600)
+        f.start()
+        requests = f.path / "state/spool/requests"
+        f.signal(signal.SIGSTOP)
+        for i in range(600):
+            (requests / f"0a-{i}.delete").touch()
+        f.signal(signal.SIGCONT)
+        with f.client() as c:
+            begins(c.say("NOOP"), "250")
+        assert until(lambda: not list(folder.iterdir()), 60)
+        assert until(lambda: not list(requests.iterdir()))
+        equal(len(f.events("queue-request")), 600)
+
+
+@case
+def a_list_that_nobody_reads_locks_nobody_out(program):
+    with Spooling(program) as f, Hop(f):
+        many_held(f, 1200)
+        f.start()
+        listing = subprocess.Popen([ONWARD, "queue", "list", "--spool",
+                                    f.path / "state/spool"], stdout=subprocess.PIPE)
+        try:
+            begins(listing.stdout.read(3).decode(), "0a-")
+            equal(f.stop(), 0)
+            f.process = None
+            f.start()
+            begins(f.queue("delete", "0a-7"), "0a-7: delete")
+            assert listing.poll() is None, "it was not long enough"
+        finally:
+            listing.stdout.close()
+            listing.wait(20)
+
+
 @case
 def links_lead_nobody_out_of_the_spool(program):
     """Its owner may not be who runs `onward queue`."""

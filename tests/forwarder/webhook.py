@@ -100,6 +100,26 @@ LARGE = (b"From: =?utf-8?q?Ann_B=C3=A4r?= <ann@sender.example>\r\n"
          + b"--x--\r\n")
 
 
+@case
+def its_body_counts_in_the_memory_for_messages(program):
+    """Held three times for a while: as it came, as copied, as JSON."""
+    with Desk() as desk, start(program, desk,
+                               message_memory_bytes=1048576) as f:
+        message = MESSAGE + (b"x" * 70 + b"\r\n") * 5000
+        with f.client() as c:
+            begins(c.send(to="hook@zone.example", message=message),
+                   "451 4.3.0")
+            equal(f.events("webhook-failed")[0]["detail"],
+                  "no room for its body in message_memory_bytes")
+            equal(desk.posts, [])
+            # What has its room gives it back.
+            for number in range(8):
+                begins(c.send(to="hook@zone.example", message=MESSAGE.replace(
+                    b"<1@", b"<%d@" % number) + (b"y" * 70 + b"\r\n") * 1500),
+                       "250 2.0.0")
+        equal(len(desk.posts), 8)
+
+
 # ---- What it gets ---------------------------------------------------------
 
 @case
