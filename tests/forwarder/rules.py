@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""rules.py PROGRAM [CASE...]: rules that change while the forwarder runs."""
+"""rules.py PROGRAM ONWARD [CASE...]: rules that change while the forwarder
+runs."""
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 
 from forwarder import RULES, Cases, Forwarder, Hop, begins, equal, until
 
 case = Cases()
+ONWARD = os.path.abspath(sys.argv.pop(2))
 
 
 def with_rule(to, action):
@@ -124,6 +129,42 @@ def keeps_its_rules_when_the_file_is_broken(program):
         changed(f, count=2)
         with f.client() as c:
             begins(c.send(to="new@zone.example"), "250 2.0.0")
+
+
+def compile_to(f, name, text):
+    f.write("source.json", text)
+    subprocess.run([ONWARD, "rules", "compile", "source.json", "fresh"],
+                   cwd=f.path, check=True, timeout=60)
+    os.rename(f.path / "fresh", f.path / name)
+
+
+@case
+def an_image_is_taken_like_a_file_of_rules(program):
+    """Renamed over the one that is mapped; a damaged one changes nothing."""
+    with Forwarder(program) as f:
+        compile_to(f, "rules.image", json.dumps(RULES))
+        f.start(rules="rules.image")
+        with f.client() as c:
+            begins(c.envelope(to="new@zone.example"), "550 5.1.1")
+            c.say("RSET")
+            compile_to(f, "rules.image", NEW)
+            equal(changed(f)["detail"], "rules.image")
+            begins(c.send(to="new@zone.example"), "250 2.0.0")
+            good = (f.path / "rules.image").read_bytes()
+            for count, bad in enumerate((good[:len(good) // 2], b"\0" * 4096,
+                                         good[:20] + b"\xff" + good[21:])):
+                f.write("fresh", bad)
+                os.rename(f.path / "fresh", f.path / "rules.image")
+                event = changed(f, "rules-failed", count + 2)
+                begins(event["detail"], "rules.image:")
+            # And by a signal, which says so too.
+            f.signal(signal.SIGHUP)
+            assert until(lambda: f.events("reload-failed"))
+            begins(f.events("reload-failed")[0]["detail"], "rules.image:")
+            begins(c.send(to="void@zone.example"), "250 2.0.0")
+            compile_to(f, "rules.image", json.dumps(RULES))
+            changed(f, count=5)
+            begins(c.envelope(to="new@zone.example"), "550 5.1.1")
 
 
 @case
