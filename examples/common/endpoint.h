@@ -10,7 +10,7 @@
 
 #include <onward/core.h>
 
-enum { ENDPOINT_MAX = 64 }; /* of the text, its NUL too */
+enum { ENDPOINT_MAX = 128 }; /* of the text, its NUL too; unix:PATH fits */
 
 /* "192.0.2.1:25", "[2001:db8::1]:25" to an address; false: it is none. */
 bool endpoint_parse(const char *text, struct onward_ip *ip, size_t *port);

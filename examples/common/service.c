@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -51,9 +52,64 @@ const char *service_judge_listen(const char *value)
                : "ADDRESS:PORT, as in 192.0.2.1:25 or [2001:db8::1]:25";
 }
 
+static const char *local_path(const char *text)
+{
+    return strncmp(text, "unix:", 5) == 0 ? text + 5 : NULL;
+}
+
+const char *service_judge_listen_local(const char *value)
+{
+    const char *path = local_path(value);
+
+    if (path != NULL && path[0] == '/' &&
+        strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path))
+        return NULL;
+    return path == NULL && service_judge_listen(value) == NULL
+               ? NULL
+               : "ADDRESS:PORT, or unix:/PATH of at most 107 octets";
+}
+
 const char *service_judge_user(const char *value)
 {
     return getpwnam(value) != NULL ? NULL : "a user of this machine";
+}
+
+/* Is there a socket that nobody listens on? */
+static bool is_left_over(const struct sockaddr_un *sun)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct stat st;
+    bool ret = fd >= 0 && lstat(sun->sun_path, &st) == 0 &&
+               S_ISSOCK(st.st_mode) &&
+               connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) != 0 &&
+               errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        close(fd);
+    return ret;
+}
+
+static int listen_local(const char *path, char *fault, size_t fault_size)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    mode_t mask = umask(0117); /* as it is made, nobody may come before */
+    int ret = -1;
+
+    memcpy(sun.sun_path, path, strlen(path) + 1);
+    if (fd >= 0) {
+        if (is_left_over(&sun))
+            unlink(path);
+        ret = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
+    }
+    umask(mask);
+    if (ret == 0 && listen(fd, 512) == 0)
+        return fd;
+    snprintf(fault, fault_size, "unix:%s: %s, expected a path that is free",
+             path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 int service_listen(const char *text, char address[ENDPOINT_MAX], char *fault,
@@ -65,6 +121,10 @@ int service_listen(const char *text, char address[ENDPOINT_MAX], char *fault,
     size_t port;
     int fd, on = 1;
 
+    if (local_path(text) != NULL && service_judge_listen_local(text) == NULL) {
+        snprintf(address, ENDPOINT_MAX, "%s", text);
+        return listen_local(local_path(text), fault, fault_size);
+    }
     if (!endpoint_parse(text, &ip, &port)) {
         snprintf(fault, fault_size, "%s: expected ADDRESS:PORT", text);
         return -1;

@@ -26,10 +26,13 @@ int service_read_args(const char *program, const char *usage, int argc,
 
 /* For a key of the configuration: config_key.judge. */
 const char *service_judge_listen(const char *value);
+/* The same, or unix:PATH. */
+const char *service_judge_listen_local(const char *value);
 const char *service_judge_user(const char *value);
 
-/* A socket that listens there; address gets it with the real port. -1: fault
- * has one line. */
+/* A socket that listens there; address gets it with the real port. One of
+ * unix:PATH is for its user and group, and takes the place of one that nobody
+ * listens on any more. -1: fault has one line. */
 int service_listen(const char *text, char address[ENDPOINT_MAX], char *fault,
                    size_t fault_size);
 /* sd_notify(3). */

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""man.py ONWARD FORWARDER POLICYD SOCKETMAP: every command, option and key has its entry in the
+"""man.py ONWARD FORWARDER POLICYD SOCKETMAP MILTER: every command, option and key has its entry in the
 man pages, with the default that the program has, and no entry is left over."""
 import pathlib
 import re
@@ -46,12 +46,12 @@ def check_onward(program):
                        set(re.findall(r"^\.It Cm (.+)", page, re.M)))
 
 
-def check_service(program, name, settings):
-    """A program with a configuration file, its page, and its table of keys."""
+def check_service(program, name, *settings):
+    """A program with a configuration file, its page, and its tables of keys."""
     page = (MAN / name).read_text()
     yield from compare(name, options(said([program, "--help"])),
                        entries(page))
-    source = (ROOT / settings).read_text()
+    source = "".join((ROOT / path).read_text() for path in settings)
     keys = set(re.findall(r'\{\s*\.name = "(\w+)"', source))
     if not keys:
         yield f"{settings}: no keys found"

@@ -1,0 +1,223 @@
+/* onward-milter: start, serve, reload, stop. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "milter.h"
+
+enum { FAULT_MAX = 1100 };
+
+static const char usage[] =
+    "usage: onward-milter --config FILE [--check]\n"
+    "\n"
+    "  --config FILE  read settings from FILE (see onward-milter(8))\n"
+    "  --check        only look whether the configuration can be used\n"
+    "  --version      print the version\n"
+    "  --help         print this\n"
+    "\n"
+    "example: onward-milter --config /etc/onward/milter.conf --check\n";
+
+static void library_log(void *user, const struct onward_log_event *e)
+{
+    struct milter *m = user;
+    char text[700];
+
+    if (e->level > ONWARD_LOG_WARN || m->log == NULL)
+        return;
+    snprintf(text, sizeof(text), "%s %s %.*s", e->module, e->code,
+             (int)e->detail.len, e->detail.data);
+    log_event(m, "library", text);
+}
+
+/* ---- Signals ----------------------------------------------------------- */
+
+static void reload(struct milter *m)
+{
+    char fault[FAULT_MAX];
+    int status;
+    struct setup *old = m->setup;
+    struct setup *fresh = setup_new(m, fault, sizeof(fault), &status);
+
+    if (fresh != NULL) {
+        m->setup = fresh;
+        if (log_open(m, fault, sizeof(fault)) != 0) {
+            m->setup = old;
+            setup_free(fresh);
+            fresh = NULL;
+        }
+    }
+    if (fresh == NULL) {
+        log_event(m, "reload-failed", fault);
+        return;
+    }
+    log_event(m, "reloaded", m->config_path);
+    /* Connections under way hold the old one. */
+    setup_free(old);
+}
+
+static void drain(struct milter *m)
+{
+    if (m->is_draining)
+        return;
+    m->is_draining = true;
+    service_tell_systemd("STOPPING=1");
+    listen_close(m);
+    link_drain(m);
+}
+
+static void signalled(struct loop_watch *watch, uint32_t events)
+{
+    struct milter *m =
+        (struct milter *)(void *)((char *)watch -
+                                  offsetof(struct milter, signals));
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP)
+            reload(m);
+        else
+            drain(m);
+    }
+}
+
+static int catch_signals(struct milter *m)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    m->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    m->signals.ready = signalled;
+    return m->signals.fd < 0 ? -1 : loop_add(m->loop, &m->signals, EPOLLIN);
+}
+
+/* ---- Running ----------------------------------------------------------- */
+
+static int wait_ms(const struct milter *m, int64_t now, int64_t give_up)
+{
+    int64_t at = onward_desk_deadline(m->desk);
+
+    if (m->look_ms < at)
+        at = m->look_ms;
+    if (m->listen_again_ms < at)
+        at = m->listen_again_ms;
+    if (give_up < at)
+        at = give_up;
+    return at <= now ? 0 : (int)(at - now);
+}
+
+static void turn(struct milter *m, int timeout_ms)
+{
+    int64_t now;
+
+    loop_turn(m->loop, timeout_ms);
+    now = host_now_ms();
+    listen_time(m, now);
+    link_time(m, now);
+    do {
+        onward_desk_run(m->desk, now);
+        link_service_ready(m);
+    } while (onward_desk_deadline(m->desk) <= now);
+}
+
+static void run(struct milter *m)
+{
+    int64_t give_up = ONWARD_NEVER;
+
+    while (!m->is_draining || m->links != NULL) {
+        int64_t now = host_now_ms();
+
+        if (m->is_draining && give_up == ONWARD_NEVER)
+            give_up = now + (int64_t)m->setup->settings.drain_s * 1000;
+        if (now >= give_up)
+            return;
+        turn(m, wait_ms(m, now, give_up));
+    }
+}
+
+/* ---- Start and end ----------------------------------------------------- */
+
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int serve(struct milter *m, char *fault, size_t fault_size)
+{
+    const struct settings *s = &m->setup->settings;
+
+    allow_descriptors();
+    if (listen_open(m, fault, fault_size) != 0 ||
+        (s->user != NULL &&
+         service_drop_root(s->user, fault, fault_size) != 0) ||
+        log_open(m, fault, fault_size) != 0)
+        return EXIT_UNUSABLE;
+    if (catch_signals(m) != 0) {
+        snprintf(fault, fault_size, "signals: %s", strerror(errno));
+        return EXIT_UNUSABLE;
+    }
+    listen_announce(m);
+    service_tell_systemd("READY=1");
+    run(m);
+    return 0;
+}
+
+static int start(struct milter *m, bool is_check)
+{
+    const struct onward_log log = {
+        .size = sizeof(log), .user = m, .event = library_log};
+    char fault[FAULT_MAX] = "out of memory";
+    int status = EXIT_UNUSABLE;
+
+    m->signals.fd = -1;
+    m->listen_again_ms = ONWARD_NEVER;
+    m->loop = loop_new();
+    m->ctx = host_ctx_new(&log);
+    if (m->loop != NULL && m->ctx != NULL &&
+        onward_desk_new(m->ctx, NULL, &m->desk) == 0)
+        m->setup = setup_new(m, fault, sizeof(fault), &status);
+    if (m->setup != NULL)
+        status = is_check ? 0 : serve(m, fault, sizeof(fault));
+    if (status != 0)
+        host_complain("onward-milter", "%s", fault);
+    listen_close(m);
+    link_close_all(m);
+    setup_free(m->setup);
+    if (m->desk != NULL)
+        onward_desk_free(m->desk);
+    onward_ctx_free(m->ctx);
+    loop_free(m->loop);
+    if (m->signals.fd >= 0)
+        close(m->signals.fd);
+    log_close(m);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct milter milter = {0};
+    struct service_args args = {0};
+    int status = service_read_args("onward-milter", usage, argc, argv, &args);
+
+    if (status >= 0)
+        return status;
+    milter.config_path = args.config_path;
+    return start(&milter, args.is_check);
+}
