@@ -70,14 +70,20 @@ struct follow {
     struct onward_event *event;
     const struct onward_binding *binding;
     size_t number; /* of the action */
+    struct handler_step *step; /* NULL: one of a list */
     char *why;
     size_t why_size;
 };
 
 static int complain(struct follow *f, const char *what, const char *more)
 {
-    snprintf(f->why, f->why_size, "actions[%zu]: %s%s%s", f->number, what,
-             more[0] != '\0' ? ": " : "", more);
+    const char *colon = more[0] != '\0' ? ": " : "";
+
+    if (f->step != NULL)
+        snprintf(f->why, f->why_size, "%s%s%s", what, colon, more);
+    else
+        snprintf(f->why, f->why_size, "actions[%zu]: %s%s%s", f->number, what,
+                 colon, more);
     return -1;
 }
 
@@ -89,6 +95,15 @@ static int judge(struct follow *f, const struct json_value *action, int ret,
     bool is_optional = optional != NULL && optional->truth;
     char more[400];
 
+    if (f->step != NULL && ret == 0) {
+        f->step->is_refused = true;
+        f->step->refusal = *refusal;
+        return -1;
+    }
+    if (f->step != NULL && ret == 1) {
+        f->step->action = done;
+        is_optional = true; /* it is told, and knows what to do */
+    }
     if (ret == 1 && is_optional)
         (void)onward_event_forgive(f->event, done);
     if (ret == 1 || (ret == 0 && is_optional))
@@ -152,6 +167,8 @@ static int do_reject(struct follow *f, const struct json_value *action)
     }
     if (onward_event_set_reject(f->event, &reply) != 1)
         return complain(f, "reject", "expected code and enhanced that fit");
+    if (f->step != NULL)
+        f->step->is_over = true;
     return 0;
 }
 
@@ -194,10 +211,10 @@ static int do_forward(struct follow *f, const struct json_value *action)
         ret = get_text(f, action, "to", &to);
     if (ret == 0)
         ret = read_fields(f, action, ONWARD_FIELD_POLICY_X, &list);
-    if (ret == 0)
-        ret = judge(f, action,
-                    onward_event_forward(f->event, to, list, &done, &refusal),
-                    &refusal, done);
+    if (ret == 0) {
+        ret = onward_event_forward(f->event, to, list, &done, &refusal);
+        ret = judge(f, action, ret, &refusal, done);
+    }
     onward_field_list_free(list);
     return ret;
 }
@@ -344,12 +361,12 @@ static int do_write(struct follow *f, const struct json_value *action,
         if (octets == NULL)
             ret = complain(f, "raw", "no memory");
     }
-    if (ret == 0)
-        ret = judge(f, action,
-                    is_reply ? onward_event_reply(f->event, &m, &done, &refusal)
-                             : onward_event_send(f->event, f->binding, &m,
-                                                 &done, &refusal),
-                    &refusal, done);
+    if (ret == 0) {
+        ret = is_reply ? onward_event_reply(f->event, &m, &done, &refusal)
+                       : onward_event_send(f->event, f->binding, &m, &done,
+                                           &refusal);
+        ret = judge(f, action, ret, &refusal, done);
+    }
     onward_builder_free(m.builder);
     free(octets);
     return ret;
@@ -374,6 +391,60 @@ static int do_action(struct follow *f, const struct json_value *action)
     if (onward_str_equal(word, ONWARD_STR("send")))
         return do_write(f, action, false);
     return complain(f, "action", "expected reject, forward, reply or send");
+}
+
+int handler_begin_step(struct onward_ctx *ctx, struct onward_event *event,
+                       const struct onward_binding *binding,
+                       const struct json_value *action,
+                       struct handler_step *step, char *why, size_t why_size)
+{
+    struct follow f = {.ctx = ctx,
+                       .event = event,
+                       .binding = binding,
+                       .step = step,
+                       .why = why,
+                       .why_size = why_size};
+
+    *step = (struct handler_step){0};
+    return do_action(&f, action) == 0 || step->is_refused ? 0 : -1;
+}
+
+static void put_refusal(struct json *j, size_t code, const char *what)
+{
+    json_text(j, "refusal", onward_refusal_name((int)code));
+    json_text(j, "text", onward_refusal_text((int)code));
+    json_text(j, "what", what);
+}
+
+void handler_write_outcome(struct json *j, struct onward_event *event,
+                           const struct handler_step *step)
+{
+    struct onward_event_action a = {.size = sizeof(a)};
+
+    if (step->is_refused) {
+        json_text(j, "state", "refused");
+        put_refusal(j, step->refusal.code, step->refusal.what);
+        return;
+    }
+    if (step->is_over ||
+        onward_event_action_at(event, step->action, &a) != 0) {
+        json_text(j, "state", "done");
+        return;
+    }
+    json_text(j, "state",
+              a.state == ONWARD_EVENT_DONE     ? "done"
+              : a.state == ONWARD_EVENT_BEFORE ? "before"
+                                               : "failed");
+    json_str_or_null(j, "message_id", a.message_id);
+    if (a.state == ONWARD_EVENT_FAILED)
+        put_refusal(j, a.refusal, "");
+    if (a.reply_code != 0) {
+        json_open(j, "reply", '{');
+        json_number(j, "code", a.reply_code);
+        json_str(j, "enhanced", a.reply_enhanced);
+        json_str(j, "text", a.reply_text);
+        json_close(j, '}');
+    }
 }
 
 static int follow_all(struct follow *f, const struct json_value *root)

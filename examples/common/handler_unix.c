@@ -246,6 +246,21 @@ static char *header_text(uint64_t id, struct onward_event *event, size_t *len)
     return NULL;
 }
 
+/* One with room for the message. */
+static struct frame *begin_frame(uint64_t id, struct onward_str header,
+                                 size_t message_len)
+{
+    struct frame *f = malloc(sizeof(*f) + PREFIX + header.len + message_len);
+
+    if (f == NULL)
+        return NULL;
+    *f = (struct frame){.id = id, .len = PREFIX + header.len};
+    for (size_t i = 0; i < PREFIX; i++)
+        f->octets[i] = (char)(unsigned char)(header.len >> (24 - 8 * i) & 0xff);
+    memcpy(f->octets + PREFIX, header.data, header.len);
+    return f;
+}
+
 static struct frame *make_frame(uint64_t id, struct onward_event *event)
 {
     const struct onward_source *source = onward_event_source(event);
@@ -254,13 +269,10 @@ static struct frame *make_frame(uint64_t id, struct onward_event *event)
     struct frame *f =
         header == NULL
             ? NULL
-            : malloc(sizeof(*f) + PREFIX + len + (size_t)source->len);
+            : begin_frame(id, (struct onward_str){header, len},
+                          (size_t)source->len);
 
     if (f != NULL) {
-        *f = (struct frame){.id = id, .len = PREFIX + len};
-        for (size_t i = 0; i < PREFIX; i++)
-            f->octets[i] = (char)(unsigned char)(len >> (24 - 8 * i) & 0xff);
-        memcpy(f->octets + PREFIX, header, len);
         for (at = 0; at < source->len; at += got, f->len += got) {
             if (source->read(source->user, at, f->octets + f->len,
                              (size_t)source->len - at, &got) != 0 ||
@@ -274,6 +286,24 @@ static struct frame *make_frame(uint64_t id, struct onward_event *event)
     }
     free(header);
     return f;
+}
+
+static void push(struct handler_unix *u, struct frame *f)
+{
+    *u->last = f;
+    u->last = &f->next;
+    u->held += f->len;
+}
+
+void handler_unix_tell(struct handler_unix *u, uint64_t id,
+                       struct onward_str header)
+{
+    struct frame *f = u->watch.fd < 0 ? NULL : begin_frame(id, header, 0);
+
+    if (f == NULL)
+        return;
+    push(u, f);
+    (void)loop_want(u->opts.loop, &u->watch, EPOLLIN | EPOLLOUT);
 }
 
 int handler_unix_ask(struct handler_unix *u, uint64_t id,
@@ -295,9 +325,7 @@ int handler_unix_ask(struct handler_unix *u, uint64_t id,
         snprintf(why, why_size, "the message cannot be read");
         return -1;
     }
-    *u->last = f;
-    u->last = &f->next;
-    u->held += f->len;
+    push(u, f);
     /* Written from the loop: a broken connection is found there, too. */
     if (loop_want(u->opts.loop, &u->watch, EPOLLIN | EPOLLOUT) == 0)
         return 0;

@@ -17,8 +17,8 @@ struct handler_unix_opts {
     const char *path; /* copied */
     size_t answer_max;
     size_t held_max; /* octets that wait to be read, but for one event */
-    /* Both from the loop. It has answered: the event may be over, or have been
-     * never; its own member "id" is left in answer. */
+    /* Both from the loop. It has answered, or taken a step: the event may be
+     * over, or have been never; its own member "id" is left in answer. */
     void (*answered)(void *user, uint64_t id, const struct json_value *answer);
     /* The connection is no more: nothing that was asked is answered. */
     void (*lost)(void *user, const char *why);
@@ -35,6 +35,10 @@ void handler_unix_free(struct handler_unix *u);
  */
 int handler_unix_ask(struct handler_unix *u, uint64_t id,
                      struct onward_event *event, char *why, size_t why_size);
+/* Tell it more about an event: a header with nothing behind it, copied. What
+ * cannot be told is lost with the connection. */
+void handler_unix_tell(struct handler_unix *u, uint64_t id,
+                       struct onward_str header);
 /* Nobody waits for that one any more. is_late: its time is up; if it is half
  * read, what is there does not read, and is lost. */
 void handler_unix_forget(struct handler_unix *u, uint64_t id, bool is_late);

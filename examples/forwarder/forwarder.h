@@ -400,7 +400,8 @@ struct message_log {
     const struct onward_smtp_server *server; /* envelope and TLS */
     const struct onward_verifier *verifier;  /* may be NULL */
     const struct onward_relay *relay;        /* may be NULL */
-    const struct delivery_log *deliveries;   /* NULL: nothing was tried */
+    struct delivery_log *const *deliveries; /* NULL: that one was not tried */
+    size_t delivery_count;
     bool is_reverse; /* to a reverse alias: no rule has to do with it */
     int64_t ms;
     const struct onward_smtp_reply *reply; /* code 0: the client heard none */

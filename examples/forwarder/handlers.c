@@ -21,6 +21,13 @@ struct peer {
     struct handler_unix *socket;
 };
 
+/* An action that its handler wants to hear of, as soon as it has ended. */
+struct told {
+    struct told *next;
+    uint64_t number; /* the handler's, of the step */
+    struct handler_step step;
+};
+
 /* An event in the hands of a handler. */
 struct asked {
     struct asked *next, **prev;
@@ -32,6 +39,7 @@ struct asked {
     struct handler_exec *exec; /* or */
     struct peer *peer;
     uint64_t id; /* there */
+    struct told *told;
 };
 
 struct handlers {
@@ -122,6 +130,12 @@ static void drop(struct asked *a)
     if (a->next != NULL)
         a->next->prev = a->prev;
     a->all->asked_count--;
+    while (a->told != NULL) {
+        struct told *t = a->told;
+
+        a->told = t->next;
+        free(t);
+    }
     free(a);
 }
 
@@ -214,10 +228,84 @@ static int run_command(struct asked *a, const char *command)
 
 /* ---- Sockets ----------------------------------------------------------- */
 
+/* How a step has ended; why: it could not begin. */
+static void tell(struct asked *a, uint64_t number,
+                 const struct handler_step *step, const char *why)
+{
+    char *text = NULL;
+    size_t len = 0;
+    struct json j = {.out = open_memstream(&text, &len)};
+
+    if (j.out == NULL)
+        return;
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_number(&j, "id", a->id);
+    json_number(&j, "size", 0);
+    json_number(&j, "step", number);
+    if (why != NULL) {
+        json_text(&j, "state", "wrong");
+        json_text(&j, "text", why);
+    } else {
+        handler_write_outcome(&j, a->event, step);
+    }
+    json_close(&j, '}');
+    if (fclose(j.out) == 0)
+        handler_unix_tell(a->peer->socket, a->id,
+                          (struct onward_str){text, len});
+    free(text);
+}
+
+/* One action, and the event goes on. */
+static void take_step(struct asked *a, uint64_t number,
+                      const struct json_value *answer)
+{
+    const struct json_value *action = json_get(answer, "action");
+    struct told *t = calloc(1, sizeof(*t));
+    char why[512] = "action: expected an object";
+
+    if (t == NULL)
+        return; /* it is told by its time being up */
+    t->number = number;
+    if (action == NULL ||
+        handler_begin_step(a->all->fwd->ctx, a->event, NULL, action, &t->step,
+                           why, sizeof(why)) != 0) {
+        tell(a, number, NULL, why);
+        free(t);
+    } else if (t->step.is_refused || t->step.is_over) {
+        tell(a, number, &t->step, NULL);
+        free(t);
+    } else {
+        t->next = a->told;
+        a->told = t;
+    }
+}
+
+void handler_acted(struct forwarder *fwd, struct onward_event *event,
+                   size_t action)
+{
+    struct asked *a = fwd->handlers == NULL ? NULL : fwd->handlers->asked;
+    struct told **at, *t;
+
+    while (a != NULL && a->event != event)
+        a = a->next;
+    if (a == NULL || a->peer == NULL)
+        return;
+    for (at = &a->told; *at != NULL && (*at)->step.action != action;)
+        at = &(*at)->next;
+    t = *at;
+    if (t == NULL)
+        return;
+    *at = t->next;
+    tell(a, t->number, &t->step, NULL);
+    free(t);
+}
+
 /* Those that were over before have gone from the list. */
 static void answered(void *user, uint64_t id, const struct json_value *answer)
 {
     const struct peer *p = user;
+    const struct json_value *step = json_get(answer, "step");
     struct asked *a = p->all->asked;
     char why[512];
 
@@ -225,6 +313,11 @@ static void answered(void *user, uint64_t id, const struct json_value *answer)
         a = a->next;
     if (a == NULL)
         return;
+    if (step != NULL && step->type == JSON_NUMBER && step->number >= 0 &&
+        step->number < 9007199254740992.0) {
+        take_step(a, (uint64_t)step->number, answer);
+        return;
+    }
     end(a, handler_follow(p->all->fwd->ctx, a->event, NULL, answer, why,
                           sizeof(why)) == 0
                ? NULL

@@ -14,6 +14,9 @@ const char *handler_judge(const char *value);
 /* As `handle` of struct onward_relay_host. */
 int handler_ask(struct forwarder *fwd, const struct setup *setup,
                 uint64_t token, struct onward_event *event);
+/* As `acted` of struct onward_relay_host. */
+void handler_acted(struct forwarder *fwd, struct onward_event *event,
+                   size_t action);
 /* Nobody waits for that any more. */
 void handler_cancel(struct forwarder *fwd, uint64_t token);
 int64_t handlers_deadline(const struct forwarder *fwd);

@@ -155,7 +155,7 @@ static void put_deliveries(struct json *j, const struct message_log *m)
     json_open(j, "deliveries", '[');
     for (size_t i = 0; onward_relay_delivery_at(m->relay, i, &facts) == 0; i++)
         put_delivery(j, &facts,
-                     m->deliveries == NULL ? NULL : &m->deliveries[i]);
+                     i < m->delivery_count ? m->deliveries[i] : NULL);
     json_close(j, ']');
 }
 

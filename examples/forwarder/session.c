@@ -41,7 +41,10 @@ struct session {
     size_t len, cap;
     bool is_header_too_long;
     uint64_t end_token;              /* 0: the message is not whole */
-    struct delivery_log *deliveries; /* one for each that the relay has */
+    /* By the relay's numbers, which grow while handlers act; NULL: that one was
+     * not tried. Each stays where it is: deliveries write into it. */
+    struct delivery_log **deliveries;
+    size_t delivery_count;
 };
 
 #define SESSION_OF(conn_ptr)                                                   \
@@ -59,6 +62,8 @@ static void clear_transaction(struct session *s)
     onward_relay_free(s->relay);
     onward_verifier_free(s->verifier);
     free(s->message);
+    while (s->delivery_count > 0)
+        free(s->deliveries[--s->delivery_count]);
     free(s->deliveries);
     s->relay = NULL;
     s->verifier = NULL;
@@ -94,6 +99,7 @@ struct message_log session_facts(const struct session *s,
                                 .relay = s->relay,
                                 .is_reverse = reverse_is_answer(s->reverse),
                                 .deliveries = s->deliveries,
+                                .delivery_count = s->delivery_count,
                                 .ms = host_now_ms() - s->started_ms,
                                 .reply = reply};
 }
@@ -117,18 +123,33 @@ static void answer_text(struct session *s, size_t code, const char *enhanced,
 
 /* ---- The relay's questions --------------------------------------------- */
 
+static int make_room_for(struct session *s, size_t index)
+{
+    struct delivery_log **more;
+
+    if (index < s->delivery_count)
+        return 0;
+    more = realloc(s->deliveries, (index + 1) * sizeof(struct delivery_log *));
+    if (more == NULL)
+        return -1;
+    s->deliveries = more;
+    while (s->delivery_count <= index)
+        s->deliveries[s->delivery_count++] = NULL;
+    return 0;
+}
+
 static int deliver(void *user, uint64_t token, struct onward_relay *relay,
                    size_t index)
 {
     struct session *s = user;
 
-    if (s->deliveries == NULL) {
-        s->deliveries =
-            calloc(onward_relay_delivery_count(relay), sizeof(*s->deliveries));
-        if (s->deliveries == NULL)
-            return -1;
-    }
-    return copy_start(s, token, relay, index, &s->deliveries[index]);
+    if (make_room_for(s, index) != 0)
+        return -1;
+    free(s->deliveries[index]);
+    s->deliveries[index] = calloc(1, sizeof(**s->deliveries));
+    if (s->deliveries[index] == NULL)
+        return -1;
+    return copy_start(s, token, relay, index, s->deliveries[index]);
 }
 
 static void cancel_delivery(void *user, uint64_t token)
@@ -148,6 +169,11 @@ static int handle(void *user, uint64_t token, struct onward_event *event)
     if (!onward_event_is_webhook(event))
         return handler_ask(s->fwd, s->setup, token, event);
     return webhook_post(s->fwd, s->setup, token, event, &client);
+}
+
+static void acted(void *user, struct onward_event *event, size_t action)
+{
+    handler_acted(((struct session *)user)->fwd, event, action);
 }
 
 /* What a handler writes leaves through the spool, and is there before the
@@ -290,6 +316,7 @@ static int start_relay(struct session *s)
                                            .cancel = cancel_delivery,
                                            .done = relayed,
                                            .handle = handle,
+                                           .acted = acted,
                                            .submit = queue_is_open(s->fwd)
                                                          ? submit
                                                          : NULL};

@@ -218,6 +218,137 @@ def an_answer_may_come_in_pieces(program):
         begins(send(f), "250 2.0.0")
 
 
+# ---- Step by step -----------------------------------------------------------
+
+def steps(*actions, answer=None):
+    """Takes the steps, one after the other; then answers. Keeps in
+    peer.outcomes what it was told."""
+    def says(peer, connection, header, message):
+        peer.outcomes = []
+        stream = connection.makefile("rb")
+        for number, action in enumerate(actions):
+            put(connection, {"id": header["id"], "step": number,
+                             "action": action})
+            (length,) = struct.unpack("!I", stream.read(4))
+            outcome = json.loads(stream.read(length))
+            equal((outcome.pop("v"), outcome.pop("id"), outcome.pop("size"),
+                   outcome.pop("step")), (1, header["id"], 0, number))
+            peer.outcomes.append(outcome)
+        return put(connection, {"id": header["id"], **(answer or {})})
+    return says
+
+
+FORWARD = {"action": "forward", "to": "box@one.example"}
+OTHER = {"action": "forward", "to": "box@two.example"}
+
+
+@case
+def hears_how_each_step_ended(program):
+    reply = {"action": "reply", "message": {"from": CODE, "text": "7"}}
+    with Run(program, steps(FORWARD, FORWARD, reply, {
+            "action": "forward", "to": "x@one.example"})) as (f, peer), \
+            Hop(f, 1) as one, Hop(f, 3):
+        begins(send(f), "250 2.0.0")
+        first, again, answered, nobody = peer.outcomes
+        equal(first, {"state": "done", "message_id": None, "reply": {
+            "code": 250, "enhanced": "2.0.0", "text": "taken"}})
+        equal((again["state"], again["refusal"], again["what"]),
+              ("refused", "E_DUPLICATE", "box@one.example"))
+        equal(answered["state"], "done")
+        holds(answered["message_id"], "@zone.example")
+        equal((nobody["state"], nobody["refusal"], nobody["text"]),
+              ("refused", "E_DESTINATION_NOT_VERIFIED",
+               "destination address not verified"))
+        equal(len(one.messages), 1)
+        # The sender comes again all the same: it was done before.
+        begins(send(f), "250 2.0.0")
+        equal([o["state"] for o in peer.outcomes],
+              ["before", "refused", "before", "refused"])
+        equal(len(one.messages), 1)
+
+
+@case
+def a_next_hop_that_refuses_is_not_the_end(program):
+    with Run(program, steps(FORWARD, OTHER)) as (f, peer), \
+            Hop(f, 1, rcpt="550 5.1.1 nobody here"), Hop(f, 2) as two:
+        begins(send(f), "250 2.0.0")
+        equal(peer.outcomes[0], {
+            "state": "failed", "message_id": None,
+            "refusal": "E_PERMANENT",
+            "text": "could not send email: permanent error (5xx)", "what": "",
+            "reply": {"code": 550, "enhanced": "5.1.1",
+                      "text": "nobody here"}})
+        equal((peer.outcomes[1]["state"], len(two.messages)), ("done", 1))
+        # Unless the handler says so.
+        peer.says = steps(FORWARD, answer={"error": "nobody has it"})
+        begins(send(f, message=MESSAGE.replace(b"<1@", b"<2@")), "451 4.3.0")
+        holds(f.events("handler-failed")[0]["detail"], "says: nobody has it")
+
+
+@case
+def rejects_by_a_step(program):
+    with Run(program, steps({"action": "reject", "code": 555,
+                             "text": "not today"})) as (f, peer):
+        equal(send(f), "555 5.7.1 not today")
+        equal(peer.outcomes, [{"state": "done"}])
+
+
+@case
+def steps_that_are_none(program):
+    wrong = [None, {}, [], {"action": "dance"}, {"action": "forward"},
+             {"action": "forward", "to": 5},
+             {"action": "forward", "to": "box@one.example", "now": True},
+             {"action": "forward", "to": "box@one.example",
+              "fields": {"Received": "x"}},
+             {"action": "reply"}, {"action": "reject", "code": 200}]
+    with Run(program, steps(*wrong)) as (f, peer), Hop(f, 1) as one:
+        begins(send(f), "250 2.0.0")
+        equal([o["state"] for o in peer.outcomes],
+              ["wrong"] * 4 + ["refused"] + ["wrong"] * 2 + ["refused"]
+              + ["wrong"] * 2)
+        equal(peer.outcomes[7]["refusal"], "E_HEADER_NOT_ALLOWED")
+        equal(one.messages, [])
+
+
+@case
+def steps_to_an_event_that_is_over(program):
+    def late(peer, connection, header, message):
+        take(peer, connection, header, message)
+        for number in (-1, 0, 1e300, "x"):
+            put(connection, {"id": header["id"], "step": number,
+                             "action": FORWARD})
+        return True
+
+    with Run(program, late) as (f, peer), Hop(f, 1) as one:
+        for _ in range(3):
+            begins(send(f), "250 2.0.0")
+        equal((one.messages, len(peer.connections)), ([], 1))
+
+
+@case
+def a_step_that_outlives_its_event(program):
+    """The next hop is slow; the handler's time is up before it answers."""
+    gate = threading.Event()
+
+    def impatient(peer, connection, header, message):
+        return put(connection, {"id": header["id"], "step": 1,
+                                "action": FORWARD})
+
+    def slowly(_):
+        gate.wait(20)
+        return "250 2.0.0 taken"
+
+    with Run(program, impatient, handler_timeout_s=1) as (f, peer), \
+            Hop(f, 1, end=slowly) as one:
+        with finish(f) as c:
+            assert until(lambda: f.events("handler-failed"))
+            gate.set()
+            begins(c.reply(), "451 4.3.0")
+        equal(len(one.messages), 1)
+        peer.says = take
+        begins(send(f, message=MESSAGE.replace(b"<1@", b"<2@")), "250 2.0.0")
+
+
 # ---- How it fails -----------------------------------------------------------
 
 FAILS = [
