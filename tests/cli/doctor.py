@@ -111,7 +111,12 @@ def row(name, zone, want, *, record=None, mends=True, policy=POLICY,
     count.check(name, faults)
 
 
-row("nothing is wrong", GOOD, [])
+row("row 14: nothing is wrong", GOOD, [])
+row("row 14: nothing but MX", "a.example. MX 10 mx.a.example.\n"
+    "mx.a.example. A 192.0.2.7\n",
+    ["error spf none", "error dkim none", "error dmarc none",
+     "note mta-sts none", "note tlsrpt none"], policy=None,
+    options=["--selector", "s1"])
 
 # ---- MX -------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ def last(f):
 
 
 @case
-def rows_78_and_79_of_a_message_that_was_forwarded(program):
+def rows_54_78_and_79_of_a_message_that_was_forwarded(program):
     with Forwarder(program) as f, Hop(f):
         f.start()
         with f.client() as c:

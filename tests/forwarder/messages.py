@@ -423,7 +423,7 @@ def does_not_offer_smtputf8_if_told_so(program):
 # ---- What the next hop says -----------------------------------------------
 
 @case
-def passes_on_what_the_next_hop_says(program):
+def row_60_passes_on_what_the_next_hop_says(program):
     """Each phase, 4yz and 5yz. What a server says of itself (greeting, EHLO)
     says nothing of the message: with no other server it is tried later."""
     rows = [
@@ -460,7 +460,7 @@ def passes_on_what_the_next_hop_says(program):
 
 
 @case
-def says_451_when_the_next_hop_is_down(program):
+def row_60_says_451_when_the_next_hop_is_down(program):
     with world(program) as f:
         with f.client() as c:
             got = c.send()

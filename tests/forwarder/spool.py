@@ -36,7 +36,7 @@ def parts(octets):
 # ---- Mail that is kept ------------------------------------------------------
 
 @case
-def answers_250_and_delivers_later(program):
+def row_60_with_a_spool_answers_250_and_delivers_later(program):
     with Spooling(program) as f, Hop(f) as hop:
         f.start()
         reply = send(f)
@@ -333,7 +333,7 @@ def half_a_record_says_nothing(program):
 # ---- Notices ----------------------------------------------------------------
 
 @case
-def a_failure_is_told_to_the_sender(program):
+def row_62_a_failure_is_told_to_the_sender(program):
     with Spooling(program) as f, \
             Hop(f, rcpt="550 5.1.1 no such user") as hop, Hop(f, 3) as home:
         f.start()

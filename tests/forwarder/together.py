@@ -105,7 +105,7 @@ def with_robot(program):
 
 
 @case
-def one_reply_of_two_forwarders(program):
+def row_28_one_reply_of_two_forwarders(program):
     with with_robot(program) as site, Hop(site.f, 3) as back:
         begins(send(site.f, "code@zone.example"), "250 2.0.0")
         begins(send(site.g, "code@zone.example"), "250 2.0.0")
@@ -146,6 +146,11 @@ def no_reply_that_cannot_be_claimed(program):
 
 # ---- Destinations ------------------------------------------------------------
 
+def audited(f, state):
+    return [e for e in f.events("audit")
+            if e["is"] == state and e["by"] == "store"]
+
+
 def seen(f, begin, number, to="new@zone.example"):
     """The answer to mail comes to that; in what time."""
     start = time.monotonic()
@@ -155,7 +160,7 @@ def seen(f, begin, number, to="new@zone.example"):
 
 
 @case
-def verified_at_one_is_verified_at_the_other(program):
+def row_12_verified_at_one_is_verified_at_the_other(program):
     with to_two(program).start() as site, Hop(site.f, 2):
         f, g = site.f, site.g
         begins(send(g, "new@zone.example", 1), "550 5.2.1")
@@ -169,7 +174,18 @@ def verified_at_one_is_verified_at_the_other(program):
         onward(f, "revoke", "box@two.example")
         seen(g, "550 5.2.1", 50000)
         seen(f, "550 5.2.1", 60000)
-        # Each has it in its log who did it, and when it came there.
+
+
+@case
+def row_80_destinations_are_in_the_audit_log(program):
+    """Who did it, and when each forwarder went by it."""
+    with to_two(program).start() as site:
+        f, g = site.f, site.g
+        token = onward(f, "add", "box@two.example")
+        onward(g, "verify", token)
+        assert until(lambda: all(audited(one, "verified") for one in (f, g)))
+        onward(f, "revoke", "box@two.example")
+        assert until(lambda: all(audited(one, "revoked") for one in (f, g)))
         for one, did in ((f, ["added", "updated"]), (g, ["updated"])):
             lines = [e for e in one.events("audit")
                      if e["address"] == "box@two.example"]

@@ -303,6 +303,41 @@ static void test_names(void **state)
     assert_string_equal(onward_refusal_text(-1), "unknown");
 }
 
+/* The words of the product, and what we call so. */
+static void test_row_48_codes(void **state)
+{
+    static const struct {
+        const char *name;
+        enum onward_refusal_code code;
+    } codes[] = {
+        {"E_VALIDATION_ERROR", ONWARD_REFUSAL_VALIDATION},
+        {"E_FIELD_MISSING", ONWARD_REFUSAL_FIELD_MISSING},
+        {"E_TOO_MANY_RECIPIENTS", ONWARD_REFUSAL_TOO_MANY_RECIPIENTS},
+        {"E_TOO_MANY_ATTACHMENTS", ONWARD_REFUSAL_TOO_MANY_ATTACHMENTS},
+        {"E_SENDER_NOT_VERIFIED", ONWARD_REFUSAL_SENDER_NOT_VERIFIED},
+        {"E_RECIPIENT_NOT_ALLOWED", ONWARD_REFUSAL_RECIPIENT_NOT_ALLOWED},
+        {"E_RECIPIENT_SUPPRESSED", ONWARD_REFUSAL_RECIPIENT_SUPPRESSED},
+        {"E_SENDER_DOMAIN_NOT_AVAILABLE", ONWARD_REFUSAL_SENDER_DOMAIN},
+        {"E_CONTENT_TOO_LARGE", ONWARD_REFUSAL_TOO_LARGE},
+        {"E_DELIVERY_FAILED", ONWARD_REFUSAL_DELIVERY_FAILED},
+        {"E_RATE_LIMIT_EXCEEDED", ONWARD_REFUSAL_RATE_LIMIT},
+        {"E_DAILY_LIMIT_EXCEEDED", ONWARD_REFUSAL_DAILY_LIMIT},
+        {"E_INTERNAL_SERVER_ERROR", ONWARD_REFUSAL_INTERNAL},
+        {"E_HEADER_NOT_ALLOWED", ONWARD_REFUSAL_FIELD_NOT_ALLOWED},
+        {"E_HEADER_USE_API_FIELD", ONWARD_REFUSAL_FIELD_USE_API},
+        {"E_HEADER_VALUE_INVALID", ONWARD_REFUSAL_FIELD_VALUE},
+        {"E_HEADER_VALUE_TOO_LONG", ONWARD_REFUSAL_FIELD_TOO_LONG},
+        {"E_HEADER_NAME_INVALID", ONWARD_REFUSAL_FIELD_NAME},
+        {"E_HEADERS_TOO_LARGE", ONWARD_REFUSAL_FIELDS_TOO_LARGE},
+        {"E_HEADERS_TOO_MANY", ONWARD_REFUSAL_FIELDS_TOO_MANY},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        assert_string_equal(onward_refusal_name((int)codes[i].code),
+                            codes[i].name);
+}
+
 static bool scenario(struct t_world *w, void *arg)
 {
     const struct onward_field_list_opts o = {
@@ -333,7 +368,8 @@ static void test_oom(void **state)
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
-    struct CMUnitTest tests[ROWS + 6] = {
+    struct CMUnitTest tests[ROWS + 7] = {
+        cmocka_unit_test(test_row_48_codes),
         cmocka_unit_test(test_row_45_sizes),
         cmocka_unit_test(test_row_45_numbers),
         cmocka_unit_test(test_row_47_how_it_is_written),
@@ -343,9 +379,9 @@ int main(void)
     };
 
     for (size_t i = 0; i < ROWS; i++) {
-        tests[6 + i] = (struct CMUnitTest)cmocka_unit_test(test_row);
-        tests[6 + i].name = rows[i].name;
-        tests[6 + i].initial_state = (void *)(uintptr_t)&rows[i];
+        tests[7 + i] = (struct CMUnitTest)cmocka_unit_test(test_row);
+        tests[7 + i].name = rows[i].name;
+        tests[7 + i].initial_state = (void *)(uintptr_t)&rows[i];
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
