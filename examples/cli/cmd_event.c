@@ -11,6 +11,7 @@
 
 #include <onward/relay_event.h>
 
+#include "binding.h"
 #include "checking.h"
 #include "cli.h"
 #include "handler_exec.h"
@@ -31,6 +32,10 @@ struct eventing {
     struct message message;
     const char *from, *to, *rules, *handler;
     struct option_list fails; /* "ADDRESS=REPLY" */
+    struct option_list sends; /* as binding_add() has them */
+    const char *token_secret;
+    struct onward_binding *binding;
+    struct onward_token_minter *minter;
     bool allow_unauthenticated;
     struct onward_ruleset *ruleset;
     struct onward_verifier *verifier;
@@ -127,7 +132,7 @@ static void answered(void *user, struct onward_str output, const char *why)
     e->exec = NULL;
     if (why != NULL)
         fail(e, why);
-    else if (handler_apply(e->world.ctx, e->event, NULL, output, text,
+    else if (handler_apply(e->world.ctx, e->event, e->binding, output, text,
                            sizeof(text)) != 0)
         fail(e, text);
     else
@@ -212,6 +217,7 @@ static int make_relay(struct eventing *e)
         .hostname = onward_str_of(e->checking.authserv_id),
         .authserv_id = onward_str_of(e->checking.authserv_id),
         .handler_timeout_ms = HANDLER_S * 1000,
+        .minter = e->minter,
         .allow_unauthenticated = e->allow_unauthenticated};
     const struct onward_relay_envelope envelope = {.size = sizeof(envelope),
                                                    .reverse_path =
@@ -361,6 +367,14 @@ static void put_actions(struct json *j, const struct onward_event *event)
     json_close(j, ']');
 }
 
+static void put_ticket(struct json *j, struct onward_event *event)
+{
+    struct onward_str ticket = {0};
+
+    (void)onward_event_ticket(event, &ticket, NULL);
+    json_str_or_null(j, "ticket", ticket);
+}
+
 static void put_events(struct json *j, const struct eventing *e)
 {
     static const char *const states[] = {"waiting", "open", "answered",
@@ -375,6 +389,7 @@ static void put_events(struct json *j, const struct eventing *e)
         json_str(j, "handler", onward_event_handler(event));
         json_str(j, "to", onward_event_to(event));
         json_text(j, "state", states[onward_event_state(event)]);
+        put_ticket(j, event);
         if (why.len == 0)
             why = onward_str_of(e->fault);
         json_str_or_null(j, "error", why);
@@ -481,6 +496,19 @@ static int open_message(const struct command *command, struct eventing *e,
     e->ruleset = load_rules(e->world.ctx, e->rules, &load_fault);
     if (e->ruleset == NULL)
         return cli_broken(command, "%s", load_fault.text);
+    for (size_t i = 0; i < e->sends.count; i++) {
+        const char *expected =
+            binding_add(e->world.ctx, e->sends.items[i], &e->binding);
+
+        if (expected != NULL)
+            return cli_usage(command, "--send \"%s\", expected %s",
+                             e->sends.items[i], expected);
+    }
+    if (e->token_secret != NULL) {
+        e->minter = load_minter(e->world.ctx, e->token_secret, &load_fault);
+        if (e->minter == NULL)
+            return cli_broken(command, "%s", load_fault.text);
+    }
     e->loop = loop_new();
     return e->loop == NULL ? cli_broken(command, "no event loop") : -1;
 }
@@ -492,6 +520,8 @@ static void clear(struct eventing *e)
     onward_memory_source_free(e->source);
     onward_verifier_free(e->verifier);
     onward_ruleset_free(e->ruleset);
+    onward_binding_free(e->binding);
+    onward_token_minter_free(e->minter);
     loop_free(e->loop);
     message_clear(&e->message);
     world_clear(&e->world);
@@ -516,6 +546,14 @@ static int run(const struct command *command, struct args args)
          "what the next hop of this destination says, \"550 5.1.1 No\";\n"
          "otherwise all is taken; may be given again",
          false, false},
+        {"send", OPTION_LIST, &e.sends, "WORD ADDRESS",
+         "what the handler may send: \"to ADDRESS\", \"only ADDRESS\",\n"
+         "\"from ADDRESS\"; may be given again. Default: to all that are "
+         "verified",
+         false, false},
+        {"token-secret", OPTION_TEXT, &e.token_secret, "FILE",
+         "secrets that sign tickets for a later reply, one a line", false,
+         false},
         {"allow-unauthenticated", OPTION_FLAG, &e.allow_unauthenticated, NULL,
          "take mail that neither SPF nor DKIM authenticates", false, false},
         {"ip", OPTION_IP, &e.checking.ip, "ADDRESS",

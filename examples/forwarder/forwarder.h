@@ -45,6 +45,8 @@ struct settings {
     char *dkim_domain;            /* whose keys sign all; NULL: none */
     char *token_secret;           /* NULL: there are no tokens */
     struct config_list reverse_aliases; /* domains */
+    struct config_list handler_sends;   /* NAME to|only|from ADDRESS */
+    char *limit_handler, *limit_handler_recipient;
     /* Of what lasts; the start of the process decides. NULL: the default, of
      * which struct forwarder has what it came to. */
     char *state, *store;
@@ -66,7 +68,7 @@ struct settings {
     size_t command_timeout_s, delivery_timeout_s;
     size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
     size_t queue_life_s, queue_delay_s, queue_deliveries, spool_bytes;
-    size_t quarantine_life_s, quarantine_bytes;
+    size_t quarantine_life_s, quarantine_bytes, ticket_life_s;
     struct config_key keys[96];
 };
 
@@ -90,6 +92,7 @@ struct setup {
     struct onward_signer *signer;
     struct dkim_keys *dkim; /* NULL: there are none */
     struct onward_token_minter *minter; /* the same */
+    struct sending *sendings; /* the same */
     struct webhook_config *webhook_config;
     struct resolve names;
     struct onward_resolver *resolver; /* of names */
@@ -111,6 +114,8 @@ struct storage;
 struct queue;
 struct tlsreport;
 struct dkim_keys;
+struct sending;
+struct sending_counts;
 struct letter;
 struct reverse;
 struct quarantine;
@@ -144,6 +149,7 @@ struct forwarder {
     struct hop *hops;
     struct fetch *fetches;
     struct letter *letters;
+    struct sending_counts *sending_counts; /* NULL: nothing was sent yet */
     struct queue *queue; /* NULL: there is no spool */
     struct quarantine *quarantine; /* the same */
     struct tlsreport *tlsreport; /* NULL: none are sent */

@@ -9,6 +9,7 @@
 #include "handler_json.h"
 #include "handler_unix.h"
 #include "host.h"
+#include "sending.h"
 
 enum { COMMANDS_MAX = 100, GRACE_MS = 2000, ASKED_MAX = 1000 };
 enum { HELD_MAX = 64 * 1024 * 1024 };
@@ -34,6 +35,7 @@ struct asked {
     struct handlers *all;
     uint64_t token;
     struct onward_event *event;
+    const struct onward_binding *binding; /* of the setup of its session */
     int64_t deadline_ms;
     size_t limit_s;
     struct handler_exec *exec; /* or */
@@ -167,7 +169,7 @@ static void command_ended(void *user, struct onward_str output, const char *why)
     char text[512];
 
     a->all->command_count--;
-    if (why == NULL && handler_apply(a->all->fwd->ctx, a->event, NULL, output,
+    if (why == NULL && handler_apply(a->all->fwd->ctx, a->event, a->binding, output,
                                      text, sizeof(text)) != 0)
         why = text;
     end(a, why);
@@ -318,7 +320,7 @@ static void answered(void *user, uint64_t id, const struct json_value *answer)
         take_step(a, (uint64_t)step->number, answer);
         return;
     }
-    end(a, handler_follow(p->all->fwd->ctx, a->event, NULL, answer, why,
+    end(a, handler_follow(p->all->fwd->ctx, a->event, a->binding, answer, why,
                           sizeof(why)) == 0
                ? NULL
                : why);
@@ -463,6 +465,7 @@ int handler_ask(struct forwarder *fwd, const struct setup *setup,
     a = all == NULL ? NULL : add(all, &setup->settings, token, event);
     if (a == NULL)
         return -1;
+    a->binding = sending_binding(setup, onward_event_handler(event));
     if (strncmp(place, "unix:", 5) == 0)
         ret = ask_peer(a, place + 5, why, sizeof(why));
     else

@@ -14,6 +14,7 @@
 #include "handlers.h"
 #include "host.h"
 #include "quarantine.h"
+#include "sending.h"
 #include "webhook.h"
 
 enum { FAULT_MAX = 1100, SETTLE_MS = 3000 };
@@ -263,6 +264,7 @@ static void tear_down(struct forwarder *fwd)
     watch_close(fwd);
     webhook_close(fwd);
     handlers_close(fwd);
+    sending_counts_free(fwd->sending_counts);
     setup_free(fwd->setup);
     storage_close(fwd);
     conn_list_close(&fwd->conns);

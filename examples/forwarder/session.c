@@ -15,6 +15,7 @@
 #include "kept.h"
 #include "letters.h"
 #include "reverse.h"
+#include "sending.h"
 #include "webhook.h"
 
 struct session {
@@ -184,6 +185,15 @@ static int submit(void *user, uint64_t token, struct onward_relay *relay,
     return letter_keep(user, token, relay, index);
 }
 
+static int may_send(void *user, struct onward_event *event, size_t kind,
+                    const char *to, size_t len)
+{
+    struct session *s = user;
+
+    (void)kind;
+    return sending_may(s->fwd, s->setup, event, (struct onward_str){to, len});
+}
+
 static void relayed(void *user, struct onward_relay *relay)
 {
     struct session *s = user;
@@ -319,7 +329,8 @@ static int start_relay(struct session *s)
                                            .acted = acted,
                                            .submit = queue_is_open(s->fwd)
                                                          ? submit
-                                                         : NULL};
+                                                         : NULL,
+                                           .may_send = may_send};
     const struct onward_ruleset_facts facts = {
         .size = sizeof(facts),
         .user = s->fwd,
@@ -349,6 +360,8 @@ static int start_relay(struct session *s)
         .handler_timeout_ms = longest_event_s(set) * 1000,
         .allow_unauthenticated = set->allow_unauthenticated,
         .allow_dmarc_reject = !set->enforce_dmarc,
+        .minter = setup->minter,
+        .ticket_life_s = set->ticket_life_s,
         .allow_no_ledger = s->fwd->is_store_shared};
     const struct onward_relay_envelope envelope = {
         .size = sizeof(envelope),

@@ -6,6 +6,7 @@
 #include "dkim.h"
 #include "forwarder.h"
 #include "handlers.h"
+#include "sending.h"
 #include "webhook.h"
 
 static const char *const relay_words[] = {"session", "spool", NULL};
@@ -128,6 +129,11 @@ void settings_begin(struct settings *s)
         {.name = "token_secret",
          .type = CONFIG_FILE,
          .value = &s->token_secret},
+        {.name = "ticket_life_s",
+         .type = CONFIG_NUMBER,
+         .value = &s->ticket_life_s,
+         .min = 60,
+         .max = 2592000},
         {.name = "reverse_alias",
          .type = CONFIG_LIST,
          .value = &s->reverse_aliases,
@@ -227,6 +233,18 @@ void settings_begin(struct settings *s)
          .type = CONFIG_LIST,
          .value = &s->handlers,
          .judge = handler_judge},
+        {.name = "handler_send",
+         .type = CONFIG_LIST,
+         .value = &s->handler_sends,
+         .judge = sending_judge},
+        {.name = "limit_handler",
+         .type = CONFIG_TEXT,
+         .value = &s->limit_handler,
+         .judge = judge_limit},
+        {.name = "limit_handler_recipient",
+         .type = CONFIG_TEXT,
+         .value = &s->limit_handler_recipient,
+         .judge = judge_limit},
         {.name = "handler_timeout_s",
          .type = CONFIG_NUMBER,
          .value = &s->handler_timeout_s,
@@ -353,6 +371,7 @@ void settings_begin(struct settings *s)
     s->queue_life_s = 432000;
     s->queue_delay_s = 14400;
     s->queue_deliveries = 20;
+    s->ticket_life_s = 2592000;
     s->quarantine_life_s = 1209600;
     s->quarantine_bytes = 1073741824;
 }

@@ -10,6 +10,7 @@
 #include "forwarder.h"
 #include "host.h"
 #include "load.h"
+#include "sending.h"
 #include "webhook.h"
 
 struct loader {
@@ -263,6 +264,15 @@ static int set_tokens(struct loader *l)
     return check_reverse(l);
 }
 
+static int set_sending(struct loader *l)
+{
+    const char *item = NULL, *expected = NULL;
+
+    return sending_open(l->fwd, l->setup, &item, &expected) == 0
+               ? 0
+               : wrong_key(l, "handler_send", item, expected);
+}
+
 static int set_webhooks(struct loader *l)
 {
     l->setup->webhook_config =
@@ -345,7 +355,9 @@ static int load(struct loader *l)
     if (check(l) != 0 || set_rules(l) != 0 || set_dns(l) != 0 ||
         set_tls(l) != 0 || set_srs(l) != 0 || set_webhooks(l) != 0)
         return -1;
-    return set_seal(l) != 0 || set_dkim(l) != 0 ? -1 : set_tokens(l);
+    if (set_seal(l) != 0 || set_dkim(l) != 0 || set_tokens(l) != 0)
+        return -1;
+    return set_sending(l);
 }
 
 struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
@@ -386,6 +398,7 @@ void setup_free(struct setup *setup)
     webhook_config_free(setup->webhook_config);
     onward_signer_free(setup->signer);
     dkim_close(setup->dkim);
+    sending_close(setup->sendings);
     onward_token_minter_free(setup->minter);
     onward_srs_free(setup->srs);
     onward_tls_config_free(setup->tls_server);

@@ -33,6 +33,8 @@ static const struct refusal {
      "could not send email: permanent error (5xx)"},
     {ONWARD_REFUSAL_NOT_NOW, "E_NOT_NOW",
      "destination address cannot be checked now"},
+    {ONWARD_REFUSAL_OWN_ZONE, "E_DESTINATION_OWN_ZONE",
+     "destination address is in a zone of ours: forward to where it leads"},
     {ONWARD_REFUSAL_FIELD_NAME, "E_HEADER_NAME_INVALID",
      "header name is invalid"},
     {ONWARD_REFUSAL_FIELD_NOT_ALLOWED, "E_HEADER_NOT_ALLOWED",

@@ -140,7 +140,7 @@ static int check_loop(struct wish *w)
     struct onward_relay *r = w->event->relay;
     struct onward_ruleset_decision d = {.size = sizeof(d)};
     struct onward_ruleset_router *router = NULL;
-    bool is_loop;
+    bool is_loop, is_ours;
     int err = onward_ruleset_router_new(r->ctx, &router);
 
     if (err != 0)
@@ -148,10 +148,15 @@ static int check_loop(struct wish *w)
     err = onward_relay__route(r, router, &w->mailbox, &d);
     is_loop = onward_core__str_ieq(w->text, w->event->rcpt->text) ||
               (err == 0 && names_handler(&d, w->event->name));
+    is_ours = err == 0 && d.reason != ONWARD_RULESET_NO_ZONE;
     onward_ruleset_router_free(router);
     if (err == ONWARD_ENOMEM)
         return err;
-    return is_loop ? refuse(w, ONWARD_REFUSAL_LOOP, w->text) : 1;
+    if (is_loop)
+        return refuse(w, ONWARD_REFUSAL_LOOP, w->text);
+    /* Rules were asked when it came; a second time, by ourselves as the next
+     * hop, would be a loop for the egress. */
+    return is_ours ? refuse(w, ONWARD_REFUSAL_OWN_ZONE, w->text) : 1;
 }
 
 static int check_duplicate(struct wish *w)

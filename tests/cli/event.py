@@ -163,6 +163,34 @@ check("optional, and it fails", play("code", "--fail",
           {"action": "forward", "to": "me@dest.example"}])),
       outcome="Forwarded")
 
+# ---- Bindings, tickets ------------------------------------------------------
+
+letter = answer([{"action": "send", "message": {
+    "from": "code@example.com", "to": "one@dest.example", "subject": "s",
+    "text": "t"}}])
+check("row 41: a binding that has it", play(
+    "code", "--send", "to one@dest.example", "--send", "from code@example.com",
+    handler=letter), outcome="Handled")
+for line in ("to two@dest.example", "only two@dest.example",
+             "from boss@example.com"):
+    check(f"row 41: {line}", play("code", "--send", line, handler=letter),
+          outcome="Error", reason="handler")
+(folder.path / "short.txt").write_text("short\n")
+(folder.path / "t.txt").write_text("sixteen octets, or a few more\n")
+got = play("code", "--token-secret", "t.txt", handler="true")
+count.check("a ticket", [] if len(got["events"][0]["ticket"]) > 60
+            else [str(got["events"])])
+got = play("code", "--token-secret", "t.txt",
+           handler='echo "$ONWARD_EVENT" | grep -q \'"ticket":"[A-Za-z0-9_-]\'')
+check("the handler has it", got, outcome="Handled")
+check("no ticket", play("code", handler="true")["events"][0], ticket=None)
+for more, want in ((["--send", "with a@b.example"], b"expected to, only or"),
+                   (["--token-secret", "short.txt"], b"16 octets")):
+    done = folder.run(["event", "--to", "code@example.com", "--rules", "r.json",
+                       "--dns", "z.txt", *more, "m.eml"])
+    count.check(f"refuses {more}", [] if want in done.stderr
+                and done.returncode in (2, 3) else [str(done.stderr)])
+
 # ---- Bad answers ------------------------------------------------------------
 
 BAD = ["garbage", "[]", "1", "{", '{"actions":{}}', '{"actions":[1]}',

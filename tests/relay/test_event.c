@@ -377,7 +377,10 @@ static int forward_wrong(struct t_post *x, uint64_t token,
     /* 24: the same worker, by its own address and by another one. */
     assert_int_equal(forward(e, "code@example.com"), ONWARD_REFUSAL_LOOP);
     assert_int_equal(forward(e, "more@example.com"), ONWARD_REFUSAL_LOOP);
-    assert_int_equal(forward(e, "other@example.com"), 0); /* another one */
+    assert_int_equal(forward(e, "other@example.com"), /* another one */
+                     ONWARD_REFUSAL_OWN_ZONE);
+    assert_int_equal(forward(e, "x@example.com"), ONWARD_REFUSAL_OWN_ZONE);
+    assert_int_equal(forward(e, "two@dest.example"), 0);
     assert_int_equal(forward(e, "me@dest.example"), 0);
     assert_int_equal(forward(e, "me@DEST.example"), ONWARD_REFUSAL_DUPLICATE);
     assert_int_equal(forward(e, "one@dest.example"), ONWARD_REFUSAL_TOO_MANY);
