@@ -169,8 +169,8 @@ static void command_ended(void *user, struct onward_str output, const char *why)
     char text[512];
 
     a->all->command_count--;
-    if (why == NULL && handler_apply(a->all->fwd->ctx, a->event, a->binding, output,
-                                     text, sizeof(text)) != 0)
+    if (why == NULL && handler_apply(a->all->fwd->ctx, a->event, a->binding,
+                                     output, text, sizeof(text)) != 0)
         why = text;
     end(a, why);
 }
@@ -270,8 +270,8 @@ static void take_step(struct asked *a, uint64_t number,
         return; /* it is told by its time being up */
     t->number = number;
     if (action == NULL ||
-        handler_begin_step(a->all->fwd->ctx, a->event, NULL, action, &t->step,
-                           why, sizeof(why)) != 0) {
+        handler_begin_step(a->all->fwd->ctx, a->event, a->binding, action,
+                           &t->step, why, sizeof(why)) != 0) {
         tell(a, number, NULL, why);
         free(t);
     } else if (t->step.is_refused || t->step.is_over) {

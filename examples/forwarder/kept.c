@@ -18,7 +18,7 @@
 struct draft {
     struct spool_message m;
     struct spool_rcpt *rcpts;
-    struct spool_state state; /* of the first */
+    struct spool_state state;     /* of the first */
     struct spool_name names[100]; /* more are not told of */
     char from[ONWARD_IP_TEXT_MAX + 300];
 };
@@ -245,8 +245,7 @@ static struct onward_str place_of(struct onward_str place)
         if ((unsigned char)place.data[i] < ' ' || place.data[i] == 127)
             place.len = 0;
     }
-    return place.len > 0 && place.len <= 200 ? place
-                                             : ONWARD_STR("quarantine");
+    return place.len > 0 && place.len <= 200 ? place : ONWARD_STR("quarantine");
 }
 
 /* Where it would go; when the rules know no way, whom it was for. */
@@ -257,9 +256,8 @@ static int add_ways(struct draft *d, struct session *session,
     struct onward_relay_delivery facts = {.size = sizeof(facts)};
     size_t heir = 0;
 
-    for (size_t i = 0;
-         i < SPOOL_RCPTS_MAX &&
-         onward_relay_submission_delivery(relay, index, i, &facts) == 0;
+    for (size_t i = 0; i < SPOOL_RCPTS_MAX && onward_relay_submission_delivery(
+                                                  relay, index, i, &facts) == 0;
          i++) {
         if (add_rcpt(d, &facts, heir == i + 1) != 0)
             return -1;

@@ -267,10 +267,9 @@ static void look(struct quarantine *q)
 
 static void ready(struct loop_watch *watch, uint32_t events)
 {
-    struct quarantine *q = (struct quarantine *)(void *)((char *)watch -
-                                                         offsetof(
-                                                             struct quarantine,
-                                                             watch));
+    struct quarantine *q =
+        (struct quarantine *)(void *)((char *)watch -
+                                      offsetof(struct quarantine, watch));
     char octets[4096];
 
     (void)events;

@@ -166,13 +166,12 @@ static bool find_contact(struct reverse *r, const struct onward_header *header)
     struct onward_ctx *ctx = session_forwarder(r->session)->ctx;
     struct onward_address_list *list = NULL;
     const struct onward_mailbox *mailbox;
-    bool is_good =
-        read_mailbox(ctx, header, "Reply-To", &list, &mailbox) ||
-        read_mailbox(ctx, header, "From", &list, &mailbox);
+    bool is_good = read_mailbox(ctx, header, "Reply-To", &list, &mailbox) ||
+                   read_mailbox(ctx, header, "From", &list, &mailbox);
 
-    is_good = is_good && !onward_mailbox_is_utf8(mailbox) &&
-              copy_str(r->contact, sizeof(r->contact),
-                       onward_mailbox_text(mailbox));
+    is_good =
+        is_good && !onward_mailbox_is_utf8(mailbox) &&
+        copy_str(r->contact, sizeof(r->contact), onward_mailbox_text(mailbox));
     onward_address_list_free(list);
     return is_good;
 }
@@ -198,17 +197,15 @@ static int keep(struct reverse *r)
         .size = sizeof(host), .user = r, .done = kept};
     struct onward_token_alias a = {.size = sizeof(a)};
     struct onward_str owner = onward_str_of(r->owner);
-    int len = onward_token_alias_make(setup->minter, owner,
-                                      onward_str_of(r->contact),
-                                      domain_of(owner), r->alias,
-                                      sizeof(r->alias), &a);
+    int len = onward_token_alias_make(
+        setup->minter, owner, onward_str_of(r->contact), domain_of(owner),
+        r->alias, sizeof(r->alias), &a);
 
     if (len < 0)
         return len == ONWARD_ESYNTAX ? 0 : -1;
     /* Anybody can make many of them, so they may be forgotten: a store that is
      * full must have room for the ledger first. */
-    return onward_store_put(fwd->store,
-                            (struct onward_str){a.key, a.key_len},
+    return onward_store_put(fwd->store, (struct onward_str){a.key, a.key_len},
                             (struct onward_str){a.value, a.value_len},
                             (int64_t)time(NULL) + LIFE_S, 0, &host,
                             &r->query) == 0
@@ -351,8 +348,7 @@ int reverse_rcpt(struct session *session, struct reverse **reverse,
     if (verdict != ONWARD_TOKEN_OK)
         return -1;
     if (onward_smtp_server_mail_address(facts.server).len == 0)
-        return refuse(reply, 550, "5.7.1",
-                      "Only people write to this address");
+        return refuse(reply, 550, "5.7.1", "Only people write to this address");
     r = new_reverse(session);
     if (r == NULL || len < 0 || (size_t)len >= sizeof(r->key) ||
         !copy_str(r->alias, sizeof(r->alias), address)) {
@@ -396,10 +392,8 @@ static bool is_destination(const struct reverse *r)
     const struct settings *set = &fwd->setup->settings;
     const struct onward_relay_host host = {
         .size = sizeof(host), .deliver = no_delivery, .done = never};
-    const struct onward_ruleset_facts facts = {.size = sizeof(facts),
-                                               .user = fwd,
-                                               .destination =
-                                                   storage_destination};
+    const struct onward_ruleset_facts facts = {
+        .size = sizeof(facts), .user = fwd, .destination = storage_destination};
     const struct onward_relay_opts o = {
         .size = sizeof(o),
         .resolver = fwd->setup->resolver,
@@ -429,11 +423,18 @@ static bool is_destination(const struct reverse *r)
 /* What says nothing of the mailbox that it was written in. */
 static bool may_stay(struct onward_str name)
 {
-    static const char *const names[] = {
-        "Subject",      "Date",          "Message-ID", "In-Reply-To",
-        "References",   "MIME-Version",  "Auto-Submitted", "Importance",
-        "Content-Type", "Content-Language", "Content-Transfer-Encoding",
-        "Content-Disposition"};
+    static const char *const names[] = {"Subject",
+                                        "Date",
+                                        "Message-ID",
+                                        "In-Reply-To",
+                                        "References",
+                                        "MIME-Version",
+                                        "Auto-Submitted",
+                                        "Importance",
+                                        "Content-Type",
+                                        "Content-Language",
+                                        "Content-Transfer-Encoding",
+                                        "Content-Disposition"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (is_equal(name, onward_str_of(names[i])))

@@ -24,8 +24,8 @@ void reverse_take(struct reverse *reverse, const struct onward_source *source);
 
 /*
  * Give a message that is about to be forwarded such an address for its author.
- * 1: session_go_on() is called when that is kept; 0: it gets none; -1: it cannot
- * be kept now.
+ * 1: session_go_on() is called when that is kept; 0: it gets none; -1: it
+ * cannot be kept now.
  */
 int reverse_begin(struct session *session, struct reverse **reverse);
 /* The relay has begun: put it into the copies. 0 or -1. */

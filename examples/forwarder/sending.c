@@ -152,12 +152,12 @@ static struct bucket *find_bucket(struct sending_counts *counts, uint64_t key,
 
         if (b->key == key)
             return b;
-        if (best == NULL || (best->key != 0 && (b->key == 0 ||
-                                                b->tokens > best->tokens)))
+        if (best == NULL ||
+            (best->key != 0 && (b->key == 0 || b->tokens > best->tokens)))
             best = b;
     }
-    *best = (struct bucket){
-        .key = key, .tokens = full, .filled_ms = host_now_ms()};
+    *best =
+        (struct bucket){.key = key, .tokens = full, .filled_ms = host_now_ms()};
     return best;
 }
 

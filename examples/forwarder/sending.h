@@ -11,8 +11,8 @@ struct sending_counts;
 const char *sending_judge(const char *value);
 /* Make the bindings. 0, or -1 with a line in fault; *item is the value at
  * fault, NULL: none. */
-int sending_open(struct forwarder *fwd, struct setup *setup,
-                 const char **item, const char **expected);
+int sending_open(struct forwarder *fwd, struct setup *setup, const char **item,
+                 const char **expected);
 void sending_close(struct sending *sending);
 /* Of the handler of that name; NULL: it may write to all that is verified. */
 const struct onward_binding *sending_binding(const struct setup *setup,

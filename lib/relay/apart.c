@@ -1,7 +1,7 @@
 /*
  * Where a message that is put apart would go: what the rules say without those
- * that put mail apart. It is told to the host, which keeps it beside the message
- * for the day on which somebody lets it go.
+ * that put mail apart. It is told to the host, which keeps it beside the
+ * message for the day on which somebody lets it go.
  */
 #include "relay/relay_priv.h"
 
@@ -10,9 +10,8 @@ static int add_way(struct onward_relay *r, struct onward_relay__submission *s,
 {
     struct onward_relay__destination *d =
         onward_core__arena_alloc(&r->arena, sizeof(*d));
-    int err =
-        d == NULL ? ONWARD_ENOMEM
-                  : onward_relay__read_destination(r, d, address);
+    int err = d == NULL ? ONWARD_ENOMEM
+                        : onward_relay__read_destination(r, d, address);
 
     if (err == ONWARD_ESYNTAX) /* a rule that cannot be followed */
         return 0;
@@ -20,8 +19,7 @@ static int add_way(struct onward_relay *r, struct onward_relay__submission *s,
         if (onward_core__str_ieq(s->ways[i]->recipient, d->recipient))
             return 0;
     }
-    if (err == 0 &&
-        !onward_relay__grow(r, &s->ways, s->way_count, &s->way_cap))
+    if (err == 0 && !onward_relay__grow(r, &s->ways, s->way_count, &s->way_cap))
         err = ONWARD_ENOMEM;
     if (err != 0)
         return err;

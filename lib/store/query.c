@@ -114,7 +114,8 @@ int onward_store_put(struct onward_store *store, struct onward_str key,
                  query);
 }
 
-struct onward_str onward_store_query_value(const struct onward_store_query *query)
+struct onward_str
+onward_store_query_value(const struct onward_store_query *query)
 {
     return query->query.value;
 }

@@ -122,8 +122,7 @@ static void test_what_is_refused(void **state)
     assert_int_equal(get(&b, ""), ONWARD_EINVAL);
     assert_int_equal(get(&b, key), ONWARD_EINVAL);
     assert_int_equal(get(&b, key + 1), 0);
-    assert_int_equal(put(&b, "k", "v", ONWARD_STORE_IF_VERSION),
-                     ONWARD_EINVAL);
+    assert_int_equal(put(&b, "k", "v", ONWARD_STORE_IF_VERSION), ONWARD_EINVAL);
     assert_int_equal(onward_store_get(b.store, ONWARD_STR("k"), NULL, &b.query),
                      ONWARD_EINVAL);
     assert_int_equal(
@@ -134,8 +133,8 @@ static void test_what_is_refused(void **state)
                      ONWARD_EINVAL);
     assert_int_equal(onward_store_get(b.store, ONWARD_STR("k"), &host, NULL),
                      ONWARD_EINVAL);
-    assert_int_equal(onward_store_put(b.store, ONWARD_STR("k"),
-                                      ONWARD_STR("v"), -1, 0, &host, &b.query),
+    assert_int_equal(onward_store_put(b.store, ONWARD_STR("k"), ONWARD_STR("v"),
+                                      -1, 0, &host, &b.query),
                      ONWARD_EINVAL);
     onward_store_query_free(NULL);
     close_bench(&b);
