@@ -28,6 +28,7 @@ struct command {
 };
 
 extern const struct command command_verify;
+extern const struct command command_completion;
 extern const struct command command_tlsrpt_report;
 extern const struct command command_tlsrpt_send;
 extern const struct command command_sign;
@@ -75,6 +76,8 @@ extern const struct command command_rules_diff;
 extern const struct command command_srs_forward;
 extern const struct command command_srs_reverse;
 
+/* All of them, in the order of --help. */
+const struct command *const *cli_commands(size_t *count);
 /* The value of --port; NULL: *port stays. false: none. */
 bool cli_port(const char *text, size_t *port);
 /* As options_read(), for `onward NAME`. */

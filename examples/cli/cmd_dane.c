@@ -14,6 +14,7 @@
 #include "json.h"
 #include "options.h"
 #include "results.h"
+#include "style.h"
 #include "world.h"
 
 enum {
@@ -183,8 +184,7 @@ static void print(const struct onward_dane_opts *o,
 {
     results_line("server", o->host);
     printf("mx: %s\n", origins[o->origin]);
-    printf("result: %s\n",
-           onward_dane_result_name(onward_dane_lookup_result(l)));
+    style_line("result", onward_dane_result_name(onward_dane_lookup_result(l)));
     printf("reason: %s\n",
            onward_dane_reason_text(onward_dane_lookup_reason(l)));
     printf("demand: %s\n", demand_text(l));

@@ -12,6 +12,7 @@
 #include "json.h"
 #include "options.h"
 #include "results.h"
+#include "style.h"
 #include "world.h"
 
 static void done(void *user, struct onward_dmarc_check *check)
@@ -79,7 +80,7 @@ static void print(const struct onward_dmarc_check *check)
     int policy = onward_dmarc_check_policy(check);
     int reason = onward_dmarc_check_reason(check);
 
-    printf("result: %s\n", result_of(check));
+    style_line("result", result_of(check));
     if (has_reason(check))
         printf("reason: %s\n", onward_dmarc_reason_text(reason));
     results_line("author domain", onward_dmarc_check_author_domain(check));

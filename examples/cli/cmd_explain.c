@@ -7,6 +7,7 @@
 #include "message.h"
 #include "options.h"
 #include "results.h"
+#include "style.h"
 #include "world.h"
 
 struct advice {
@@ -193,8 +194,9 @@ static void explain_spf(const struct onward_verifier *v)
         if (check == NULL)
             continue;
         count++;
-        printf("SPF of %s: %s\n", checks[i].name,
-               onward_spf_result_name(onward_spf_check_result(check)));
+        printf("SPF of %s: ", checks[i].name);
+        style_verdict(onward_spf_result_name(onward_spf_check_result(check)));
+        putchar('\n');
         if (onward_spf_check_result(check) != ONWARD_SPF_PASS)
             print_advice(spf_advice, onward_spf_check_reason(check));
     }
@@ -219,7 +221,8 @@ static void explain_dkim(const struct onward_verifier *v)
         results_put(s.domain.len != 0 ? s.domain : ONWARD_STR("?"));
         printf(", selector ");
         results_put(s.selector.len != 0 ? s.selector : ONWARD_STR("?"));
-        printf(": %s", onward_dkim_result_name((int)s.result));
+        printf(": ");
+        style_verdict(onward_dkim_result_name((int)s.result));
         if (s.detail.len != 0)
             printf(" (%.*s)", (int)s.detail.len, s.detail.data);
         putchar('\n');
@@ -238,7 +241,9 @@ static void explain_arc(const struct onward_verifier *v)
     struct onward_arc_verdict a = {.size = sizeof(a)};
 
     onward_verifier_arc(v, &a);
-    printf("ARC: %s\n", onward_arc_result_name((int)a.result));
+    printf("ARC: ");
+    style_verdict(onward_arc_result_name((int)a.result));
+    putchar('\n');
     print_advice(arc_advice, (int)a.reason);
 }
 
@@ -251,7 +256,9 @@ static void explain_dmarc(const struct onward_verifier *v)
     results_put(onward_verifier_author_domain(v).len != 0
                     ? onward_verifier_author_domain(v)
                     : ONWARD_STR("?"));
-    printf(": %s\n", onward_dmarc_result_name(onward_verifier_dmarc_result(v)));
+    printf(": ");
+    style_verdict(onward_dmarc_result_name(onward_verifier_dmarc_result(v)));
+    putchar('\n');
     print_advice(dmarc_advice, onward_verifier_dmarc_reason(v));
     if (check == NULL || onward_verifier_dmarc_result(v) != ONWARD_DMARC_FAIL)
         return;

@@ -15,26 +15,16 @@
 enum { PEM_MAX = 4096, RECORD_MAX = 1000, STRINGS_MAX = 4100 };
 
 struct generation {
-    const char *domain, *selector, *out, *type, *bits;
+    const char *domain, *selector, *out, *bits;
     bool is_test;
 };
 
+static const char *const type_names[] = {"rsa", "ed25519", NULL};
+/* In the same order. */
 static const struct row {
-    const char *name;
     uint32_t type;
     size_t bits; /* by default */
-} types[] = {{"rsa", ONWARD_KEY_RSA, 2048}, {"ed25519", ONWARD_KEY_ED25519, 0}};
-
-static const struct row *find_type(const char *name)
-{
-    if (name == NULL)
-        return &types[0];
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (strcmp(types[i].name, name) == 0)
-            return &types[i];
-    }
-    return NULL;
-}
+} types[] = {{ONWARD_KEY_RSA, 2048}, {ONWARD_KEY_ED25519, 0}};
 
 /* 0: not one of them. */
 static size_t read_bits(const char *text)
@@ -153,6 +143,7 @@ static int generate(const struct command *command, const struct generation *g,
 static int run(const struct command *command, struct args args)
 {
     struct generation g = {0};
+    struct option_choice named = {.words = type_names};
     struct option options[] = {
         {"domain", OPTION_TEXT, &g.domain, "DOMAIN", "the domain that signs",
          true, false},
@@ -162,7 +153,7 @@ static int run(const struct command *command, struct args args)
          "the private key goes there, readable by you alone; a\n"
          "file that is there is left as it is",
          true, false},
-        {"type", OPTION_TEXT, &g.type, "NAME", "rsa (the default) or ed25519",
+        {"type", OPTION_CHOICE, &named, "NAME", "rsa (the default) or ed25519",
          false, false},
         {"bits", OPTION_TEXT, &g.bits, "NUMBER",
          "of an RSA key: 2048 (the default), 3072 or 4096", false, false},
@@ -179,10 +170,7 @@ static int run(const struct command *command, struct args args)
     if (args.count != 0)
         return cli_usage(command, "\"%s\", expected options alone",
                          args.items[0]);
-    type = find_type(g.type);
-    if (type == NULL)
-        return cli_usage(command, "--type \"%s\", expected rsa or ed25519",
-                         g.type);
+    type = &types[named.picked];
     bits = g.bits == NULL ? type->bits : read_bits(g.bits);
     if (g.bits != NULL && (bits == 0 || type->type != ONWARD_KEY_RSA))
         return cli_usage(command,

@@ -1,4 +1,5 @@
-/* onward lint spf|dkim|dmarc|mta-sts|tlsrpt: what is wrong with a record, and where.
+/* onward lint spf|dkim|dmarc|mta-sts|tlsrpt: what is wrong with a record, and
+ * where.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "json.h"
 #include "options.h"
 #include "results.h"
+#include "style.h"
 #include "world.h"
 
 enum { NAME_ROOM = 512 };
@@ -140,9 +142,11 @@ static void print(struct linting *l, struct onward_str record,
     if (l->is_json) {
         print_json(l, record, fault);
     } else if (fault == NULL) {
-        printf("%s: no fault\n", l->name);
+        style_line(l->name, "no fault");
     } else {
-        printf("%s: octet %zu: %s%s\n", l->name, fault->offset, fault->text,
+        printf("%s: octet %zu: %s%s%s%s\n", l->name, fault->offset,
+               style_on(stdout, fault->is_void ? STYLE_BAD : STYLE_WARN),
+               fault->text, style_off(stdout),
                fault->is_void ? "" : " (the rest holds)");
         print_near(record, fault->offset);
     }
@@ -171,7 +175,8 @@ static void tell(struct linting *l, const char *text)
     if (l->is_json)
         print_json(l, (struct onward_str){0}, &fault);
     else
-        printf("%s: %s\n", l->name, text);
+        printf("%s: %s%s%s\n", l->name, style_on(stdout, STYLE_BAD), text,
+               style_off(stdout));
 }
 
 /* ---- Records from DNS -------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include "json.h"
 #include "options.h"
 #include "results.h"
+#include "style.h"
 #include "world.h"
 
 /* ---- What is printed --------------------------------------------------- */
@@ -122,7 +123,7 @@ static void print_check(const struct checking *c)
 {
     const struct onward_mtasts_verdict *v = &c->verdict;
 
-    printf("result: %s\n", v->policy != NULL ? "policy" : "none");
+    style_line("result", v->policy != NULL ? "policy" : "none");
     if (v->reason != 0)
         printf("reason: %s\n", onward_mtasts_reason_text((int)v->reason));
     if (v->reason == ONWARD_MTASTS_REASON_STATUS)

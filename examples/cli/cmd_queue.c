@@ -15,6 +15,7 @@
 #include "queue_run.h"
 #include "results.h"
 #include "spool.h"
+#include "style.h"
 
 static const char default_path[] = "/var/lib/onward-forwarder/spool";
 
@@ -96,7 +97,9 @@ static void print_rcpt(const struct spool_rcpt *r, const struct spool_state *s)
 {
     char text[40];
 
-    printf("    %s ", fate_name(s->fate));
+    printf("    ");
+    style_verdict(fate_name(s->fate));
+    putchar(' ');
     results_put(r->address);
     if (r->is_heir)
         printf(", if the one before does not take it");

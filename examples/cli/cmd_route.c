@@ -11,6 +11,7 @@
 #include "options.h"
 #include "results.h"
 #include "route_facts.h"
+#include "style.h"
 #include "world.h"
 
 struct routing {
@@ -144,7 +145,8 @@ static void print_more(const struct onward_ruleset_decision *d)
 static void print(const char *address, const struct onward_ruleset_decision *d)
 {
     results_put(onward_str_of(address));
-    printf(": %s", onward_ruleset_kind_name(d->kind));
+    printf(": ");
+    style_verdict(onward_ruleset_kind_name(d->kind));
     for (size_t i = 0; i < d->destination_count; i++) {
         fputs(i == 0 ? " to " : ", ", stdout);
         results_put(d->destinations[i]);
@@ -271,8 +273,8 @@ static int run(const struct command *command, struct args args)
         {"rules", OPTION_TEXT, &rules, "FILE",
          "the rules, in JSON or as an image", true, false},
         {"explain", OPTION_FLAG, &does_explain, NULL,
-         "print each rule that was considered, and why it was not taken",
-         false, false},
+         "print each rule that was considered, and why it was not taken", false,
+         false},
         {"trace", OPTION_FLAG, &r.does_trace, NULL, "the same", false, false},
         {"from", OPTION_TEXT, &facts.from, "ADDRESS",
          "the sender, for rules that ask for it; empty: the null path", false,

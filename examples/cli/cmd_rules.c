@@ -14,6 +14,7 @@
 #include "load.h"
 #include "options.h"
 #include "results.h"
+#include "style.h"
 #include "world.h"
 
 static int begin(const struct command *command, struct option *options,
@@ -59,8 +60,8 @@ static int run_check(const struct command *command, struct args args)
     struct world world = {0};
     bool is_full = false;
     struct option options[] = {
-        {"full", OPTION_FLAG, &is_full, NULL,
-         "look at every octet of an image", false, false},
+        {"full", OPTION_FLAG, &is_full, NULL, "look at every octet of an image",
+         false, false},
         OPTIONS_END,
     };
     int status = begin(command, options, &args, &world);
@@ -132,10 +133,11 @@ static void print_json(const struct onward_ruleset_difference *d)
 
 static void print_text(const struct onward_ruleset_difference *d)
 {
-    size_t rule = d->new_rule != ONWARD_RULESET_NO_RULE ? d->new_rule
-                                                        : d->old_rule;
+    size_t rule =
+        d->new_rule != ONWARD_RULESET_NO_RULE ? d->new_rule : d->old_rule;
 
-    printf("%s %.*s", change_name(d->change), (int)d->what.len, d->what.data);
+    style_verdict(change_name(d->change));
+    printf(" %.*s", (int)d->what.len, d->what.data);
     if (rule == ONWARD_RULESET_CATCH_ALL)
         printf(" catch-all");
     else if (rule != ONWARD_RULESET_NO_RULE)
@@ -266,8 +268,7 @@ static int write_image(const struct command *command,
     if (f != NULL) {
         sink.user = f;
         err = onward_ruleset_write_image(rules, &sink);
-        if (err == 0 &&
-            (fflush(f) != 0 || open_up(fd) != 0 || fsync(fd) != 0))
+        if (err == 0 && (fflush(f) != 0 || open_up(fd) != 0 || fsync(fd) != 0))
             err = ONWARD_ECALLBACK;
         if (fclose(f) != 0 || (err == 0 && rename(temporary, path) != 0))
             err = ONWARD_ECALLBACK;

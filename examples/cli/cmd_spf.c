@@ -8,6 +8,7 @@
 #include "json.h"
 #include "options.h"
 #include "results.h"
+#include "style.h"
 #include "world.h"
 
 static void done(void *user, struct onward_spf_check *check)
@@ -103,8 +104,8 @@ static void print(const struct onward_spf_check *check,
         fwrite(text.data, 1, text.len, stdout);
         return;
     }
-    printf("result: %s\n",
-           onward_spf_result_name(onward_spf_check_result(check)));
+    style_line("result",
+               onward_spf_result_name(onward_spf_check_result(check)));
     printf("reason: %s\n", onward_spf_reason_text(reason));
     results_line("domain", onward_spf_check_domain(check));
     results_line("mechanism", onward_spf_check_mechanism(check));

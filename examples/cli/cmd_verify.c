@@ -26,10 +26,7 @@ static void print(const struct verification *v, const char *path,
     if (v->names_files)
         printf("%s:\n", path);
     fputs("Authentication-Results: ", stdout);
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] != '\r')
-            putchar(value.data[i]);
-    }
+    results_authres(value);
     putchar('\n');
 }
 

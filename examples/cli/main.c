@@ -10,6 +10,7 @@
 #include <onward/core.h>
 
 #include "cli.h"
+#include "style.h"
 
 static const struct command *const commands[] = {
     &command_doctor,
@@ -59,6 +60,7 @@ static const struct command *const commands[] = {
     &command_destinations_list,
     &command_destinations_verify,
     &command_destinations_revoke,
+    &command_completion,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -67,7 +69,8 @@ __attribute__((format(printf, 2, 0))) static void
 complain(const struct command *command, const char *format, va_list args)
 {
     fflush(stdout);
-    fprintf(stderr, "onward %s: ", command->name);
+    fprintf(stderr, "%sonward %s:%s ", style_on(stderr, STYLE_BAD),
+            command->name, style_off(stderr));
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
 }
@@ -120,12 +123,34 @@ int cli_each(struct args args, int (*one)(void *user, const char *path),
 int cli_options(const struct command *command, struct option *options,
                 struct args *args)
 {
+    struct option_choice colour = {.words = style_words};
+    struct option common[] = {
+        {"color", OPTION_CHOICE, &colour, "WHEN",
+         "colour the output: auto (the default: on a terminal, unless\n"
+         "NO_COLOR is set), always or never; JSON has none",
+         false, false},
+        OPTIONS_END,
+    };
     char name[32];
-    const struct program program = {name, command->operands, command->summary,
-                                    command->details, command->examples};
+    const struct program program = {.name = name,
+                                    .operands = command->operands,
+                                    .summary = command->summary,
+                                    .details = command->details,
+                                    .examples = command->examples,
+                                    .common = common};
+    int status;
 
     snprintf(name, sizeof(name), "onward %s", command->name);
-    return options_read(&program, options, args);
+    status = options_read(&program, options, args);
+    if (status < 0)
+        style_choose(colour.picked);
+    return status;
+}
+
+const struct command *const *cli_commands(size_t *count)
+{
+    *count = COMMANDS;
+    return commands;
 }
 
 bool cli_port(const char *text, size_t *port)
@@ -155,7 +180,7 @@ static void print_help(FILE *out)
           "examples\n"
           "  --version     print the version of the library\n\n"
           "Exit status: 0 done, 1 with --check where a result is not pass,\n"
-          "2 wrong usage, 3 input or system error.\n",
+          "2 wrong usage, 3 input or system error; doctor has more.\n",
           out);
 }
 
@@ -180,7 +205,8 @@ static int finish(int status)
 {
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "onward: standard output: %s\n",
+        fprintf(stderr, "%sonward:%s standard output: %s\n",
+                style_on(stderr, STYLE_BAD), style_off(stderr),
                 errno != 0 ? strerror(errno) : "could not be written");
         return CLI_BROKEN;
     }
@@ -192,7 +218,8 @@ static int unknown(int argc, char **argv)
 {
     const char *before = "expected ";
 
-    fprintf(stderr, "onward: no command \"%s%s%s\", ", argv[1],
+    fprintf(stderr, "%sonward:%s no command \"%s%s%s\", ",
+            style_on(stderr, STYLE_BAD), style_off(stderr), argv[1],
             argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
     for (size_t i = 0; i < COMMANDS; i++) {
         size_t len = strlen(argv[1]);
@@ -227,7 +254,7 @@ int main(int argc, char **argv)
         int words = matches(commands[i], argc, argv);
 
         if (words > 0) {
-            struct args args = {argc - 1 - words, argv + 1 + words};
+            struct args args = {argc - 1 - words, argv + 1 + words, NULL};
 
             return finish(commands[i]->run(commands[i], args));
         }

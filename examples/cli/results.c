@@ -3,7 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#include "style.h"
 
 void results_spf_members(struct json *j, const struct onward_spf_check *check)
 {
@@ -172,6 +175,47 @@ void results_oddities(size_t bits, const char *(*name)(int bit))
     }
     if (bits != 0)
         putchar('\n');
+}
+
+/* How long the word of a result is that stands at "METHOD=RESULT"; 0: none. */
+static size_t result_at(const char *text, size_t len, size_t *method)
+{
+    static const char *const methods[] = {
+        "spf=", "dkim=", "dmarc=", "arc=", "iprev="};
+
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        size_t end = *method = strlen(methods[i]);
+
+        if (len < end || memcmp(text, methods[i], end) != 0)
+            continue;
+        while (end < len && text[end] >= 'a' && text[end] <= 'z')
+            end++;
+        return end - *method;
+    }
+    return 0;
+}
+
+void results_authres(struct onward_str value)
+{
+    bool is_start = false; /* of a word */
+    char word[16];
+
+    for (size_t i = 0; i < value.len; i++) {
+        size_t method, len = 0;
+
+        if (is_start)
+            len = result_at(value.data + i, value.len - i, &method);
+        is_start = value.data[i] == ' ';
+        if (len > 0 && len < sizeof(word)) {
+            printf("%.*s", (int)method, value.data + i);
+            memcpy(word, value.data + i + method, len);
+            word[len] = '\0';
+            style_verdict(word);
+            i += method + len - 1;
+        } else if (value.data[i] != '\r') {
+            putchar(value.data[i]);
+        }
+    }
 }
 
 void results_put(struct onward_str text)

@@ -26,6 +26,8 @@ void results_json_oddities(struct json *j, size_t bits,
                            const char *(*name)(int bit));
 void results_oddities(size_t bits, const char *(*name)(int bit));
 
+/* Results as a field has them, in the line ends of a terminal. */
+void results_authres(struct onward_str value);
 /* Somebody else's text: what a terminal could obey is shown as "?". */
 void results_put(struct onward_str text);
 /* With something before it, or nothing when it is empty. */

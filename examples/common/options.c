@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "style.h"
+
 enum { HELP_COLUMN = 24 };
 
 int options_wrong(const struct program *program, const char *format, ...)
@@ -11,7 +13,8 @@ int options_wrong(const struct program *program, const char *format, ...)
     va_list args;
 
     fflush(stdout);
-    fprintf(stderr, "%s: ", program->name);
+    fprintf(stderr, "%s%s:%s ", style_on(stderr, STYLE_BAD), program->name,
+            style_off(stderr));
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
@@ -48,6 +51,9 @@ static void print_help(const struct program *program,
         printf("\n%s", program->details);
     puts("\nOptions:");
     for (; options->name != NULL; options++)
+        print_option(options->name, options->argument, options->help);
+    for (options = program->common; options != NULL && options->name != NULL;
+         options++)
         print_option(options->name, options->argument, options->help);
     print_option("help", NULL, "print this");
     printf("\nExamples:\n");
@@ -177,6 +183,8 @@ static int read_option(const struct program *program, struct option *options,
     struct option *option = find(options, name, len);
     const char *value = equals != NULL ? equals + 1 : NULL;
 
+    if (option == NULL && program->common != NULL)
+        option = find(program->common, name, len);
     if (option == NULL)
         return options_wrong(
             program, "unknown option \"--%.*s\", expected one of --help",
@@ -211,6 +219,10 @@ int options_read(const struct program *program, struct option *options,
     bool is_open = true;
     int operands = 0;
 
+    if (args->visitor != NULL) {
+        args->visitor->visit(args->visitor->user, options, program->common);
+        return OPTIONS_DONE;
+    }
     if (asks_for_help(args)) {
         print_help(program, options);
         return OPTIONS_DONE;

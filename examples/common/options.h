@@ -44,11 +44,23 @@ struct program {
     const char *summary;  /* one line, no full stop */
     const char *details;  /* lines for --help, each ending in a line feed */
     const char *examples; /* command lines, each ending in a line feed */
+    /* Options that all commands of the program have; NULL: none. */
+    struct option *common;
+};
+
+struct option;
+
+/* Wants the options of a command, not that it runs. */
+struct option_visitor {
+    void *user;
+    void (*visit)(void *user, const struct option *options,
+                  const struct option *common);
 };
 
 struct args {
     int count;
     char **items;
+    const struct option_visitor *visitor; /* usually NULL */
 };
 
 struct option {

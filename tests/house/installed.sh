@@ -31,4 +31,8 @@ cc -std=c11 -Wall -Wextra -Werror "$here/outside.c" -o "$dest/outside" $static
 "$dest/outside"
 test -s "$(find "$dest" -name onward.ffi.h)"
 test -s "$(find "$dest" -name onward.ffi.json)"
+if [ -n "$(find "$dest" -path '*/bin/onward')" ]; then
+    test -s "$(find "$dest" -path '*/bash-completion/completions/onward')"
+    test -s "$(find "$dest" -path '*/zsh/site-functions/_onward')"
+fi
 echo "a program outside the tree builds by pkg-config onward, shared and static"

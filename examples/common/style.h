@@ -26,5 +26,7 @@ const char *style_on(FILE *out, enum style style);
 const char *style_off(FILE *out);
 /* The word of a verdict, on standard output, in the colour it deserves. */
 void style_verdict(const char *word);
+/* "name: word" and the line's end, the word as above. */
+void style_line(const char *name, const char *word);
 
 #endif

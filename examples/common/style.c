@@ -48,15 +48,20 @@ void style_verdict(const char *word)
         const char *word;
         enum style style;
     } words[] = {
-        {"pass", STYLE_GOOD},     {"ok", STYLE_GOOD},
-        {"found", STYLE_GOOD},    {"policy", STYLE_GOOD},
-        {"usable", STYLE_GOOD},   {"fail", STYLE_BAD},
-        {"permerror", STYLE_BAD}, {"error", STYLE_BAD},
-        {"reject", STYLE_BAD},    {"failed", STYLE_BAD},
-        {"softfail", STYLE_WARN}, {"temperror", STYLE_WARN},
-        {"warning", STYLE_WARN},  {"unknown", STYLE_WARN},
-        {"unusable", STYLE_WARN}, {"neutral", STYLE_FAINT},
-        {"none", STYLE_FAINT},    {"note", STYLE_FAINT},
+        {"pass", STYLE_GOOD},      {"ok", STYLE_GOOD},
+        {"found", STYLE_GOOD},     {"policy", STYLE_GOOD},
+        {"usable", STYLE_GOOD},    {"fail", STYLE_BAD},
+        {"permerror", STYLE_BAD},  {"error", STYLE_BAD},
+        {"reject", STYLE_BAD},     {"failed", STYLE_BAD},
+        {"no fault", STYLE_GOOD},  {"forward", STYLE_GOOD},
+        {"delivered", STYLE_GOOD}, {"added", STYLE_GOOD},
+        {"verified", STYLE_GOOD},  {"deleted", STYLE_BAD},
+        {"revoked", STYLE_BAD},    {"changed", STYLE_WARN},
+        {"drop", STYLE_WARN},      {"waiting", STYLE_WARN},
+        {"softfail", STYLE_WARN},  {"temperror", STYLE_WARN},
+        {"warning", STYLE_WARN},   {"unknown", STYLE_WARN},
+        {"unusable", STYLE_WARN},  {"neutral", STYLE_FAINT},
+        {"none", STYLE_FAINT},     {"note", STYLE_FAINT},
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -67,4 +72,11 @@ void style_verdict(const char *word)
         }
     }
     fputs(word, stdout);
+}
+
+void style_line(const char *name, const char *word)
+{
+    printf("%s: ", name);
+    style_verdict(word);
+    putchar('\n');
 }
