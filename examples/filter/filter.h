@@ -192,6 +192,9 @@ void filter_finish(struct filter *f);
 
 /* From done on, until filter_free(). */
 const struct filter_decision *filter_decision(const struct filter *f);
+/* The header as it came, whose items the cuts are, for a host that writes the
+ * message anew; with a decision that is FILTER_ACCEPT. */
+const struct onward_header *filter_header(const struct filter *f);
 /* Members for a line of log, in an object that is open: what was found and
  * done. Any time. */
 void filter_log(const struct filter *f, struct json *j);

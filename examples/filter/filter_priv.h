@@ -85,7 +85,6 @@ bool filter_is_internal(const struct filter_setup *setup,
 
 /* ---- changes.c --------------------------------------------------------- */
 
-const struct onward_header *filter_header(const struct filter *f);
 /* Cut what claims to be ours. 0 or -1: no memory. */
 int filter_cut_claims(struct filter *f);
 /* Put fields, each with its CRLF, on top: above those that are there. 0 or -1:
