@@ -137,6 +137,9 @@ static const struct advice dmarc_advice[] = {
     {ONWARD_DMARC_REASON_MANY_AUTHORS,
      "There are several From fields, or authors of several domains. Write one "
      "author."},
+    {ONWARD_DMARC_REASON_RANDOM,
+     "The record says pct=, and this machine has no random numbers. Try "
+     "again."},
     {0, NULL},
 };
 

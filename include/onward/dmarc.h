@@ -46,7 +46,10 @@ enum onward_dmarc_reason {
     ONWARD_DMARC_REASON_TRUSTED_FORWARDER = 8, /**< fails, but a sealer the host
                                                     trusts saw it pass */
     ONWARD_DMARC_REASON_NO_AUTHOR = 9,         /**< no From, or none parsable */
-    ONWARD_DMARC_REASON_MANY_AUTHORS = 10 /**< several From fields or domains */
+    ONWARD_DMARC_REASON_MANY_AUTHORS = 10, /**< several From fields or domains
+                                            */
+    ONWARD_DMARC_REASON_RANDOM = 11 /**< pct= of RFC 7489, and the random source
+                                         failed: temperror */
 };
 
 /* ---- Records ----------------------------------------------------------- */

@@ -47,7 +47,7 @@ static enum onward_dmarc_policy lower(size_t policy, bool is_lower)
 }
 
 /* t=y of RFC 9989, or what pct= of RFC 7489 section 6.6.4 makes of this very
- * message. Without random numbers nobody is let off. */
+ * message. Without random numbers nobody can tell, which conclude() says. */
 static enum onward_dmarc_policy
 apply_testing(struct onward_dmarc_check *c, const struct onward_dmarc_record *r,
               size_t policy)
@@ -59,10 +59,10 @@ apply_testing(struct onward_dmarc_check *c, const struct onward_dmarc_record *r,
         uint32_t draw = 0;
 
         c->is_drawn = true;
-        c->is_sampled_out =
+        c->is_draw_failed =
             r->percent < 100 &&
-            onward_core__random(c->ctx, &draw, sizeof(draw)) == 0 &&
-            draw % 100 >= r->percent;
+            onward_core__random(c->ctx, &draw, sizeof(draw)) != 0;
+        c->is_sampled_out = r->percent < 100 && draw % 100 >= r->percent;
     }
     return lower(policy, c->is_sampled_out);
 }
@@ -233,6 +233,8 @@ static void conclude(struct onward_dmarc_check *c, enum choice choice)
         end(c, ONWARD_DMARC_PASS, ONWARD_DMARC_REASON_ALIGNED);
     else if (choice == CHOICE_FAILED)
         end(c, ONWARD_DMARC_TEMPERROR, ONWARD_DMARC_REASON_DNS);
+    else if (c->is_draw_failed)
+        end(c, ONWARD_DMARC_TEMPERROR, ONWARD_DMARC_REASON_RANDOM);
     else if (c->is_trusted)
         end(c, ONWARD_DMARC_FAIL, ONWARD_DMARC_REASON_TRUSTED_FORWARDER);
     else if (c->is_unknown_aligned) /* it might have passed (5.3.6) */

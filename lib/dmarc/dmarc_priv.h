@@ -89,6 +89,7 @@ struct onward_dmarc_check {
     bool is_legacy;  /* RFC 7489: by the public suffix list */
     bool is_suspect; /* the host knows of other reasons to refuse */
     bool is_drawn, is_sampled_out; /* pct=: decided; let off */
+    bool is_draw_failed;           /* no random number for that */
     size_t reject_policy;
     bool is_started, is_finished, is_trusted, is_done;
     bool is_org_unknown; /* a look-up above the author's own record failed */

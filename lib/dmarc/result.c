@@ -122,9 +122,10 @@ const char *onward_dmarc_reason_text(int reason)
         "a trusted forwarder saw it pass",
         "the message has no readable author",
         "the message has several authors",
+        "no random numbers",
     };
 
-    if (reason < 0 || reason > ONWARD_DMARC_REASON_MANY_AUTHORS)
+    if (reason < 0 || reason > ONWARD_DMARC_REASON_RANDOM)
         return texts[0];
     return texts[reason];
 }
@@ -135,10 +136,10 @@ const char *onward_dmarc_reason_name(int reason)
         "",           "aligned",      "not-aligned",
         "no-record",  "no-policy",    "dns",
         "bad-domain", "memory",       "trusted-forwarder",
-        "no-author",  "many-authors",
+        "no-author",  "many-authors", "random",
     };
 
-    if (reason < 0 || reason > ONWARD_DMARC_REASON_MANY_AUTHORS)
+    if (reason < 0 || reason > ONWARD_DMARC_REASON_RANDOM)
         return names[0];
     return names[reason];
 }

@@ -139,29 +139,31 @@ static int implicit_mx(struct onward_egress *plan,
     return 0;
 }
 
-/* Numbers 0 to count - 1 in random order, so that equals share the load. */
-static size_t *random_order(struct onward_egress *plan, size_t count)
+/* Numbers 0 to count - 1 in random order, so that equals share the load (RFC
+ * 5321 section 5.1: must be). */
+static int random_order(struct onward_egress *plan, size_t count, size_t **out)
 {
     size_t *order =
         onward_core__arena_array(&plan->arena, count, sizeof(*order));
 
     if (order == NULL)
-        return NULL;
+        return ONWARD_ENOMEM;
     for (size_t i = 0; i < count; i++)
         order[i] = i;
     for (size_t i = count; i > 1; i--) {
         uint32_t random;
         size_t pick, kept;
+        int err = onward_core__random(plan->ctx, &random, sizeof(random));
 
-        /* Without randomness the order is as good as any, only not shared. */
-        if (onward_core__random(plan->ctx, &random, sizeof(random)) < 0)
-            return order;
+        if (err != 0)
+            return err;
         pick = random % i;
         kept = order[i - 1];
         order[i - 1] = order[pick];
         order[pick] = kept;
     }
-    return order;
+    *out = order;
+    return 0;
 }
 
 /* Put it behind those that are preferred or equal; the worst falls out. */
@@ -210,11 +212,14 @@ static int sort_mx(struct onward_egress *plan,
 {
     size_t room = answer->count < plan->opts.max_hosts ? answer->count
                                                        : plan->opts.max_hosts;
-    size_t *order = random_order(plan, answer->count);
+    size_t *order = NULL;
     uint32_t own = UINT32_MAX;
+    int err = random_order(plan, answer->count, &order);
 
-    if (order == NULL || make_room(plan, target, room) < 0)
-        return ONWARD_ENOMEM;
+    if (err == 0)
+        err = make_room(plan, target, room);
+    if (err != 0)
+        return err;
     for (size_t i = 0; i < answer->count; i++) {
         const struct onward_dns__record *record = &answer->records[i];
 

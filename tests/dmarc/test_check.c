@@ -314,6 +314,8 @@ static void test_reason_names(void **state)
     assert_string_equal(
         onward_dmarc_reason_name(ONWARD_DMARC_REASON_MANY_AUTHORS),
         "many-authors");
+    assert_string_equal(onward_dmarc_reason_name(ONWARD_DMARC_REASON_RANDOM),
+                        "random");
     assert_string_equal(onward_dmarc_reason_name(-1), "");
     assert_string_equal(onward_dmarc_reason_name(99), "");
 }

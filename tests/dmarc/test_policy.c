@@ -209,6 +209,39 @@ static void test_sampling(void **state)
         1000);
 }
 
+/* Whether a message is let off cannot be made up: neither way (A125). */
+static void test_no_randomness(void **state)
+{
+    const struct onward_dmarc_opts o = {.size = sizeof(o),
+                                        .author_domain = ONWARD_STR("e.com"),
+                                        .reject_policy = SERVICE,
+                                        .discovery =
+                                            ONWARD_DMARC_DISCOVERY_RFC7489};
+    struct onward_dmarc_check *c;
+    struct world x;
+
+    (void)state;
+    begin(&x, "_dmarc.e.com TXT \"v=DMARC1; p=reject; pct=30\"");
+    x.w.random_fails = true;
+    for (int is_aligned = 0; is_aligned < 2; is_aligned++) {
+        c = NULL;
+        assert_int_equal(onward_dmarc_check_new(x.resolver, &o, NULL, &c), 0);
+        if (is_aligned)
+            onward_dmarc_check_add_dkim(c, ONWARD_STR("e.com"));
+        onward_dmarc_check_finish(c, 0);
+        while (onward_desk_run(x.desk, 0) == 1)
+            continue;
+        assert_int_equal(onward_dmarc_check_result(c),
+                         is_aligned ? ONWARD_DMARC_PASS
+                                    : ONWARD_DMARC_TEMPERROR);
+        assert_int_equal(onward_dmarc_check_reason(c),
+                         is_aligned ? ONWARD_DMARC_REASON_ALIGNED
+                                    : ONWARD_DMARC_REASON_RANDOM);
+        onward_dmarc_check_free(c);
+    }
+    end(&x);
+}
+
 static void test_contract(void **state)
 {
     struct onward_dmarc_opts o = {.size = sizeof(o),
@@ -239,6 +272,7 @@ int main(void)
     };
     struct CMUnitTest tests[2 + ROWS + LEGACIES] = {
         cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_no_randomness),
         cmocka_unit_test(test_contract),
     };
 

@@ -458,6 +458,24 @@ static void test_without_memory(void **state)
     t_oom_sweep(edit_one, NULL);
 }
 
+/* A boundary that can be guessed would let a message forge the footer's place
+ * (A125). */
+static void test_without_randomness(void **state)
+{
+    const struct op footer = {'h', 0, "<p>", 0};
+    struct t_world w;
+    struct set s;
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(open_set(&w, "A: b\r\n\r\nhello", &s), 0);
+    assert_int_equal(onward_edit_read_parts(s.edit), 0);
+    w.random_fails = true;
+    assert_int_equal(apply(s.edit, &footer), ONWARD_ERANDOM);
+    close_set(&s);
+    t_world_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_the_log),
         cmocka_unit_test(test_what_breaks),
         cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_without_randomness),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,8 @@ static void keep_log(void *user, const struct onward_log_event *event)
              event->code, (int)event->detail.len, event->detail.data);
 }
 
-static int make_ctx(struct t_world *w, const struct onward_limits *limits)
+int t_world_ctx(struct t_world *w, const struct onward_limits *limits,
+                struct onward_ctx **ctx)
 {
     struct onward_allocator allocator = {.size = sizeof(allocator),
                                          .user = w,
@@ -121,7 +122,7 @@ static int make_ctx(struct t_world *w, const struct onward_limits *limits)
                                    .log = &log,
                                    .limits = limits};
 
-    return onward_ctx_new(&opts, &w->ctx);
+    return onward_ctx_new(&opts, ctx);
 }
 
 void t_world_init_limits(struct t_world *w, const struct onward_limits *limits)
@@ -129,7 +130,7 @@ void t_world_init_limits(struct t_world *w, const struct onward_limits *limits)
     memset(w, 0, sizeof(*w));
     w->now_s = 1600000000;
     w->random = 1;
-    assert_int_equal(make_ctx(w, limits), 0);
+    assert_int_equal(t_world_ctx(w, limits, &w->ctx), 0);
 }
 
 void t_world_init(struct t_world *w)

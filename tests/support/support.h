@@ -46,6 +46,9 @@ struct t_world {
 void t_world_init(struct t_world *w);
 /* The same with a limits table. */
 void t_world_init_limits(struct t_world *w, const struct onward_limits *limits);
+/* One more context that stands in the same world. */
+int t_world_ctx(struct t_world *w, const struct onward_limits *limits,
+                struct onward_ctx **ctx);
 /* Frees the context and fails the test when a block is left. */
 void t_world_clear(struct t_world *w);
 
