@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""unit.py UNIT FORWARDER: the unit of the forwarder is one that systemd takes,
-its sandbox is as narrow as it says, and not too narrow: what the forwarder asks
-of the kernel while its own tests of messages and webhooks run is allowed by the
-unit's filter."""
+"""unit.py UNIT PROGRAM EXPOSURE TEST...: the unit of a service is one that
+systemd takes, its sandbox is as narrow as it says (in tenths, as systemd-analyze
+counts), and not too narrow: what the program asks of the kernel while these
+tests of its own run is allowed by the unit's filter."""
 import pathlib
 import re
 import shutil
@@ -10,10 +10,6 @@ import subprocess
 import sys
 import tempfile
 
-FORWARDER = pathlib.Path(__file__).resolve().parents[1] / "forwarder"
-# Tenths, as systemd-analyze counts: below 2.0 it says OK. What is left is the
-# network, local sockets and port 25, which a mail server is about.
-EXPOSURE = 15
 
 
 def run(argv, **how):
@@ -21,11 +17,11 @@ def run(argv, **how):
                           **how)
 
 
-def check_form(unit, forwarder, folder):
+def check_form(unit, program, exposure, folder):
     """systemd-analyze looks for the program, so it gets ours."""
-    text = re.sub(r"^(Exec\w+=)\S*/onward-forwarder", rf"\1{forwarder}",
+    text = re.sub(rf"^(Exec\w+=)\S*/{program.name}", rf"\1{program}",
                   unit.read_text(), flags=re.M)
-    copy = folder / "onward-forwarder.service"
+    copy = folder / unit.name
     copy.write_text(text)
     done = run(["systemd-analyze", "--man=no", "verify", copy])
     said = done.stdout + done.stderr
@@ -33,12 +29,12 @@ def check_form(unit, forwarder, folder):
     if "onward" in said or "nknown command" in said:
         yield f"systemd-analyze verify: {said}"
     done = run(["systemd-analyze", "security", "--offline=yes",
-                f"--threshold={EXPOSURE}", copy])
+                f"--threshold={exposure}", copy])
     level = re.search(r"exposure level.*?: ([\d.]+)", done.stdout)
     if done.returncode != 0 or not level:
         yield f"systemd-analyze security: {done.stdout[-400:]}{done.stderr}"
     else:
-        print(f"exposure {level[1]}, at most {EXPOSURE / 10}")
+        print(f"exposure {level[1]}, at most {exposure / 10}")
 
 
 def calls_of(group):
@@ -66,14 +62,14 @@ def allowed(unit):
     return found
 
 
-def used(forwarder, folder):
+def used(program, tests, folder):
     """What it calls, it alone: its parents in the tests do as they like."""
     wrapper = folder / "traced"
     wrapper.write_text("#!/bin/sh\nexec strace -D -f -qq -o "
-                       f"'{folder}/calls.'$$ -- '{forwarder}' \"$@\"\n")
+                       f"'{folder}/calls.'$$ -- '{program}' \"$@\"\n")
     wrapper.chmod(0o755)
-    for test in ("messages.py", "webhook.py"):
-        done = run([sys.executable, FORWARDER / test, wrapper])
+    for test in tests:
+        done = run([sys.executable, test, wrapper])
         if done.returncode != 0:
             sys.exit(f"{test}, traced: {done.stdout}{done.stderr}")
     found = set()
@@ -84,19 +80,20 @@ def used(forwarder, folder):
 
 
 def main():
-    unit, forwarder = map(pathlib.Path, sys.argv[1:3])
-    forwarder = forwarder.resolve()
+    unit = pathlib.Path(sys.argv[1])
+    program = pathlib.Path(sys.argv[2]).resolve()
+    exposure, tests = int(sys.argv[3]), sys.argv[4:]
     if shutil.which("systemd-analyze") is None:
         print("skipped: no systemd-analyze (Debian: systemd)")
         sys.exit(77)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        faults = list(check_form(unit, forwarder, folder))
+        faults = list(check_form(unit, program, exposure, folder))
         if shutil.which("strace") is None:
             print("skipped in part: what the filter keeps out (no strace)")
         else:
-            calls = used(forwarder, folder)
-            if len(calls) < 40:
+            calls = used(program, tests, folder)
+            if len(calls) < 30:
                 faults.append(f"not traced: {sorted(calls)}")
             for name in sorted(calls - allowed(unit)):
                 faults.append(f"the unit's filter keeps out {name}")
