@@ -157,6 +157,7 @@ static void print_json(const struct check *c, const struct onward_dane_opts *o,
     struct json j = {0};
 
     json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
     json_str(&j, "host", o->host);
     json_number(&j, "port", c->port);
     json_text(&j, "mx", origins[o->origin]);
@@ -364,9 +365,32 @@ const struct command command_dane_check = {
 
 /* ---- dane record -------------------------------------------------------- */
 
+static void print_made(size_t port, const char *host, const char *text,
+                       bool is_json)
+{
+    size_t len = strlen(host);
+    char name[NAME_MAX_LEN + 16];
+    struct json j = {0};
+
+    if (host[len - 1] == '.')
+        len--;
+    snprintf(name, sizeof(name), "_%zu._tcp.%.*s", port, (int)len, host);
+    if (!is_json) {
+        printf("%s. 3600 IN TLSA %s\n", name, text);
+        return;
+    }
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_text(&j, "name", name);
+    json_text(&j, "type", "TLSA");
+    json_text(&j, "record", text);
+    json_close(&j, '}');
+    json_end(&j);
+}
+
 static int write_record(const struct command *command, const char *path,
                         size_t usage, size_t selector, size_t matching,
-                        const char *host, size_t port)
+                        const char *host, size_t port, bool is_json)
 {
     const struct world_choice choice = {0};
     struct world world;
@@ -391,8 +415,7 @@ static int write_record(const struct command *command, const char *path,
         else if (len < 0)
             status = cli_broken(command, "%s: %s", path, onward_strerror(len));
         else
-            printf("_%zu._tcp.%s%s 3600 IN TLSA %s\n", port, host,
-                   host[strlen(host) - 1] == '.' ? "" : ".", text);
+            print_made(port, host, text, is_json);
     }
     world_clear(&world);
     free(text);
@@ -409,6 +432,7 @@ static int run_record(const struct command *command, struct args args)
                          matching = {matchings, 1};
     const char *cert = NULL, *port_text = NULL;
     size_t port = 25;
+    bool is_json = false;
     struct option options[] = {
         {"cert", OPTION_TEXT, &cert, "FILE",
          "the certificate, PEM or DER: of the server, or with\n"
@@ -424,6 +448,8 @@ static int run_record(const struct command *command, struct args args)
          "0: all of it; 1 (the default): SHA2-256; 2: SHA2-512", false, false},
         {"port", OPTION_TEXT, &port_text, "NUMBER",
          "of the server; 25 by default", false, false},
+        {"json", OPTION_FLAG, &is_json, NULL, "print one JSON object", false,
+         false},
         OPTIONS_END,
     };
     int status = cli_options(command, options, &args);
@@ -440,7 +466,7 @@ static int run_record(const struct command *command, struct args args)
         return cli_usage(command, "--port \"%s\", expected 1 to 65535",
                          port_text);
     return write_record(command, cert, usage.picked + 2, selector.picked,
-                        matching.picked, args.items[0], port);
+                        matching.picked, args.items[0], port, is_json);
 }
 
 const struct command command_dane_record = {
@@ -451,6 +477,6 @@ const struct command command_dane_record = {
                "(DNSSEC).\n",
     .examples = "onward dane record --cert server.pem mail.example.com\n"
                 "onward dane record --cert server.pem --usage 2 --selector 0 "
-                "mail.example.com\n",
+                "mail.example.com --json\n",
     .run = run_record,
 };

@@ -18,6 +18,7 @@
 #include "keeping.h"
 #include "results.h"
 #include "spool.h"
+#include "style.h"
 #include "world.h"
 
 enum { LIFE_DAYS = 7, LIFE_DAYS_MAX = 365 };
@@ -208,6 +209,43 @@ static int send_link(struct destinations *d, const char *address,
     return status;
 }
 
+static void print_token(const struct destinations *d, const char *address,
+                        const char *token, const char *link)
+{
+    struct json j = {0};
+
+    if (!d->is_json) {
+        puts(link != NULL ? link : token);
+        return;
+    }
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_text(&j, "address", address);
+    json_text(&j, "token", token);
+    json_text_or_null(&j, "link", link != NULL ? link : "");
+    json_close(&j, '}');
+    json_end(&j);
+}
+
+static void print_state(const struct destinations *d, const char *address,
+                        int state)
+{
+    struct json j = {0};
+
+    if (!d->is_json) {
+        printf("%s is ", address);
+        style_verdict(destination_state_name(state));
+        putchar('\n');
+        return;
+    }
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_text(&j, "address", address);
+    json_text(&j, "state", destination_state_name(state));
+    json_close(&j, '}');
+    json_end(&j);
+}
+
 static int add(struct destinations *d, const char *address, long days)
 {
     const int64_t expires_s = (int64_t)time(NULL) + days * 86400;
@@ -228,7 +266,7 @@ static int add(struct destinations *d, const char *address, long days)
     audit(d, name, &before,
           before.state == 0 ? DESTINATION_PENDING : before.state);
     if (d->link == NULL) {
-        puts(token);
+        print_token(d, address, token, NULL);
         return CLI_DONE;
     }
     if (asprintf(&link, "%.800s/verify/%s", d->link, token) < 0)
@@ -236,7 +274,7 @@ static int add(struct destinations *d, const char *address, long days)
     if (d->from != NULL)
         status = send_link(d, address, link);
     if (status == CLI_DONE)
-        puts(link);
+        print_token(d, address, token, link);
     free(link);
     return status;
 }
@@ -254,6 +292,8 @@ static int run_add(const struct command *command, struct args args)
          false, false},
         {"days", OPTION_TEXT, &d.days, "NUMBER",
          "that the token is good for; default: 7", false, false},
+        {"json", OPTION_FLAG, &d.is_json, NULL, "print one JSON object", false,
+         false},
         OPTIONS_END,
     };
     char address[DESTINATION_TEXT_MAX], *end = NULL;
@@ -284,6 +324,8 @@ static int run_verify(const struct command *command, struct args args)
     struct destinations d = {.command = command};
     struct option options[] = {
         KEEPING_OPTIONS(&d.keeping),
+        {"json", OPTION_FLAG, &d.is_json, NULL, "print one JSON object", false,
+         false},
         OPTIONS_END,
     };
     char address[DESTINATION_TEXT_MAX];
@@ -302,7 +344,7 @@ static int run_verify(const struct command *command, struct args args)
                                  &before);
         if (ret == 1) {
             audit(&d, onward_str_of(address), &before, DESTINATION_VERIFIED);
-            printf("%s is verified\n", address);
+            print_state(&d, address, DESTINATION_VERIFIED);
         }
         status = ret == 1   ? CLI_DONE
                  : ret == 0 ? cli_broken(command,
@@ -317,6 +359,8 @@ static int run_revoke(const struct command *command, struct args args)
     struct destinations d = {.command = command};
     struct option options[] = {
         KEEPING_OPTIONS(&d.keeping),
+        {"json", OPTION_FLAG, &d.is_json, NULL, "print one JSON object", false,
+         false},
         OPTIONS_END,
     };
     char address[DESTINATION_TEXT_MAX];
@@ -337,7 +381,7 @@ static int run_revoke(const struct command *command, struct args args)
                      : cli_broken(command, "the store cannot be used");
         if (status == CLI_DONE) {
             audit(&d, name, &before, DESTINATION_REVOKED);
-            printf("%s is revoked\n", address);
+            print_state(&d, address, DESTINATION_REVOKED);
         }
     }
     return close_all(&d, status);

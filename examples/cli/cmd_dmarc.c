@@ -52,6 +52,7 @@ static void print_json(const struct onward_dmarc_check *check)
     int reason = onward_dmarc_check_reason(check);
 
     json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
     json_text(&j, "result", result_of(check));
     json_text_or_null(&j, "reason",
                       has_reason(check) ? onward_dmarc_reason_name(reason)

@@ -532,7 +532,7 @@ static int run(const struct command *command, struct args args)
     struct world_choice choice = {0};
     struct eventing e = {.from = "",
                          .checking = {.authserv_id = "onward.test"}};
-    bool does_check = false;
+    bool does_check = false, is_json = false; /* it is JSON in any case */
     struct option options[] = {
         {"from", OPTION_TEXT, &e.from, "SENDER",
          "the envelope sender; default: the null reverse-path", false, false},
@@ -565,6 +565,8 @@ static int run(const struct command *command, struct args args)
          false},
         WORLD_OPTIONS_DNS(&choice),
         WORLD_OPTION_TIME(&choice),
+        {"json", OPTION_FLAG, &is_json, NULL,
+         "print one JSON object, as is done without it", false, false},
         {"check", OPTION_FLAG, &does_check, NULL,
          "exit with 1 when the message is not taken", false, false},
         OPTIONS_END,

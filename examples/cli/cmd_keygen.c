@@ -9,6 +9,7 @@
 #include <onward/dkim.h>
 
 #include "cli.h"
+#include "json.h"
 #include "options.h"
 #include "world.h"
 
@@ -16,7 +17,7 @@ enum { PEM_MAX = 4096, RECORD_MAX = 1000, STRINGS_MAX = 4100 };
 
 struct generation {
     const char *domain, *selector, *out, *bits;
-    bool is_test;
+    bool is_test, is_json;
 };
 
 static const char *const type_names[] = {"rsa", "ed25519", NULL};
@@ -59,6 +60,22 @@ static int save(const struct command *command, const char *path,
     return CLI_DONE;
 }
 
+static void print_json(const struct generation *g, const char *record)
+{
+    struct json j = {0};
+    char name[600];
+
+    snprintf(name, sizeof(name), "%s._domainkey.%s", g->selector, g->domain);
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_text(&j, "name", name);
+    json_text(&j, "type", "TXT");
+    json_text(&j, "record", record);
+    json_text(&j, "file", g->out);
+    json_close(&j, '}');
+    json_end(&j);
+}
+
 static int publish(const struct command *command, const struct generation *g,
                    struct onward_key *key)
 {
@@ -78,7 +95,9 @@ static int publish(const struct command *command, const struct generation *g,
         return cli_broken(command, "%s", onward_strerror(len));
     status = save(command, g->out, pem, (size_t)len);
     explicit_bzero(pem, sizeof(pem));
-    if (status == CLI_DONE)
+    if (status == CLI_DONE && g->is_json)
+        print_json(g, record);
+    else if (status == CLI_DONE)
         printf("%s._domainkey.%s. 3600 IN TXT %s\n", g->selector, g->domain,
                strings);
     return status;
@@ -159,6 +178,8 @@ static int run(const struct command *command, struct args args)
          "of an RSA key: 2048 (the default), 3072 or 4096", false, false},
         {"test", OPTION_FLAG, &g.is_test, NULL,
          "publish it as a test: mail counts as not signed", false, false},
+        {"json", OPTION_FLAG, &g.is_json, NULL, "print one JSON object", false,
+         false},
         OPTIONS_END,
     };
     int status = cli_options(command, options, &args);

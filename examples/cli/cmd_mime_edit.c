@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "host.h"
+#include "json.h"
 #include "message.h"
 #include "options.h"
 #include "results.h"
@@ -21,7 +22,7 @@ struct editing {
     struct world world;
     struct option_list added, replaced, removed, dropped;
     const char *prefix, *footer, *html_footer;
-    bool is_signed, is_dry, is_raw;
+    bool is_signed, is_dry, is_raw, is_json;
     struct message message;
     struct onward_memory_source *memory;
     struct onward_header *header;
@@ -233,8 +234,7 @@ static int apply(struct editing *e)
     if (status < 0)
         status = apply_list(e, &e->removed, remove_fields);
     if (status < 0 && e->prefix != NULL) {
-        int err =
-            onward_edit_prefix_subject(e->edit, onward_str_of(e->prefix));
+        int err = onward_edit_prefix_subject(e->edit, onward_str_of(e->prefix));
 
         if (err == ONWARD_ESYNTAX)
             return cli_usage(e->command,
@@ -253,19 +253,19 @@ static int apply(struct editing *e)
 
 /* ---- The log ----------------------------------------------------------- */
 
+static const char *const kinds[] = {
+    [ONWARD_EDIT_FIELD_ADDED] = "add field",
+    [ONWARD_EDIT_FIELD_CUT] = "remove field",
+    [ONWARD_EDIT_FIELD_REPLACED] = "replace field",
+    [ONWARD_EDIT_PART_DROPPED] = "drop part",
+    [ONWARD_EDIT_PART_REPLACED] = "replace part",
+    [ONWARD_EDIT_PART_ADDED] = "add part to",
+    [ONWARD_EDIT_TEXT_EXTENDED] = "extend text of",
+    [ONWARD_EDIT_WRAPPED] = "wrap",
+};
+
 static void print_change(FILE *out, const struct onward_edit_change *c)
 {
-    static const char *const kinds[] = {
-        [ONWARD_EDIT_FIELD_ADDED] = "add field",
-        [ONWARD_EDIT_FIELD_CUT] = "remove field",
-        [ONWARD_EDIT_FIELD_REPLACED] = "replace field",
-        [ONWARD_EDIT_PART_DROPPED] = "drop part",
-        [ONWARD_EDIT_PART_REPLACED] = "replace part",
-        [ONWARD_EDIT_PART_ADDED] = "add part to",
-        [ONWARD_EDIT_TEXT_EXTENDED] = "extend text of",
-        [ONWARD_EDIT_WRAPPED] = "wrap",
-    };
-
     fprintf(out, "%s ", kinds[c->kind]);
     if (c->kind <= ONWARD_EDIT_FIELD_REPLACED)
         fprintf(out, "%.*s", (int)c->name.len, c->name.data);
@@ -298,6 +298,56 @@ static void print_log(const struct editing *e)
     }
 }
 
+static void json_change(struct json *j, const struct onward_edit_change *c)
+{
+    json_open(j, NULL, '{');
+    json_text(j, "kind", kinds[c->kind]);
+    if (c->kind <= ONWARD_EDIT_FIELD_REPLACED) {
+        json_str(j, "field", c->name);
+        json_null(j, "part");
+    } else {
+        json_null(j, "field");
+        json_number(j, "part", c->item);
+    }
+    json_number(j, "offset", c->offset);
+    json_number(j, "removed", c->removed);
+    json_number(j, "added", c->added);
+    json_close(j, '}');
+}
+
+static void print_json(const struct editing *e)
+{
+    struct json j = {0};
+
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_text(&j, "file", e->message.path);
+    json_open(&j, "changes", '[');
+    for (size_t i = 0; i < onward_edit_change_count(e->edit); i++) {
+        struct onward_edit_change c = {.size = sizeof(c)};
+
+        onward_edit_change_at(e->edit, i, &c);
+        json_change(&j, &c);
+    }
+    json_close(&j, ']');
+    json_open(&j, "signatures", '[');
+    for (size_t i = 0; i < e->signature_count; i++) {
+        size_t by = onward_edit_broken_by(e->edit, i);
+
+        json_open(&j, NULL, '{');
+        json_str(&j, "d", tag(e->signatures[i], 'd'));
+        json_str(&j, "s", tag(e->signatures[i], 's'));
+        if (by == ONWARD_HEADER_NONE)
+            json_null(&j, "broken_by");
+        else
+            json_number(&j, "broken_by", by + 1);
+        json_close(&j, '}');
+    }
+    json_close(&j, ']');
+    json_close(&j, '}');
+    json_end(&j);
+}
+
 /* A signature that breaks: the message stays unwritten. */
 static int check_signatures(const struct editing *e)
 {
@@ -326,8 +376,8 @@ static int write_result(struct editing *e)
         err = source->read(source->user, at, chunk, sizeof(chunk), &got);
         if (err == 0 && e->message.converted == NULL)
             fwrite(chunk, 1, got, stdout);
-        for (size_t i = 0;
-             err == 0 && e->message.converted != NULL && i < got; i++) {
+        for (size_t i = 0; err == 0 && e->message.converted != NULL && i < got;
+             i++) {
             if (chunk[i] != '\r')
                 putchar(chunk[i]);
         }
@@ -355,9 +405,9 @@ static int open_message(struct editing *e, const char *path)
     if (err >= 0)
         err = onward_header_finish(e->header);
     if (err == 0)
-        err = onward_edit_new(e->world.ctx,
-                              onward_memory_source_table(e->memory), e->header,
-                              NULL, &e->edit);
+        err =
+            onward_edit_new(e->world.ctx, onward_memory_source_table(e->memory),
+                            e->header, NULL, &e->edit);
     if (err == 0)
         err = onward_edit_read_parts(e->edit);
     if (err == 0 && e->is_signed)
@@ -380,7 +430,10 @@ static int edit(struct editing *e, const struct args *args)
     if (status < 0)
         status = apply(e);
     if (status < 0 && e->is_dry) {
-        print_log(e);
+        if (e->is_json)
+            print_json(e);
+        else
+            print_log(e);
         return CLI_DONE;
     }
     if (status < 0)
@@ -414,10 +467,15 @@ static int run(const struct command *command, struct args args)
          false, false},
         {"raw", OPTION_FLAG, &e.is_raw, NULL,
          "take the message as it is, LF too", false, false},
+        {"json", OPTION_FLAG, &e.is_json, NULL,
+         "print what --dry-run prints as one JSON object", false, false},
         OPTIONS_END,
     };
     int status = cli_options(command, options, &args);
 
+    if (status < 0 && e.is_json && !e.is_dry)
+        status = cli_usage(command, "--json alone, expected --dry-run beside "
+                                    "it");
     if (status < 0)
         status = edit(&e, &args);
     onward_edit_free(e.edit);
@@ -436,12 +494,11 @@ const struct command command_mime_edit = {
         "The message goes to standard output, in the line ends that it came "
         "with. Each\nline of --dry-run is a change: where it is in the "
         "message with CRLF, and how many\noctets go and come.\n",
-    .examples =
-        "onward mime edit --subject-prefix '[list]' --footer zone.txt "
-        "message.eml\n"
-        "onward mime edit --add 'X-Seen: yes' --remove Received "
-        "--replace 'To: list@example.net' < message.eml\n"
-        "onward mime edit --signed --dry-run --subject-prefix '[list]' "
-        "signed.eml\n",
+    .examples = "onward mime edit --subject-prefix '[list]' --footer zone.txt "
+                "message.eml\n"
+                "onward mime edit --add 'X-Seen: yes' --remove Received "
+                "--replace 'To: list@example.net' < message.eml\n"
+                "onward mime edit --signed --dry-run --subject-prefix '[list]' "
+                "signed.eml --json\n",
     .run = run,
 };

@@ -236,6 +236,28 @@ static int list(struct view *v)
 
 enum { WAIT_MS = 5000, LOCKED_MS = 1000 };
 
+/* state: "done", "asked" (and not answered yet) or "later"; more: the same for
+ * people. */
+static void print_change(const struct view *v, const char *id,
+                         enum spool_what what, const char *state,
+                         const char *more)
+{
+    struct json j = {0};
+
+    if (!v->is_json) {
+        printf("%s: %s%s%s\n", id, spool_what_name(what),
+               more == NULL ? "" : " ", more == NULL ? "" : more);
+        return;
+    }
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_text(&j, "id", id);
+    json_text(&j, "change", spool_what_name(what));
+    json_text(&j, "state", state);
+    json_close(&j, '}');
+    json_end(&j);
+}
+
 /* Somebody works on the spool: he is asked, and mostly answers at once. */
 static int ask(const struct view *v, const char *id, enum spool_what what)
 {
@@ -249,15 +271,15 @@ static int ask(const struct view *v, const char *id, enum spool_what what)
     for (int i = 0; i < WAIT_MS / 20 && spool_is_asked(v->spool, id, what); i++)
         usleep(20000);
     if (spool_is_asked(v->spool, id, what))
-        printf("%s: %s was asked for, the forwarder is busy\n", id,
-               spool_what_name(what));
+        print_change(v, id, what, "asked",
+                     "was asked for, the forwarder is busy");
     else if (v->is_apart && spool_has(v->spool, id))
         return cli_broken(v->command,
                           "%s: not done, the forwarder's log has "
                           "why",
                           id);
     else
-        printf("%s: %s\n", id, spool_what_name(what));
+        print_change(v, id, what, "done", NULL);
     return CLI_DONE;
 }
 
@@ -271,7 +293,10 @@ static int ask_for_later(const struct view *v, const char *id)
     spool_message_free(m);
     if (spool_ask(v->spool, id, SPOOL_RELEASE) != 0)
         return broken(v, id);
-    printf("%s: released as soon as a forwarder runs\n", id);
+    if (v->is_json)
+        print_change(v, id, SPOOL_RELEASE, "later", NULL);
+    else
+        printf("%s: released as soon as a forwarder runs\n", id);
     return CLI_DONE;
 }
 
@@ -288,7 +313,7 @@ static int change(const struct view *v, struct spool *own, const char *id,
         return ask_for_later(v, id);
     if (spool_do(own, id, what) != 0)
         return broken(v, id);
-    printf("%s: %s\n", id, spool_what_name(what));
+    print_change(v, id, what, "done", NULL);
     return CLI_DONE;
 }
 
@@ -350,6 +375,8 @@ int queue_run(const struct command *command, struct args args,
     struct option change_options[] = {
         {"spool", OPTION_TEXT, &v.path, "DIR", "the folder of the spool", false,
          false},
+        {"json", OPTION_FLAG, &v.is_json, NULL, "print one JSON object a line",
+         false, false},
         OPTIONS_END,
     };
     struct option show_options[] = {

@@ -208,6 +208,7 @@ static int refuse(const struct command *command, const struct routing *r,
 
     if (r->is_json) {
         json_open(&j, NULL, '{');
+        json_number(&j, "v", 1);
         json_text(&j, "address", address);
         json_text(&j, "error", why);
         json_close(&j, '}');
@@ -234,6 +235,7 @@ static int route(const struct command *command, const struct routing *r,
         return refuse(command, r, address, err);
     if (r->is_json) {
         json_open(&j, NULL, '{');
+        json_number(&j, "v", 1);
         json_text(&j, "address", address);
         if (r->does_trace)
             json_open(&j, "steps", '[');

@@ -28,18 +28,30 @@ static int begin(const struct command *command, struct option *options,
 
 /* ---- check ------------------------------------------------------------- */
 
-static void print_counts(const char *path, const struct onward_ruleset *rules)
+static void print_counts(const char *path, const struct onward_ruleset *rules,
+                         bool is_json)
 {
     size_t zones = onward_ruleset_zone_count(rules);
     unsigned long long count = onward_ruleset_rule_count(rules);
+    struct json j = {0};
 
+    if (is_json) {
+        json_open(&j, NULL, '{');
+        json_number(&j, "v", 1);
+        json_text(&j, "file", path);
+        json_number(&j, "zones", zones);
+        json_number(&j, "rules", count);
+        json_close(&j, '}');
+        json_end(&j);
+        return;
+    }
     results_put(onward_str_of(path));
     printf(": %zu zone%s, %llu rule%s\n", zones, zones == 1 ? "" : "s", count,
            count == 1 ? "" : "s");
 }
 
 static int check_one(const struct command *command, struct onward_ctx *ctx,
-                     const char *path, bool is_full)
+                     const char *path, bool is_full, bool is_json)
 {
     struct load_fault fault;
     struct onward_ruleset *rules = load_rules(ctx, path, &fault);
@@ -50,7 +62,7 @@ static int check_one(const struct command *command, struct onward_ctx *ctx,
         onward_ruleset_free(rules);
         return cli_broken(command, "%s", fault.text);
     }
-    print_counts(path, rules);
+    print_counts(path, rules, is_json);
     onward_ruleset_free(rules);
     return CLI_DONE;
 }
@@ -58,9 +70,11 @@ static int check_one(const struct command *command, struct onward_ctx *ctx,
 static int run_check(const struct command *command, struct args args)
 {
     struct world world = {0};
-    bool is_full = false;
+    bool is_full = false, is_json = false;
     struct option options[] = {
         {"full", OPTION_FLAG, &is_full, NULL, "look at every octet of an image",
+         false, false},
+        {"json", OPTION_FLAG, &is_json, NULL, "print one JSON object a line",
          false, false},
         OPTIONS_END,
     };
@@ -72,7 +86,8 @@ static int run_check(const struct command *command, struct args args)
         return cli_usage(command, "no file, expected one or more");
     status = CLI_DONE;
     for (int i = 0; i < args.count; i++) {
-        int one = check_one(command, world.ctx, args.items[i], is_full);
+        int one =
+            check_one(command, world.ctx, args.items[i], is_full, is_json);
 
         status = one > status ? one : status;
     }
@@ -120,6 +135,7 @@ static void print_json(const struct onward_ruleset_difference *d)
     struct json j = {0};
 
     json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
     json_text(&j, "change", change_name(d->change));
     json_str(&j, "what", d->what);
     json_str_or_null(&j, "zone", d->zone);
@@ -286,7 +302,12 @@ static int write_image(const struct command *command,
 static int run_compile(const struct command *command, struct args args)
 {
     struct world world = {0};
-    struct option options[] = {OPTIONS_END};
+    bool is_json = false;
+    struct option options[] = {
+        {"json", OPTION_FLAG, &is_json, NULL, "print one JSON object", false,
+         false},
+        OPTIONS_END,
+    };
     struct onward_ruleset *rules;
     struct load_fault fault;
     int status = begin(command, options, &args, &world);
@@ -299,7 +320,7 @@ static int run_compile(const struct command *command, struct args args)
     status = rules == NULL ? cli_broken(command, "%s", fault.text)
                            : write_image(command, rules, args.items[1]);
     if (status == CLI_DONE)
-        print_counts(args.items[1], rules);
+        print_counts(args.items[1], rules, is_json);
     onward_ruleset_free(rules);
     world_clear(&world);
     return status;

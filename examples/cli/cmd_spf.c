@@ -89,6 +89,7 @@ static void print(const struct onward_spf_check *check,
 
     if (output->is_json) {
         json_open(&j, NULL, '{');
+        json_number(&j, "v", 1);
         results_spf_members(&j, check);
         if (output->has_trace)
             json_trace(&j, check);

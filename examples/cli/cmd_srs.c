@@ -5,6 +5,7 @@
 #include <onward/srs.h>
 
 #include "cli.h"
+#include "json.h"
 #include "load.h"
 #include "options.h"
 #include "world.h"
@@ -14,7 +15,7 @@ struct rewriting {
     struct world world;
     const char *secret_file;
     const char *domain;
-    bool is_sha1;
+    bool is_sha1, is_json;
     struct onward_srs *srs;
 };
 
@@ -31,6 +32,8 @@ static int begin(const struct command *command, struct rewriting *r,
         {"sha1", OPTION_FLAG, &r->is_sha1, NULL,
          "sign with SHA-1, for those who share the secrets (postsrsd); it is "
          "read in any case",
+         false, false},
+        {"json", OPTION_FLAG, &r->is_json, NULL, "print one JSON object a line",
          false, false},
         OPTIONS_END,
     };
@@ -59,6 +62,23 @@ static void end(struct rewriting *r)
     world_clear(&r->world);
 }
 
+static void print(const struct rewriting *r, const char *address,
+                  const char *result)
+{
+    struct json j = {0};
+
+    if (!r->is_json) {
+        printf("%s\n", result);
+        return;
+    }
+    json_open(&j, NULL, '{');
+    json_number(&j, "v", 1);
+    json_text(&j, "address", address);
+    json_text(&j, "result", result);
+    json_close(&j, '}');
+    json_end(&j);
+}
+
 static int forward(const struct command *command, const struct rewriting *r,
                    const char *address)
 {
@@ -80,7 +100,7 @@ static int forward(const struct command *command, const struct rewriting *r,
                           "64 octets before the @",
                           address);
     default:
-        printf("%s\n", out);
+        print(r, address, out);
         return CLI_DONE;
     }
 }
@@ -133,7 +153,7 @@ static int reverse(const struct command *command, const struct rewriting *r,
                               ? "not rewritten"
                               : onward_srs_verdict_name(verdict),
                           expected[verdict]);
-    printf("%s\n", out);
+    print(r, address, out);
     return CLI_DONE;
 }
 

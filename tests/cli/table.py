@@ -60,7 +60,7 @@ def row(name, args, status, out=None, err="", data=b"", holds=()):
 
 
 def spf(result, reason, mechanism, lookups, explanation=None, void=0):
-    return {"result": result, "reason": reason, "explanation": explanation,
+    return {"v": 1, "result": result, "reason": reason, "explanation": explanation,
             "mechanism": mechanism, "lookups": lookups, "void_lookups": void}
 
 
@@ -305,7 +305,7 @@ count.check("spf check --trace --received-spf --json", [] if (
 # ---- dmarc check ----------------------------------------------------------
 
 POLICY = "v=DMARC1; p=reject; sp=quarantine; rua=mailto:reports@example.com"
-FOUND = {"result": "found", "reason": None, "author_domain": "example.com",
+FOUND = {"v": 1, "result": "found", "reason": None, "author_domain": "example.com",
          "policy_domain": "example.com",
          "organizational_domain": "example.com", "policy": "reject",
          "record": POLICY, "rua": ["mailto:reports@example.com"]}
@@ -416,7 +416,7 @@ DIGEST = MADE[10].split()[3]
     "_25._tcp.mx.example TLSA 1 1 1 00\n"
     "_25._tcp.mx.example ANY !SECURE\n")
 DANE = ["dane", "check", "--dns", "dane.txt"]
-USABLE = {"host": "mx.example", "port": 25, "mx": "secure",
+USABLE = {"v": 1, "host": "mx.example", "port": 25, "mx": "secure",
           "result": "usable", "reason": "records", "tls": "dane",
           "base_domain": "mx.example", "asked": "_25._tcp.mx.example",
           "names": ["mx.example", "example.com"],
@@ -424,7 +424,7 @@ USABLE = {"host": "mx.example", "port": 25, "mx": "secure",
                        "data": DIGEST, "counts": True, "problem": None},
                       {"usage": 1, "selector": 1, "matching": 1, "data": "00",
                        "counts": False, "problem": "usage"}]}
-NOTHING = {"base_domain": None, "names": [], "records": [], "port": 25}
+NOTHING = {"v": 1, "base_domain": None, "names": [], "records": [], "port": 25}
 row("dane check --json", [*DANE, "--json", "example.com"], 0,
     [USABLE, {**NOTHING, "host": "mx2.example", "mx": "secure",
               "result": "none", "reason": "insecure-host",
@@ -562,27 +562,27 @@ row("route --json",
     [*ROUTE, "--json", "sales@example.com", "me+news@EXAMPLE.com",
      "tickets@example.com", "who@example.com", "new@example.com",
      "fax@example.com", "a@example.org"], 0, [
-        decided({"address": "sales@example.com", "action": "forward",
+        decided({"v": 1, "address": "sales@example.com", "action": "forward",
          "destinations": ["desk@example.net"], "rule": 0,
          "rule_name": "sales desk", "match": "exact"}),
-        decided({"address": "me+news@EXAMPLE.com", "action": "forward",
+        decided({"v": 1, "address": "me+news@EXAMPLE.com", "action": "forward",
          "destinations": ["me@example.net"], "rule": 1, "rule_name": "me",
          "match": "base"}),
-        decided({"address": "tickets@example.com", "action": "handler",
+        decided({"v": 1, "address": "tickets@example.com", "action": "handler",
          "handler": "ticket-desk", "rule": 3, "rule_name": "tickets",
          "match": "exact"}),
-        decided({"address": "who@example.com", "action": "drop",
+        decided({"v": 1, "address": "who@example.com", "action": "drop",
          "rule": "catch-all", "rule_name": None, "match": "catch-all"}),
-        decided({"address": "new@example.com", "action": "reject",
+        decided({"v": 1, "address": "new@example.com", "action": "reject",
          "rule": 4, "rule_name": "not yet", "match": "exact",
          "reason": "not-verified",
          "reply": {"code": 550, "enhanced": "5.2.1", "text": "Destination of "
                    "this address is not verified"}}),
-        decided({"address": "fax@example.com", "action": "reject",
+        decided({"v": 1, "address": "fax@example.com", "action": "reject",
          "rule": 5, "rule_name": "closed", "match": "exact",
          "reply": {"code": 550, "enhanced": "5.1.6",
                    "text": "The fax is gone"}}),
-        decided({"address": "a@example.org", "action": "reject",
+        decided({"v": 1, "address": "a@example.org", "action": "reject",
          "zone": None, "rule": None, "rule_name": None, "match": "none",
          "reason": "no-zone",
          "reply": {"code": 550, "enhanced": "5.7.1",
@@ -599,7 +599,7 @@ row("route --trace", [*ROUTE, "--trace", "old@example.com"], 0,
     b"  match-catch-all: catch-all of example.com\n"
     b"old@example.com: drop (catch-all of example.com)\n")
 row("route --trace --json", [*ROUTE, "--trace", "--json", "a@example.org"], 0,
-    holds=[b'{"address":"a@example.org","steps":[{"what":"no-zone",'
+    holds=[b'{"v":1,"address":"a@example.org","steps":[{"what":"no-zone",'
            b'"zone":null,"rule":null,"rule_name":null}],"action":"reject",'])
 row("rules check", ["rules", "check", "rules.json"], 0,
     b"rules.json: 1 zone, 7 rules\n")
@@ -615,13 +615,13 @@ row("rules diff", ["rules", "diff", "--check", "rules.json", "rules-new.json"], 
     b'added rule 0 "sales desk" of example.com: sales@example.com\n')
 row("rules diff --json", ["rules", "diff", "--json", "rules.json",
                           "rules-new.json"], 0, [
-        {"change": "deleted", "what": "rule", "zone": "example.com",
+        {"v": 1, "change": "deleted", "what": "rule", "zone": "example.com",
          "address": "sales@example.com", "old_rule": 0, "new_rule": None,
          "rule_name": "sales desk"},
-        {"change": "deleted", "what": "rule", "zone": "example.com",
+        {"v": 1, "change": "deleted", "what": "rule", "zone": "example.com",
          "address": "*@example.com", "old_rule": "catch-all", "new_rule": None,
          "rule_name": None},
-        {"change": "added", "what": "rule", "zone": "example.com",
+        {"v": 1, "change": "added", "what": "rule", "zone": "example.com",
          "address": "sales@example.com", "old_rule": None, "new_rule": 0,
          "rule_name": "sales desk"}])
 row("rules compile, no folder", ["rules", "compile", "rules.json", "no/image"], 3,
@@ -643,8 +643,8 @@ row("route --check, rejected",
 row("route, what is no address wins, and the rest is routed",
     [*ROUTE, "--check", "--json", "fax@example.com", "me@", "me@example.com"],
     3, err='onward route: "me@" is not a mail address, expected local@domain\n',
-    holds=[b'{"address":"me@","error":"not a mail address"}',
-           b'{"address":"me@example.com","action":"forward"'])
+    holds=[b'{"v":1,"address":"me@","error":"not a mail address"}',
+           b'{"v":1,"address":"me@example.com","action":"forward"'])
 
 # ---- srs: addresses by Mail::SRS and libsrs2, see the tests of srs --------
 
