@@ -139,9 +139,8 @@ bool line_is_authenticated(struct onward_str rest, unsigned minor)
         return line_is(field, "pass") && name.len > 0 && !is_result(name) &&
                memchr(name.data, '|', name.len) == NULL;
     }
-    if (!line_next(&rest, &field))
-        return false;
     while (line_next(&rest, &field))
         continue;
-    return line_is(field, "pass");
+    /* Behind a name, and a bar. */
+    return line_is(field, "pass") && name.len > field.len + 1;
 }

@@ -47,6 +47,11 @@ static void begin(struct settings *s)
          .value = &s->policy_port,
          .min = 1,
          .max = 65535},
+        {.name = "max_fetches",
+         .type = CONFIG_NUMBER,
+         .value = &s->max_fetches,
+         .min = 1,
+         .max = 100000},
         {.name = "allow_private_addresses",
          .type = CONFIG_YES_NO,
          .value = &s->allow_private_addresses},
@@ -79,6 +84,7 @@ static void begin(struct settings *s)
     memcpy(s->keys, keys, sizeof(keys));
     s->mta_sts = true;
     s->policy_port = 443;
+    s->max_fetches = 256;
     s->store_bytes = 1073741824;
 }
 
@@ -244,11 +250,12 @@ struct setup *setup_new(struct server *server, char *fault, size_t fault_size,
 
 int setup_open(struct setup *setup, struct server *server)
 {
-    const struct onward_mtasts_opts o = {.size = sizeof(o),
-                                         .resolver = setup->resolve.resolver,
-                                         .store =
-                                             lmdb_store_handle(server->store),
-                                         .tls = setup->tls};
+    const struct onward_mtasts_opts o = {
+        .size = sizeof(o),
+        .resolver = setup->resolve.resolver,
+        .store = lmdb_store_handle(server->store),
+        .tls = setup->tls,
+        .max_fetches = setup->settings.max_fetches};
     struct onward_mtasts_host host;
 
     if (!setup->settings.mta_sts)

@@ -31,7 +31,7 @@ struct settings {
     struct config_list listen, local_domains;
     char *dns, *resolver, *resolver_anchor;
     char *state, *trust, *user, *log;
-    size_t policy_port, store_bytes;
+    size_t policy_port, store_bytes, max_fetches;
     bool mta_sts, dane, exact, allow_private_addresses;
     char *srs_domain, *srs_secret;
     struct config_key keys[24];

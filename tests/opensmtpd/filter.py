@@ -175,6 +175,7 @@ def a_name_is_no_word_on_it(program):
                 ("0.6", "joe|pass", True), ("0.6", "j|o|e|pass", True),
                 ("0.6", "pass|fail", False), ("0.6", "x|pass|fail", False),
                 ("0.6", "pass", False), ("0.6", "", False),
+                ("0.6", "|pass", False), ("0.6", "x|PASS", False),
                 ("0.7", "pass|joe", True), ("0.7", "fail|pass", False),
                 ("0.7", "fail|x|pass", False), ("0.7", "pass|fail", False),
                 ("0.7", "pass|x|fail", False), ("0.7", "pass", False)):

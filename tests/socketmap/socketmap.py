@@ -320,6 +320,23 @@ def our_own_fault_is_a_delay(program):
 
 
 @case
+def too_much_is_a_delay_and_not_no_policy(program):
+    """Who keeps us busy must not switch off a policy by it."""
+    with Server(program) as s:
+        s.start(max_fetches=1)
+        s.host.waits.clear()
+        with s.connect() as slow:
+            slow.sendall(netstring("mta-sts enforce.example"))
+            assert until(lambda: s.host.requests)
+            begins(s.ask("mta-sts many.example"), "TEMP ")
+            # What has no record has no policy, however busy we are.
+            equal(s.ask("mta-sts nothing.example"), "NOTFOUND ")
+            s.host.waits.set()
+            equal(answer(slow), SECURE)
+        begins(s.ask("mta-sts many.example"), "OK secure ")
+
+
+@case
 def damaged_store_is_no_empty_one(program):
     """To begin anew would switch off each policy that is in force."""
     with Server(program) as s:
