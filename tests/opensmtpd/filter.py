@@ -209,7 +209,7 @@ def message_that_is_long_goes_through_a_file(program):
     with Filter(program) as f:
         f.start()
         f.connect(user="joe")
-        sent = of(b"joe@ours.example") + (b"x" * 900 + b"\r\n.dot\r\n") * 7000
+        sent = of(b"joe@ours.example") + (b"x" * 900 + b"\r\n.dot\r\n") * 3000
         f.envelope(sender=b"joe@ours.example")
         token = f.data(sent)
         got = f.given_back(token)

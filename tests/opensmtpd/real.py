@@ -9,7 +9,7 @@ import shutil
 import smtplib
 import sys
 
-from smtpd import JUDGES, MESSAGE, RECORDS, fields, judge, of
+from smtpd import JUDGES, MESSAGE, RECORDS, TESTS, fields, judge, of
 
 import debs
 import matrix_private
@@ -100,12 +100,20 @@ class Smtpd:
                        f"--config {self.folder}/filter.conf")
         self.write("smtpd.conf", f"""\
 table everybody {{ "@" = "keeper" }}
-filter "onward" proc-exec "{filter_line}"
-listen on socket filter "onward"
-listen on 127.0.0.1 port {self.port} filter "onward" hostname mx.ours.example
+{self.lines_of_the_page(filter_line)} hostname mx.ours.example
 action "keep" maildir "{self.maildir}" virtual <everybody>
 match from any for any action "keep"
 """, 0o600)
+
+    def lines_of_the_page(self, filter_line):
+        """Those for smtpd.conf, with what is here."""
+        page = (TESTS.parent /
+                "doc/man/onward-opensmtpd-filter.8").read_text()
+        lines = re.search(r"^\.Pa smtpd\.conf :\n\.Bd -literal.*?\n(.*?)\.Ed",
+                          page, re.M | re.S)[1].rstrip()
+        holds(lines, "eth0")
+        return re.sub(r'"/usr/bin/[^"]*"', f'"{filter_line}"', lines).replace(
+            "listen on eth0", f"listen on 127.0.0.1 port {self.port}")
 
     def start(self):
         tree = debs.unpack("opensmtpd", CACHE)

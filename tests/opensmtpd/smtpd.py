@@ -1,10 +1,13 @@
 """What the tests of onward-opensmtpd-filter share: a folder with its files, the
 program, and a hand in the place of smtpd."""
+import atexit
+import functools
 import json
 import os
 import pathlib
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +60,14 @@ def judge(who, dns, message):
     return json.loads(got.stdout)
 
 
+@functools.lru_cache
+def key_of_all():
+    """One for all cases: to make it takes time."""
+    folder = tempfile.mkdtemp(prefix="onward-key-")
+    atexit.register(shutil.rmtree, folder)
+    return SigningKey(folder, "ours.example", "s1")
+
+
 class Filter:
     """The program as smtpd runs it."""
 
@@ -64,7 +75,7 @@ class Filter:
         self.program = os.path.abspath(program)
         self._temporary = tempfile.TemporaryDirectory()
         self.path = pathlib.Path(self._temporary.name)
-        self.key = SigningKey(str(self.path), "ours.example", "s1")
+        self.key = key_of_all()
         self.write("zone.txt", RECORDS + self.key.record + "\n")
         (self.path / "tmp").mkdir()
         self.process = None
