@@ -1,5 +1,6 @@
 """Packages of npm for the tests: got once into the build's folder. Not there,
 and npm not reachable: the test is skipped with a word."""
+import fcntl
 import json
 import os
 import pathlib
@@ -37,8 +38,13 @@ def has_all(folder):
 def install(folder):
     """folder/node_modules with all of PACKAGES."""
     folder.mkdir(parents=True, exist_ok=True)
-    if has_all(folder):
-        return
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run beside each other
+        if not has_all(folder):
+            fetch(folder)
+
+
+def fetch(folder):
     if not shutil.which("npm"):
         skip("no npm")
     (folder / "package.json").write_text('{"private": true}\n')

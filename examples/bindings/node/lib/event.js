@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { openSigner, parseIp, verdictOf } from './auth.js';
 import { OnwardError, OnwardRefusal } from './errors.js';
 import { fieldsOf, openBuilder, readSource } from './mime.js';
+import { Outcome } from './outcome.js';
 import { Rules } from './rules.js';
 import { copy, count, flag, need, octets, options, str, strOfOctets, textOf,
     wrong } from './values.js';
@@ -29,35 +30,6 @@ function parseReply(text, what) {
         throw new TypeError(`${what}: ${JSON.stringify(text)}, expected a reply ` +
             'as in 550 5.1.1 Nobody');
     return { code: Number(m[1]), enhanced: m[2], text: m[3] };
-}
-
-/**
- * A promise that knows whether anybody looks at it. What fails unseen is no
- * accident of the process: it makes the event fail.
- */
-class Outcome extends Promise {
-    isWanted = false;
-    failure = null;
-
-    static get [Symbol.species]() {
-        return Promise;
-    }
-
-    static of(run) {
-        let outcome = null;
-        outcome = new Outcome((resolve, reject) => {
-            run(() => outcome.isWanted).then(resolve, reject);
-        });
-        super.prototype.then.call(outcome, undefined, (error) => {
-            outcome.failure = error;
-        });
-        return outcome;
-    }
-
-    then(...how) {
-        this.isWanted = true;
-        return super.then(...how);
-    }
 }
 
 /** A message in the hands of a handler. */

@@ -1,0 +1,44 @@
+// Requests of HTTP, as fetch() has them.
+import http from 'node:http';
+
+const BODY_MAX = 10 * 1024 * 1024;
+
+async function bodyOf(request) {
+    const pieces = [];
+    let length = 0;
+    for await (const piece of request) {
+        length += piece.length;
+        if (length > BODY_MAX)
+            throw Object.assign(new Error('too large'), { status: 413 });
+        pieces.push(piece);
+    }
+    return length === 0 ? undefined : Buffer.concat(pieces);
+}
+
+async function answer(handle, request, response, base) {
+    const body = await bodyOf(request);
+    const headers = new Headers();
+    for (let i = 0; i < request.rawHeaders.length; i += 2)
+        headers.append(request.rawHeaders[i], request.rawHeaders[i + 1]);
+    const given = await handle(new Request(new URL(request.url, base), {
+        method: request.method, headers, body }));
+    response.writeHead(given.status, Object.fromEntries(given.headers));
+    response.end(Buffer.from(await given.arrayBuffer()));
+}
+
+/** Listen; handle(Request) gives a Response. */
+export async function listenHttp({ host, port }, handle) {
+    const server = http.createServer((request, response) => {
+        const base = `http://${request.headers.host ?? 'localhost'}`;
+        answer(handle, request, response, base).catch((error) => {
+            if (!response.headersSent)
+                response.writeHead(error.status ?? 500);
+            response.end();
+        });
+    });
+    await new Promise((resolve, reject) => {
+        server.on('error', reject);
+        server.listen(port, host, resolve);
+    });
+    return { server, url: `http://${host}:${server.address().port}` };
+}
