@@ -165,6 +165,7 @@ static bool enforce(struct filter *f)
 
 static void verified(void *user, struct onward_verifier *verifier)
 {
+    struct onward_str results = onward_verifier_authres(verifier);
     struct filter *f = user;
 
     if (enforce(f))
@@ -173,8 +174,9 @@ static void verified(void *user, struct onward_verifier *verifier)
         give_up(f);
         return;
     }
-    if (filter_put_field(f, "Authentication-Results",
-                         onward_verifier_authres(verifier)) != 0) {
+    /* Empty: there was no memory to write it. */
+    if (results.len == 0 ||
+        filter_put_field(f, "Authentication-Results", results) != 0) {
         fail(f);
         return;
     }
