@@ -208,6 +208,27 @@ static void test_row_45_numbers(void **state)
     t_world_clear(&w);
 }
 
+/* A104: fields of one's own have a limit of their own. */
+static void test_how_many_x_fields(void **state)
+{
+    const struct onward_field_list_opts o = {.size = sizeof(o),
+                                             .policy = ONWARD_FIELD_POLICY_X,
+                                             .max_x_fields = 3};
+    struct onward_field_list *list = NULL;
+    struct t_world w;
+
+    (void)state;
+    t_world_init(&w);
+    assert_int_equal(onward_field_list_new(w.ctx, &o, &list), 0);
+    assert_int_equal(add(list, "X-A", "1"), 0);
+    assert_int_equal(add(list, "X-B", "2"), 0);
+    assert_int_equal(add(list, "X-C", "3"), 0);
+    assert_int_equal(add(list, "X-D", "4"), ONWARD_REFUSAL_FIELDS_TOO_MANY);
+    assert_int_equal(onward_field_list_count(list), 3);
+    onward_field_list_free(list);
+    t_world_clear(&w);
+}
+
 /* Folded at 78 columns, encoded where it is not ASCII (row 47). */
 static void test_row_47_how_it_is_written(void **state)
 {
@@ -298,7 +319,7 @@ static void test_names(void **state)
             assert_string_not_equal(name, onward_refusal_name(other));
         count++;
     }
-    assert_int_equal(count, 53);
+    assert_int_equal(count, 54);
     assert_string_equal(onward_refusal_name(ONWARD_REFUSAL_NONE), "");
     assert_string_equal(onward_refusal_text(-1), "unknown");
 }
@@ -368,7 +389,8 @@ static void test_oom(void **state)
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
-    struct CMUnitTest tests[ROWS + 7] = {
+    struct CMUnitTest tests[ROWS + 8] = {
+        cmocka_unit_test(test_how_many_x_fields),
         cmocka_unit_test(test_row_48_codes),
         cmocka_unit_test(test_row_45_sizes),
         cmocka_unit_test(test_row_45_numbers),
@@ -379,9 +401,9 @@ int main(void)
     };
 
     for (size_t i = 0; i < ROWS; i++) {
-        tests[7 + i] = (struct CMUnitTest)cmocka_unit_test(test_row);
-        tests[7 + i].name = rows[i].name;
-        tests[7 + i].initial_state = (void *)(uintptr_t)&rows[i];
+        tests[8 + i] = (struct CMUnitTest)cmocka_unit_test(test_row);
+        tests[8 + i].name = rows[i].name;
+        tests[8 + i].initial_state = (void *)(uintptr_t)&rows[i];
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
