@@ -62,9 +62,8 @@ static char *write_one(struct onward_ctx *ctx,
     struct onward_dsn *dsn = NULL;
     char *out;
 
-    assert_int_equal(onward_memory_source_new(ctx, original.data, original.len,
-                                              &memory),
-                     0);
+    assert_int_equal(
+        onward_memory_source_new(ctx, original.data, original.len, &memory), 0);
     assert_int_equal(onward_dsn_new(ctx, opts, &dsn), 0);
     assert_int_equal(onward_dsn_add(dsn, outcome), 1);
     assert_int_equal(
@@ -99,24 +98,25 @@ static void test_fields(void **state)
     o.last_attempt_s = 773615749;
     o.log_id = S("A1");
     out = write_one(w.ctx, &opts, &o, onward_str_of(message), &len);
-    assert_non_null(strstr(
-        out, "\r\n\r\nOriginal-Envelope-Id: QQ314159\r\n"
-             "Reporting-MTA: dns; mx.example.com\r\n"
-             "Received-From-MTA: dns; [192.0.2.1]\r\n"
-             "Arrival-Date: Sat, 2 Jul 1994 21:10:28 +0000\r\n\r\n"
-             "Original-Recipient: rfc822; bob+x@alias.example\r\n"
-             "Final-Recipient: rfc822; bob@example.net\r\n"
-             "Action: failed\r\nStatus: 5.1.1\r\n"
-             "Remote-MTA: dns; mx1.example.net\r\n"
-             "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"
-             "Last-Attempt-Date: Thu, 7 Jul 1994 21:15:49 +0000\r\n"
-             "Final-Log-ID: A1\r\n"));
+    assert_non_null(
+        strstr(out, "\r\n\r\nOriginal-Envelope-Id: QQ314159\r\n"
+                    "Reporting-MTA: dns; mx.example.com\r\n"
+                    "Received-From-MTA: dns; [192.0.2.1]\r\n"
+                    "Arrival-Date: Sat, 2 Jul 1994 21:10:28 +0000\r\n\r\n"
+                    "Original-Recipient: rfc822; bob+x@alias.example\r\n"
+                    "Final-Recipient: rfc822; bob@example.net\r\n"
+                    "Action: failed\r\nStatus: 5.1.1\r\n"
+                    "Remote-MTA: dns; mx1.example.net\r\n"
+                    "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"
+                    "Last-Attempt-Date: Thu, 7 Jul 1994 21:15:49 +0000\r\n"
+                    "Final-Log-ID: A1\r\n"));
     assert_non_null(strstr(out, "\r\nAuto-Submitted: auto-replied\r\n"));
     assert_non_null(strstr(out, "\r\nTo: alice@example.org\r\n"));
     assert_non_null(strstr(out, "<MAILER-DAEMON@mx.example.com>\r\n"));
     assert_non_null(strstr(out, "report-type=delivery-status"));
     assert_non_null(strstr(out, "mx1.example.net said: 550 5.1.1 no such"));
-    assert_non_null(strstr(out, "Content-Type: message/rfc822\r\n\r\nFrom: al"));
+    assert_non_null(
+        strstr(out, "Content-Type: message/rfc822\r\n\r\nFrom: al"));
     free(out);
     t_world_clear(&w);
 }
@@ -137,6 +137,8 @@ static const struct back {
      "text/rfc822-headers\r\n"},
     {"over max_original", message, ONWARD_SMTP_RET_FULL, 46, 0, 0,
      ONWARD_DSN_FAILED, "text/rfc822-headers\r\n"},
+    {"cut behind a line", "A: b\r\n\r\nx\r\ny\r\n", ONWARD_SMTP_RET_FULL, 11, 0,
+     0, ONWARD_DSN_FAILED, "text/rfc822-headers\r\n"},
     {"header over max_original", message, 0, 30, 0, 0, ONWARD_DSN_FAILED,
      "text/rfc822-headers\r\n\r\nFrom: alice@example.org\r\n\r\n--"},
     {"bare LF", "A: b\r\n\r\nx\ny\r\n", 0, 0, 0, 0, ONWARD_DSN_FAILED,
@@ -225,8 +227,8 @@ static const char chinese[] = "\xe4\xb8\xad\xe6\x96\x87+a@example.net";
 /* Five recipients, one of each action, one of them international. */
 static bool round_trip(struct t_world *w, void *arg)
 {
-    static const char *const status[] = {"", "5.1.1", "4.4.1", "2.1.5",
-                                         "2.0.0", "2.1.5"};
+    static const char *const status[] = {"",      "5.1.1", "4.4.1",
+                                         "2.1.5", "2.0.0", "2.1.5"};
     const size_t *allow_utf8 = arg;
     struct onward_dsn_opts opts = some_opts();
     struct onward_dsn_facts facts = {.size = sizeof(facts)};
@@ -242,8 +244,8 @@ static bool round_trip(struct t_world *w, void *arg)
 
     opts.envid = S("a+b=c");
     opts.allow_utf8 = *allow_utf8;
-    err = onward_memory_source_new(w->ctx, message, sizeof(message) - 1,
-                                   &memory);
+    err =
+        onward_memory_source_new(w->ctx, message, sizeof(message) - 1, &memory);
     if (err == 0)
         err = onward_dsn_new(w->ctx, &opts, &dsn);
     for (size_t a = ONWARD_DSN_FAILED; err == 0 && a <= ONWARD_DSN_EXPANDED;
@@ -278,8 +280,8 @@ static bool round_trip(struct t_world *w, void *arg)
         }
     }
     if (err == 0)
-        err = onward_dsn_parse(w->ctx, onward_core__str(out, got), NULL,
-                               &notice);
+        err =
+            onward_dsn_parse(w->ctx, onward_core__str(out, got), NULL, &notice);
     if (err == 0) {
         onward_dsn_notice_facts(notice, &facts);
         assert_int_equal(facts.oddities, 0);
@@ -350,8 +352,8 @@ static const struct wanted {
      ONWARD_DSN_NULL_SENDER},
     {"automatic", "a@b", "Auto-Submitted: (x) auto-generated; a=b",
      ONWARD_DSN_FAILED, 0, 0, 0, ONWARD_DSN_AUTOMATIC},
-    {"automatic: no", "a@b", "Auto-Submitted: (x) No (y)", ONWARD_DSN_FAILED,
-     0, 0, 1, 0},
+    {"automatic: no", "a@b", "Auto-Submitted: (x) No (y)", ONWARD_DSN_FAILED, 0,
+     0, 1, 0},
     {"automatic, asked", "a@b", "Auto-Submitted: auto-generated",
      ONWARD_DSN_FAILED, FAILURE, 0, 1, 0},
     {"automatic, allowed", "a@b", "List-Id: <x>", ONWARD_DSN_FAILED, 0, 1, 1,
@@ -415,8 +417,8 @@ static int read_none(void *user, uint64_t offset, void *buf, size_t cap,
 
 static void test_errors(void **state)
 {
-    struct onward_source bad = {.size = sizeof(bad), .len = 9,
-                                .read = read_none};
+    struct onward_source bad = {
+        .size = sizeof(bad), .len = 9, .read = read_none};
     struct onward_dsn_opts opts = some_opts();
     struct onward_dsn_outcome o = some_outcome();
     struct onward_builder *b = NULL;

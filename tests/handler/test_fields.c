@@ -211,9 +211,8 @@ static void test_row_45_numbers(void **state)
 /* A104: fields of one's own have a limit of their own. */
 static void test_how_many_x_fields(void **state)
 {
-    const struct onward_field_list_opts o = {.size = sizeof(o),
-                                             .policy = ONWARD_FIELD_POLICY_X,
-                                             .max_x_fields = 3};
+    const struct onward_field_list_opts o = {
+        .size = sizeof(o), .policy = ONWARD_FIELD_POLICY_X, .max_x_fields = 3};
     struct onward_field_list *list = NULL;
     struct t_world w;
 
