@@ -16,6 +16,7 @@
 #include "mbox.h"
 #include "message.h"
 #include "options.h"
+#include "progress.h"
 #include "results.h"
 #include "world.h"
 
@@ -364,9 +365,12 @@ static int parse_mbox(const struct parsing *p, const struct message *message)
     struct item item = {.path = message->path};
     struct mbox box;
     struct onward_str one;
+    struct progress progress;
     int status = CLI_DONE;
 
     mbox_open(&box, message->wire);
+    progress_begin(&progress, "reading the mbox", NULL, message->wire.len,
+                   PROGRESS_OCTETS, false);
     while (mbox_next(&box, &one)) {
         int got;
 
@@ -375,7 +379,9 @@ static int parse_mbox(const struct parsing *p, const struct message *message)
         got = parse(p, &item);
         if (got > status)
             status = got;
+        progress_at(&progress, message->wire.len - box.rest.len);
     }
+    progress_end(&progress);
     mbox_close(&box);
     if (item.number == 0)
         return cli_broken(p->command,

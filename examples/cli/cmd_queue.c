@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "host.h"
 #include "json.h"
+#include "progress.h"
 #include "queue_run.h"
 #include "results.h"
 #include "spool.h"
@@ -218,15 +219,21 @@ static int compare(const void *a, const void *b)
 /* The oldest first: an id begins with its time. */
 static int list(struct view *v)
 {
+    struct progress progress;
+
     if (spool_each(v->spool, keep_id, v) != 0)
         return cli_broken(v->command, "%s: %s", v->path, strerror(errno));
     if (v->count > 1)
         qsort(v->ids, v->count, sizeof(*v->ids), compare);
+    progress_begin(&progress, "reading the spool", "messages", v->count,
+                   PROGRESS_MESSAGES, false);
     for (size_t i = 0; i < v->count; i++) {
         int one = show(v, v->ids[i], true);
 
         v->status = one > v->status ? one : v->status;
+        progress_at(&progress, i + 1);
     }
+    progress_end(&progress);
     if (!v->is_json)
         printf("%zu message%s\n", v->count, v->count == 1 ? "" : "s");
     return v->status;

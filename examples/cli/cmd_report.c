@@ -11,6 +11,7 @@
 #include "incoming.h"
 #include "json.h"
 #include "options.h"
+#include "progress.h"
 #include "results.h"
 #include "world.h"
 
@@ -329,8 +330,15 @@ static int run(const struct command *command, struct args args)
         return cli_usage(command, "no file, expected reports");
     status = world_new_ctx(command, &choice, &r.world);
     if (status < 0) {
-        for (int i = 0; i < args.count; i++)
+        struct progress progress;
+
+        progress_begin(&progress, "reading reports", "files",
+                       (uint64_t)args.count, PROGRESS_FILES, false);
+        for (int i = 0; i < args.count; i++) {
             read_file(&r, args.items[i]);
+            progress_at(&progress, (uint64_t)i + 1);
+        }
+        progress_end(&progress);
         if (r.reports != 0)
             print_table(&r);
         status = r.in.status;

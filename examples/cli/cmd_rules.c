@@ -13,6 +13,7 @@
 #include "json.h"
 #include "load.h"
 #include "options.h"
+#include "progress.h"
 #include "results.h"
 #include "style.h"
 #include "world.h"
@@ -25,6 +26,8 @@ static int begin(const struct command *command, struct option *options,
 
     return status >= 0 ? status : world_new_ctx(command, &choice, world);
 }
+
+enum { MANY_RULES = 10000 /* an image worth a line of progress */ };
 
 /* ---- check ------------------------------------------------------------- */
 
@@ -50,11 +53,30 @@ static void print_counts(const char *path, const struct onward_ruleset *rules,
            count == 1 ? "" : "s");
 }
 
+/* Reading takes its time and says nothing on the way: its size has to do. */
+static struct onward_ruleset *
+read_rules(struct onward_ctx *ctx, const char *path, struct load_fault *fault)
+{
+    struct onward_ruleset *rules;
+    struct progress progress = {.is_on = false};
+    char what[64];
+    struct stat st;
+
+    if (stat(path, &st) == 0 && st.st_size >= PROGRESS_OCTETS) {
+        snprintf(what, sizeof(what), "reading %.48s", path);
+        progress_begin(&progress, what, NULL, 0, 0, true);
+        progress_at(&progress, (uint64_t)st.st_size);
+    }
+    rules = load_rules(ctx, path, fault);
+    progress_end(&progress);
+    return rules;
+}
+
 static int check_one(const struct command *command, struct onward_ctx *ctx,
                      const char *path, bool is_full, bool is_json)
 {
     struct load_fault fault;
-    struct onward_ruleset *rules = load_rules(ctx, path, &fault);
+    struct onward_ruleset *rules = read_rules(ctx, path, &fault);
 
     if (rules == NULL)
         return cli_broken(command, "%s", fault.text);
@@ -191,9 +213,9 @@ static int diff(const struct command *command, struct onward_ctx *ctx,
     const struct onward_ruleset_differences to = {
         .size = sizeof(to), .user = diffing, .difference = print_difference};
     struct load_fault fault;
-    struct onward_ruleset *old_rules = load_rules(ctx, before, &fault);
+    struct onward_ruleset *old_rules = read_rules(ctx, before, &fault);
     struct onward_ruleset *new_rules =
-        old_rules == NULL ? NULL : load_rules(ctx, after, &fault);
+        old_rules == NULL ? NULL : read_rules(ctx, after, &fault);
     int status = CLI_DONE;
     int err;
 
@@ -248,9 +270,19 @@ const struct command command_rules_diff = {
 
 /* ---- compile ----------------------------------------------------------- */
 
+struct writing {
+    FILE *file;
+    uint64_t done;
+    struct progress progress;
+};
+
 static int put(void *user, const void *data, size_t len)
 {
-    return fwrite(data, 1, len, user) == len ? 0 : -1;
+    struct writing *w = user;
+
+    w->done += len;
+    progress_at(&w->progress, w->done);
+    return fwrite(data, 1, len, w->file) == len ? 0 : -1;
 }
 
 /* As any file that a program makes, not as a secret one. */
@@ -282,8 +314,13 @@ static int write_image(const struct command *command,
         err = ONWARD_ECALLBACK;
     }
     if (f != NULL) {
-        sink.user = f;
+        struct writing w = {.file = f};
+
+        sink.user = &w;
+        if (onward_ruleset_rule_count(rules) >= MANY_RULES)
+            progress_begin(&w.progress, "writing", NULL, 0, 0, true);
         err = onward_ruleset_write_image(rules, &sink);
+        progress_end(&w.progress);
         if (err == 0 && (fflush(f) != 0 || open_up(fd) != 0 || fsync(fd) != 0))
             err = ONWARD_ECALLBACK;
         if (fclose(f) != 0 || (err == 0 && rename(temporary, path) != 0))
@@ -316,7 +353,7 @@ static int run_compile(const struct command *command, struct args args)
         return status;
     if (args.count != 2)
         return cli_usage(command, "%d files, expected IN and OUT", args.count);
-    rules = load_rules(world.ctx, args.items[0], &fault);
+    rules = read_rules(world.ctx, args.items[0], &fault);
     status = rules == NULL ? cli_broken(command, "%s", fault.text)
                            : write_image(command, rules, args.items[1]);
     if (status == CLI_DONE)

@@ -11,6 +11,7 @@
 #include "incoming.h"
 #include "json.h"
 #include "options.h"
+#include "progress.h"
 #include "results.h"
 #include "world.h"
 
@@ -188,8 +189,15 @@ static int run(const struct command *command, struct args args)
         return cli_usage(command, "no file, expected reports");
     status = world_new_ctx(command, &choice, &r.world);
     if (status < 0) {
-        for (int i = 0; i < args.count; i++)
+        struct progress progress;
+
+        progress_begin(&progress, "reading reports", "files",
+                       (uint64_t)args.count, PROGRESS_FILES, false);
+        for (int i = 0; i < args.count; i++) {
             incoming_read(&r.in, r.world.ctx, args.items[i], &sink);
+            progress_at(&progress, (uint64_t)i + 1);
+        }
+        progress_end(&progress);
         status = r.in.status;
     }
     free(r.text);

@@ -10,6 +10,7 @@
 #include <onward/core.h>
 
 #include "cli.h"
+#include "progress.h"
 #include "style.h"
 
 static const struct command *const commands[] = {
@@ -69,6 +70,7 @@ __attribute__((format(printf, 2, 0))) static void
 complain(const struct command *command, const char *format, va_list args)
 {
     fflush(stdout);
+    progress_hide();
     fprintf(stderr, "%sonward %s:%s ", style_on(stderr, STYLE_BAD),
             command->name, style_off(stderr));
     vfprintf(stderr, format, args);
@@ -109,14 +111,19 @@ int cli_each(struct args args, int (*one)(void *user, const char *path),
              void *user)
 {
     int highest = CLI_DONE;
+    struct progress progress;
 
     if (args.count == 0)
         return one(user, "-");
+    progress_begin(&progress, "reading", "files", (uint64_t)args.count,
+                   PROGRESS_FILES, false);
     for (int i = 0; i < args.count; i++) {
         int status = one(user, args.items[i]);
 
         highest = status > highest ? status : highest;
+        progress_at(&progress, (uint64_t)i + 1);
     }
+    progress_end(&progress);
     return highest;
 }
 

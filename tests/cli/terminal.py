@@ -2,6 +2,7 @@
 """terminal.py ONWARD: what the tool does for people. Colour and progress on a
 terminal (that of script(1)), and not one escape elsewhere; completions, in a
 bash and a zsh."""
+import json
 import os
 import pathlib
 import pty
@@ -19,6 +20,8 @@ folder = Folder(sys.argv[1])
 count = Count()
 LIMIT = 60  # seconds, for what a person would see at once
 ESCAPE = b"\x1b"
+# Before an example of --help deletes it.
+ONE = (folder.path / "spool/messages/0658d4f3e6a800-1f2e3d4c").read_bytes()
 
 
 def section(text, name):
@@ -114,6 +117,64 @@ for command in COMMANDS:
                           ("NO_COLOR", on_terminal(example, NO_COLOR="1"))):
             count.check(f"no escape, {name}: {example.strip()}",
                         [repr(got)] if ESCAPE in got else [])
+
+# ---- Progress -------------------------------------------------------------
+
+REPORT = (folder.path / "report.xml").read_bytes()
+TLS_REPORT = (folder.path / "tls-report.json").read_bytes()
+for n in range(25):
+    (folder.path / f"r{n}.xml").write_bytes(REPORT)
+    (folder.path / f"t{n}.json").write_bytes(TLS_REPORT)
+    (folder.path / f"m{n}.eml").write_bytes(
+        (folder.path / "message.eml").read_bytes())
+MAIL = b"From a@example.com Sun Nov 22 12:00:00 2026\n" + \
+    (folder.path / "message.eml").read_bytes() + b"\n"
+(folder.path / "big.mbox").write_bytes(MAIL * (1200000 // len(MAIL)))
+(folder.path / "full").mkdir()
+for name in ("messages", "new", "damaged", "requests"):
+    (folder.path / "full" / name).mkdir()
+for n in range(250):
+    (folder.path / f"full/messages/0658d4f3e6a800-{n:08x}").write_bytes(ONE)
+(folder.path / "big.json").write_text(json.dumps({
+    "version": 1, "zones": [{"name": "example.com", "rules": [
+        {"name": f"rule {n}",
+         "matchers": [{"type": "literal", "field": "to",
+                       "value": f"u{n}@example.com"}],
+         "actions": [{"type": "drop"}]} for n in range(12000)]}],
+    "addresses": []}))
+PROGRESS = {
+    "onward dmarc report r[0-9]*.xml > out": b"reading reports: 0 of 25 files",
+    "onward tlsrpt report t[0-9]*.json > out": b"reading reports: 0 of 25 files",
+    "onward verify --dns zone.txt m[0-9]*.eml > out": b"reading: 0 of 25 files",
+    "onward mime parse --mbox big.mbox > out": b"reading the mbox: 0%",
+    "onward queue list --spool full > out":
+        b"reading the spool: 0 of 250 messages",
+    "onward rules check big.json": b"reading big.json: ",
+    "onward rules compile big.json big.image": b"writing: ",
+}
+for line, want in PROGRESS.items():
+    faults = []
+    for env in ({}, {"NO_COLOR": "1"}):
+        got = on_terminal(line, **env)
+        # Each line of progress is written over, the last one by blanks.
+        if want not in got or ESCAPE in got:
+            faults.append(f"{env}: {got!r}")
+        rest = got.replace(b"\r\n", b"\n").split(b"\r")[-1]
+        if b"reading" in rest or b"writing" in rest:
+            faults.append(f"{env}: not taken off: {got!r}")
+    for got in (on_terminal(line, TERM="dumb"), piped(line)):
+        if want in got or b"\r" in got.replace(b"\r\n", b"\n"):
+            faults.append(f"no terminal: {got!r}")
+    count.check("progress: " + line, faults)
+got = on_terminal("onward verify --dns zone.txt m[0-9]*.eml absent.eml > out")
+count.check("an error has a line of its own", [] if re.search(
+    rb"\r +\r\x1b\[1;31monward verify:\x1b\[0m absent.eml: No such file[^\r]*"
+    rb"\r\n", got) else [repr(got)])
+got = on_terminal("onward dmarc report report.xml > out")
+count.check("little work has none", [repr(got)] if got else [])
+got = on_terminal("onward dmarc report r[0-9]*.xml")
+count.check("results on the terminal show it themselves",
+            [repr(got)] if b"reading" in got else [])
 
 # ---- Completion -----------------------------------------------------------
 
