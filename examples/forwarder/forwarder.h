@@ -40,6 +40,10 @@ struct settings {
     char *rules, *dns, *resolver, *resolver_anchor;
     char *tls_certificate, *tls_key;
     char *srs_domain, *srs_secret;
+    char *srs_sink; /* with srs_overflow = sink */
+    size_t srs_hash, srs_hash_length, srs_hash_min, srs_max_age_days;
+    size_t srs_separator, srs_overflow, srs_senders; /* words of settings.c */
+    bool srs_always, srs_refuse_sha1, srs_folded_hash;
     char *seal_key, *seal_domain, *seal_selector;
     struct config_list dkim_keys; /* DOMAIN SELECTOR FILE */
     char *dkim_domain;            /* whose keys sign all; NULL: none */
@@ -69,7 +73,7 @@ struct settings {
     size_t relay; /* RELAY_SESSION or RELAY_SPOOL */
     size_t queue_life_s, queue_delay_s, queue_deliveries, spool_bytes;
     size_t quarantine_life_s, quarantine_bytes, ticket_life_s;
-    struct config_key keys[96];
+    struct config_key keys[128];
 };
 
 /* Which file it was; all 0: none. */
@@ -165,6 +169,9 @@ struct forwarder {
 /* ---- settings.c -------------------------------------------------------- */
 
 enum { TLS_VERIFIED = 3 }; /* of settings.out_tls */
+
+/* Of settings.srs_separator, in its order. */
+extern const char settings_separators[3];
 
 /* Of settings.relay: who waits for the next hop. */
 enum { RELAY_SESSION = 0, RELAY_SPOOL = 1 };

@@ -280,9 +280,16 @@ static void ready(struct loop_watch *watch, uint32_t events)
 
 /* ---- Time -------------------------------------------------------------- */
 
+/* What goes later has to have a sender that bounces find back to. */
 static int64_t end_of(const struct quarantine *q, int64_t arrival_s)
 {
-    return arrival_s + (int64_t)q->fwd->setup->settings.quarantine_life_s;
+    const struct settings *s = &q->fwd->setup->settings;
+    size_t life_s = s->quarantine_life_s;
+
+    if (s->srs_secret != NULL && s->srs_max_age_days > 0 &&
+        s->srs_max_age_days * 86400 < life_s)
+        life_s = s->srs_max_age_days * 86400;
+    return arrival_s + (int64_t)life_s;
 }
 
 int64_t quarantine_deadline(const struct forwarder *fwd)

@@ -353,6 +353,9 @@ static int start_relay(struct session *s)
         .authserv_id = onward_str_of(
             set->authserv_id == NULL ? set->hostname : set->authserv_id),
         .srs_domain = onward_str_of(set->srs_domain),
+        .srs_overflow = set->srs_overflow,
+        .srs_sink = onward_str_of(set->srs_sink),
+        .allow_srs_senders = set->srs_senders,
         .seal_domain = onward_str_of(set->seal_domain),
         .seal_selector = onward_str_of(set->seal_selector),
         .ledger_life_s = set->ledger_life_s,

@@ -10,8 +10,15 @@
 #include "webhook.h"
 
 static const char *const relay_words[] = {"session", "spool", NULL};
+static const char *const hash_words[] = {"sha256", "sha1", NULL};
+static const char *const separator_words[] = {"=", "+", "-", NULL};
+/* As enum onward_relay_overflow has them. */
+static const char *const overflow_words[] = {"keep", "null", "sink", NULL};
+static const char *const sender_words[] = {"null", "any", NULL};
 static const char *const tls_levels[] = {"none", "opportunistic", "encrypted",
                                          "verified", NULL};
+
+const char settings_separators[3] = {'=', '+', '-'};
 
 /* ---- Values ------------------------------------------------------------ */
 
@@ -108,6 +115,50 @@ void settings_begin(struct settings *s)
          .value = &s->srs_domain,
          .judge = config_host_name},
         {.name = "srs_secret", .type = CONFIG_FILE, .value = &s->srs_secret},
+        {.name = "srs_hash",
+         .type = CONFIG_CHOICE,
+         .value = &s->srs_hash,
+         .choices = hash_words},
+        {.name = "srs_hash_length",
+         .type = CONFIG_NUMBER,
+         .value = &s->srs_hash_length,
+         .min = 2,
+         .max = 27},
+        {.name = "srs_hash_min",
+         .type = CONFIG_NUMBER,
+         .value = &s->srs_hash_min,
+         .min = 2,
+         .max = 27},
+        {.name = "srs_max_age_days",
+         .type = CONFIG_NUMBER,
+         .value = &s->srs_max_age_days,
+         .min = 1,
+         .max = 1000},
+        {.name = "srs_separator",
+         .type = CONFIG_CHOICE,
+         .value = &s->srs_separator,
+         .choices = separator_words},
+        {.name = "srs_always_rewrite",
+         .type = CONFIG_YES_NO,
+         .value = &s->srs_always},
+        {.name = "srs_refuse_sha1",
+         .type = CONFIG_YES_NO,
+         .value = &s->srs_refuse_sha1},
+        {.name = "srs_folded_hash",
+         .type = CONFIG_YES_NO,
+         .value = &s->srs_folded_hash},
+        {.name = "srs_overflow",
+         .type = CONFIG_CHOICE,
+         .value = &s->srs_overflow,
+         .choices = overflow_words},
+        {.name = "srs_sink",
+         .type = CONFIG_TEXT,
+         .value = &s->srs_sink,
+         .judge = judge_contact},
+        {.name = "srs_senders",
+         .type = CONFIG_CHOICE,
+         .value = &s->srs_senders,
+         .choices = sender_words},
         {.name = "seal_key", .type = CONFIG_FILE, .value = &s->seal_key},
         {.name = "seal_domain",
          .type = CONFIG_TEXT,
@@ -372,6 +423,7 @@ void settings_begin(struct settings *s)
     s->queue_delay_s = 14400;
     s->queue_deliveries = 20;
     s->ticket_life_s = 2592000;
+    s->srs_folded_hash = true;
     s->quarantine_life_s = 1209600;
     s->quarantine_bytes = 1073741824;
 }

@@ -187,8 +187,16 @@ static int set_tls(struct loader *l)
 static int set_srs(struct loader *l)
 {
     const struct settings *s = &l->setup->settings;
-    const struct onward_srs_opts o = {.size = sizeof(o),
-                                      .allow_folded_hash = 1};
+    const struct onward_srs_opts o = {
+        .size = sizeof(o),
+        .hash_len = s->srs_hash_length,
+        .hash_min = s->srs_hash_min,
+        .max_age_days = s->srs_max_age_days,
+        .separator = (size_t)settings_separators[s->srs_separator],
+        .always_rewrite = s->srs_always,
+        .allow_folded_hash = s->srs_folded_hash,
+        .hash = s->srs_hash,
+        .refuse_sha1 = s->srs_refuse_sha1};
     struct load_fault fault;
 
     if (s->srs_secret == NULL)
@@ -314,6 +322,39 @@ static bool is_signed_by_us(const struct settings *s)
     return len == ours || domain[len - ours - 1] == '.';
 }
 
+static int check_srs(struct loader *l)
+{
+    static const char *const names[] = {
+        "srs_hash",         "srs_hash_length", "srs_hash_min",
+        "srs_max_age_days", "srs_separator",   "srs_always_rewrite",
+        "srs_refuse_sha1",  "srs_folded_hash", "srs_overflow",
+        "srs_sink",         "srs_senders"};
+    const struct settings *s = &l->setup->settings;
+    const size_t length = s->srs_hash_length == 0 ? 4 : s->srs_hash_length;
+    const bool has_sink = s->srs_overflow == ONWARD_RELAY_OVERFLOW_SINK;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t line = config_line(s->keys, names[i]);
+
+        if (line != 0 && s->srs_secret == NULL)
+            return wrong(l, EXIT_CONFIG,
+                         "%s:%zu: %s alone, expected srs_secret beside it",
+                         l->path, line, names[i]);
+    }
+    if (s->srs_hash_min > length)
+        return wrong(l, EXIT_CONFIG,
+                     "%s:%zu: srs_hash_min %zu, expected at most the "
+                     "srs_hash_length of %zu",
+                     l->path, config_line(s->keys, "srs_hash_min"),
+                     s->srs_hash_min, length);
+    if (has_sink && s->srs_sink == NULL)
+        return wrong_key(l, "srs_overflow", "sink", "srs_sink beside it");
+    if (!has_sink && s->srs_sink != NULL)
+        return wrong_key(l, "srs_sink", s->srs_sink,
+                         "srs_overflow = sink beside it");
+    return 0;
+}
+
 /* What only the file as a whole can show. */
 static int check(struct loader *l)
 {
@@ -325,7 +366,9 @@ static int check(struct loader *l)
 
     if (check_together(l, tls, "tls_certificate and tls_key") != 0 ||
         check_together(l, srs, "srs_domain and srs_secret") != 0 ||
-        check_together(l, seal, "seal_key, seal_domain and seal_selector") != 0)
+        check_together(l, seal, "seal_key, seal_domain and seal_selector") !=
+            0 ||
+        check_srs(l) != 0)
         return -1;
     if (s->tls_report_contact != NULL && !is_signed_by_us(s))
         return wrong_key(l, "tls_report_contact", s->tls_report_contact,

@@ -34,6 +34,16 @@ extern "C" {
 /** One SMTP transaction. Opaque. */
 struct onward_relay;
 
+/** What becomes of a sender that onward_srs_forward() cannot rewrite: one too
+ * long for 64 octets, one that needs quotes. @since 0.1 */
+enum onward_relay_overflow {
+    /** opts.store keeps it, and its bounces find back; without one the message
+     * is refused. */
+    ONWARD_RELAY_OVERFLOW_KEEP = 0,
+    ONWARD_RELAY_OVERFLOW_NULL = 1, /**< the null path: nobody is told */
+    ONWARD_RELAY_OVERFLOW_SINK = 2  /**< opts.srs_sink */
+};
+
 /** What to relay by: filled once, used for all messages. A 0 is the default. */
 struct onward_relay_opts {
     size_t size;
@@ -115,6 +125,18 @@ struct onward_relay_opts {
      * it is in the ledger sends it twice; none loses it. Longer than
      * delivery_timeout_ms: default a minute more, or 3600. */
     size_t claim_life_s;
+    /** enum onward_relay_overflow: what becomes of a sender that has no room in
+     * a rewritten address, or cannot stand in one. */
+    size_t srs_overflow;
+    /** With ONWARD_RELAY_OVERFLOW_SINK: whom copies of such senders come from,
+     * an address that SPF lets this host use. Rules have it, to drop what comes
+     * back. */
+    struct onward_str srs_sink;
+    /** 1: mail to a rewritten sender is taken from any sender, not from the null
+     * path alone, if it is authenticated as other mail is. Whoever has seen such
+     * an address then writes to its owner through us, as long as it lives.
+     * Addresses that the store keeps stay for bounces. */
+    size_t allow_srs_senders;
 };
 
 /** What MAIL said. */

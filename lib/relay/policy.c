@@ -55,9 +55,8 @@ static bool check_dmarc(struct onward_relay *r)
         return true;
     /* What is not known yet may be what would pass: then the policy cannot be
      * applied (RFC 9989 section 5.3.6). */
-    if (author.len != 0 &&
-        (onward_verify__is_unsure(r->verifier) ||
-         onward_verify__is_arc_unsure(r->verifier)))
+    if (author.len != 0 && (onward_verify__is_unsure(r->verifier) ||
+                            onward_verify__is_arc_unsure(r->verifier)))
         return refuse(r, ONWARD_RELAY_REASON_DMARC_UNKNOWN, 451,
                       ONWARD_STR("4.7.1"),
                       ONWARD_STR("DMARC cannot be checked now"));
@@ -88,7 +87,7 @@ static bool block(struct onward_relay *r, enum onward_relay_reason reason)
 
 static bool check_authentication(struct onward_relay *r)
 {
-    if (r->way == ONWARD_RELAY__BOUNCE)
+    if (r->way == ONWARD_RELAY__BOUNCE && r->reverse_path.len == 0)
         return true;
     if (is_dmarc_unknown(r))
         return refuse(r, ONWARD_RELAY_REASON_DMARC_UNKNOWN, 451,
@@ -196,6 +195,7 @@ static int keep_sender(struct onward_relay *r, char *out, size_t cap)
 
 static bool check_sender(struct onward_relay *r)
 {
+    const struct onward_str none = {0};
     char out[ONWARD_SRS_TEXT_MAX];
     int len;
 
@@ -203,9 +203,16 @@ static bool check_sender(struct onward_relay *r)
         return true;
     len = onward_srs_forward(r->opts.srs, r->reverse_path, r->opts.srs_domain,
                              out, sizeof(out));
-    if ((len == ONWARD_ELIMIT || len == ONWARD_ESYNTAX) &&
-        r->opts.store != NULL)
-        len = keep_sender(r, out, sizeof(out));
+    if (len == ONWARD_ELIMIT || len == ONWARD_ESYNTAX) {
+        if (r->opts.srs_overflow != ONWARD_RELAY_OVERFLOW_KEEP) {
+            r->sender = r->opts.srs_overflow == ONWARD_RELAY_OVERFLOW_SINK
+                            ? r->opts.srs_sink
+                            : none;
+            return true;
+        }
+        if (r->opts.store != NULL)
+            len = keep_sender(r, out, sizeof(out));
+    }
     if (len == ONWARD_ENOMEM) {
         onward_relay__fail(r, ONWARD_RELAY_REASON_MEMORY);
         return false;

@@ -8,8 +8,7 @@
 #include "dns/dns_shared.h"
 #include "key/key_shared.h"
 
-_Static_assert(offsetof(struct onward_relay_opts, claim_life_s) +
-                       sizeof(size_t) ==
+_Static_assert(offsetof(struct onward_relay_opts, allow_srs_senders) + sizeof(size_t) ==
                    sizeof(struct onward_relay_opts),
                "no tail padding");
 _Static_assert(offsetof(struct onward_relay_envelope, require_tls) +
@@ -46,6 +45,11 @@ static int check_opts(const struct onward_relay_opts *o,
         return ONWARD_EINVAL;
     if (o->srs != NULL && !onward_core__domain_is_hostname(o->srs_domain))
         return ONWARD_EINVAL;
+    if (o->srs_overflow > ONWARD_RELAY_OVERFLOW_SINK ||
+        (o->srs_overflow == ONWARD_RELAY_OVERFLOW_SINK &&
+         o->srs_sink.len == 0) ||
+        o->allow_srs_senders > 1)
+        return ONWARD_EINVAL;
     if (o->signer != NULL &&
         (!onward_core__domain_is_dns_name(o->seal_domain, 2) ||
          !onward_core__domain_is_dns_name(o->seal_selector, 1)))
@@ -64,7 +68,8 @@ static int copy_texts(struct onward_relay *r)
 {
     struct onward_str *texts[] = {&r->opts.hostname,      &r->opts.authserv_id,
                                   &r->opts.srs_domain,    &r->opts.seal_domain,
-                                  &r->opts.seal_selector, &r->opts.feedback_id};
+                                  &r->opts.seal_selector, &r->opts.feedback_id,
+                                  &r->opts.srs_sink};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         int err = onward_core__arena_dup(&r->arena, *texts[i], texts[i]);
@@ -73,6 +78,20 @@ static int copy_texts(struct onward_relay *r)
             return err;
     }
     return 0;
+}
+
+/* It goes into MAIL. */
+static int check_sink(struct onward_relay *r)
+{
+    struct onward_address__mailbox mailbox;
+    int err;
+
+    if (r->opts.srs_overflow != ONWARD_RELAY_OVERFLOW_SINK)
+        return 0;
+    err = onward_address__parse_mailbox(&r->scratch, r->opts.srs_sink, 0,
+                                        &mailbox, NULL);
+    onward_core__arena_reset(&r->scratch);
+    return err == 0 || err == ONWARD_ENOMEM ? err : ONWARD_EINVAL;
 }
 
 static int load_envelope(struct onward_relay *r,
@@ -201,6 +220,8 @@ static int make(struct onward_desk *desk, const struct onward_relay_opts *o,
     onward_core__arena_init(&r->scratch, ctx,
                             4 * onward_core__limits(ctx)->header_bytes);
     err = copy_texts(r);
+    if (err == 0)
+        err = check_sink(r);
     if (err == 0)
         err = load_envelope(r, e);
     if (err == 0)
@@ -497,7 +518,8 @@ int onward_relay_delivery_at(const struct onward_relay *relay, size_t index,
     from = relay->destinations[index];
     onward_relay__describe(relay, from, &d);
     d.source = onward_relay__top_source(relay, from);
-    for (size_t i = 0; from->heir != NULL && i < relay->destination_count; i++) {
+    for (size_t i = 0; from->heir != NULL && i < relay->destination_count;
+         i++) {
         if (relay->destinations[i] == from->heir)
             d.heir = i + 1;
     }

@@ -267,7 +267,8 @@ static int take_bounce(struct question *q)
 
     if (len < 0 || verdict == ONWARD_SRS_NONE)
         return ONWARD_AGAIN;
-    if (q->relay->reverse_path.len != 0)
+    if (q->relay->reverse_path.len != 0 &&
+        (!q->relay->opts.allow_srs_senders || verdict == ONWARD_SRS_KEPT))
         return answer(q, 550, ONWARD_STR("5.7.1"),
                       ONWARD_STR("Only bounces are taken for this address"));
     switch ((enum onward_srs_verdict)verdict) {

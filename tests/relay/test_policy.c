@@ -200,10 +200,10 @@ static size_t count_signatures(const char *text)
 static void test_signed_row(void **state)
 {
     const struct signed_row *row = *state;
-    const struct onward_dkim_signer_opts dkim = {
-        .size = sizeof(dkim),
-        .domain = onward_str_of(row->domain),
-        .selector = ONWARD_STR("s")};
+    const struct onward_dkim_signer_opts dkim = {.size = sizeof(dkim),
+                                                 .domain =
+                                                     onward_str_of(row->domain),
+                                                 .selector = ONWARD_STR("s")};
     char message[200];
     struct t_post x;
 
@@ -312,6 +312,101 @@ static void test_the_sender_is_rewritten(void **state)
     t_post_close(&x);
 }
 
+/* ---- What cannot be rewritten ------------------------------------------ */
+
+#define LONG_SENDER                                                            \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@a.example"
+
+static const char *sender_of(struct t_post *x, const char *from)
+{
+    static int number; /* each is another message */
+    static char text[400];
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+    char message[100];
+
+    x->answers[0] = OK;
+    snprintf(message, sizeof(message), "X: %d\r\nFrom: ann@a.example\r\n" BODY,
+             number++);
+    assert_string_equal(t_post_send(x, from, "me@example.com", message), OK);
+    assert_int_equal(onward_relay_delivery_at(x->relay, 0, &d), 0);
+    snprintf(text, sizeof(text), "%.*s", (int)d.reverse_path.len,
+             d.reverse_path.len == 0 ? "" : d.reverse_path.data);
+    return text;
+}
+
+static void test_m21_overflow(void **state)
+{
+    static const char *const froms[] = {LONG_SENDER, "\"a b\"@a.example"};
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    for (size_t i = 0; i < 2; i++) {
+        x.opts.srs_overflow = ONWARD_RELAY_OVERFLOW_NULL;
+        assert_string_equal(sender_of(&x, froms[i]), "");
+        x.opts.srs_overflow = ONWARD_RELAY_OVERFLOW_SINK;
+        x.opts.srs_sink = ONWARD_STR("bounces+drop@fwd.net");
+        assert_string_equal(sender_of(&x, froms[i]), "bounces+drop@fwd.net");
+        x.opts.srs_overflow = ONWARD_RELAY_OVERFLOW_KEEP;
+        assert_memory_equal(sender_of(&x, froms[i]), "SRS0=", 5);
+    }
+    /* Those that fit are rewritten whatever it says. */
+    x.opts.srs_overflow = ONWARD_RELAY_OVERFLOW_NULL;
+    assert_memory_equal(sender_of(&x, "ann@a.example"), "SRS0=", 5);
+    t_post_reset(&x);
+    x.opts.srs_overflow = 3;
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), ONWARD_EINVAL);
+    t_post_reset(&x);
+    x.opts.srs_overflow = ONWARD_RELAY_OVERFLOW_SINK;
+    x.opts.srs_sink = ONWARD_STR("no address");
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), ONWARD_EINVAL);
+    t_post_reset(&x);
+    x.opts.srs_sink = ONWARD_STR("a@b.example>\r\nRCPT TO:<c@d.example");
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), ONWARD_EINVAL);
+    t_post_reset(&x);
+    x.opts.srs_sink.len = 0;
+    assert_int_equal(t_post_mail(&x, "ann@a.example"), ONWARD_EINVAL);
+    t_post_reset(&x);
+    t_post_close(&x);
+}
+
+/* A106: from the null path alone, unless the host says otherwise; then what is
+ * asked of other mail is asked of this. */
+static void test_m21_senders_to_a_rewritten_sender(void **state)
+{
+    struct onward_relay_delivery d = {.size = sizeof(d)};
+    char ours[400], kept[400];
+    struct t_post x;
+
+    (void)state;
+    t_post_open(&x);
+    snprintf(ours, sizeof(ours), "%s", sender_of(&x, "ann@a.example"));
+    snprintf(kept, sizeof(kept), "%s", sender_of(&x, LONG_SENDER));
+    x.opts.allow_srs_senders = 1;
+    x.answers[0] = OK;
+    assert_string_equal(
+        t_post_send(&x, "bob@n.example", ours, "From: bob@n.example\r\n" BODY),
+        OK);
+    assert_int_equal(onward_relay_delivery_at(x.relay, 0, &d), 0);
+    t_assert_str(d.recipient, "ann@a.example");
+    assert_memory_equal(d.reverse_path.data, "SRS0=", 5);
+    assert_string_equal(t_post_send(&x, "", ours, "From: x@y.example\r\n" BODY),
+                        OK);
+    assert_string_equal(
+        t_post_send(&x, "bob@n.example", kept, "From: bob@n.example\r\n" BODY),
+        "550 5.7.1 Only bounces are taken for this address");
+    x.client_ip = "192.0.2.10";
+    assert_string_equal(
+        t_post_send(&x, "bob@n.example", ours, "From: bob@n.example\r\n" BODY),
+        "550 5.7.26 Message passes neither SPF nor DKIM");
+    x.client_ip = "192.0.2.9";
+    x.opts.allow_srs_senders = 0;
+    assert_string_equal(
+        t_post_send(&x, "bob@n.example", ours, "From: bob@n.example\r\n" BODY),
+        "550 5.7.1 Only bounces are taken for this address");
+    t_post_close(&x);
+}
+
 int main(void)
 {
     enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -324,6 +419,8 @@ int main(void)
         cmocka_unit_test(test_bounces_need_no_authentication),
         cmocka_unit_test(test_a_bounce_does_not_gain_our_name),
         cmocka_unit_test(test_the_sender_is_rewritten),
+        cmocka_unit_test(test_m21_overflow),
+        cmocka_unit_test(test_m21_senders_to_a_rewritten_sender),
     };
     int failed;
 
@@ -338,7 +435,7 @@ int main(void)
             .name = signed_rows[i].name,
             .test_func = test_signed_row,
             .initial_state = (void *)(uintptr_t)&signed_rows[i]};
-    failed += _cmocka_run_group_tests("signed", row_tests, SIGNED_ROWS, NULL,
-                                      NULL);
+    failed +=
+        _cmocka_run_group_tests("signed", row_tests, SIGNED_ROWS, NULL, NULL);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
