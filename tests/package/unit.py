@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""unit.py UNIT PROGRAM EXPOSURE TEST...: the unit of a service is one that
+"""unit.py UNIT PROGRAM EXPOSURE (TEST.py ARG...)...: the unit of a service is one that
 systemd takes, its sandbox is as narrow as it says (in tenths, as systemd-analyze
 counts), and not too narrow: what the program asks of the kernel while these
 tests of its own run is allowed by the unit's filter."""
@@ -69,9 +69,9 @@ def used(program, tests, folder):
                        f"'{folder}/calls.'$$ -- '{program}' \"$@\"\n")
     wrapper.chmod(0o755)
     for test in tests:
-        done = run([sys.executable, test, wrapper])
+        done = run([sys.executable, test[0], wrapper, *test[1:]])
         if done.returncode != 0:
-            sys.exit(f"{test}, traced: {done.stdout}{done.stderr}")
+            sys.exit(f"{test[0]}, traced: {done.stdout}{done.stderr}")
     found = set()
     for path in folder.glob("calls.*"):
         found |= set(re.findall(r"^\d+ +([a-z_0-9]+)\(", path.read_text(
@@ -82,7 +82,11 @@ def used(program, tests, folder):
 def main():
     unit = pathlib.Path(sys.argv[1])
     program = pathlib.Path(sys.argv[2]).resolve()
-    exposure, tests = int(sys.argv[3]), sys.argv[4:]
+    exposure, tests = int(sys.argv[3]), []
+    for word in sys.argv[4:]:
+        if word.endswith(".py"):
+            tests.append([])
+        tests[-1].append(word)
     if shutil.which("systemd-analyze") is None:
         print("skipped: no systemd-analyze (Debian: systemd)")
         sys.exit(77)
