@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH = 4, PIECE = 4096 };
+/* KEPT: of a buffer, from one frame to the next. */
+enum { LENGTH = 4, PIECE = 4096, KEPT = 131072 };
 
 static uint32_t read_number(const char *at)
 {
@@ -66,6 +67,8 @@ int milter_reader_feed(struct milter_reader *r, const void *data, size_t len,
     uint32_t length;
     int ret;
 
+    if (r->is_read && r->cap > KEPT)
+        milter_reader_clear(r);
     if (r->is_read) {
         r->len = 0;
         r->is_read = false;

@@ -24,7 +24,7 @@ struct link {
     struct milter_session *session;
     int64_t heard_ms;
     size_t at, len; /* what was read and not taken: in[at] to in[len] */
-    char in[65536];
+    char in[16384];
 };
 
 static void not_ready(struct link *l)

@@ -81,37 +81,58 @@ def lines_for(address):
             "milter_default_action = tempfail\n")
 
 
+class Shared:
+    """One Postfix for most cases: where its milter is stays the same."""
+
+    def __init__(self):
+        self.folder = Folder("milter")
+        self.milter_port = free_port()
+        self.postfix = Postfix(
+            lines_for(f"inet:127.0.0.1:{self.milter_port}"), "mx.fwd.example",
+            CACHE, os.path.join(self.folder.path, "postfix"), "127.0.0.1", 0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.postfix.stop()
+        self.folder.__exit__()
+
+
 class World:
-    """A milter and a Postfix before it."""
+    """A milter, and a Postfix before it."""
+    shared = None
 
     def __init__(self, program, **settings):
         self.milter = Milter(program)
-        self.settings = settings
+        self.port = self.shared.milter_port
+        self.settings = dict(settings, listen=f"127.0.0.1:{self.port}")
+        self.postfix = self.shared.postfix
 
     def __enter__(self):
         self.milter.__enter__()
-        self.folder = Folder("milter")
         try:
             self.milter.start(**self.settings)
-            self.postfix = Postfix(
-                lines_for(f"inet:127.0.0.1:{self.milter.port}"),
-                "mx.fwd.example", CACHE, os.path.join(str(self.folder.path),
-                                                      "postfix"),
-                "127.0.0.1", free_port())
-            self.postfix.start()
+            if self.postfix.process is None:
+                # Now, so that nobody took it meanwhile.
+                self.postfix.port = free_port()
+                self.postfix.write("etc/master.cf", self.postfix.master_cf())
+                self.postfix.start()
         except BaseException:
             self.__exit__(Exception)
             raise
+        self.before = len(self.postfix.messages())
         return self
 
     def __exit__(self, kind, *_):
-        if getattr(self, "postfix", None) is not None:
-            if kind is not None:
+        if kind is not None:
+            if self.postfix.process is not None:
                 print(self.postfix.process.tail())
-                print(json.dumps(self.milter.log(), indent=1))
-            self.postfix.stop()
-        self.folder.__exit__()
+            print(json.dumps(self.milter.log(), indent=1))
         self.milter.__exit__(kind)
+
+    def messages(self):
+        return self.postfix.messages()[self.before:]
 
     def client(self, ip=None, login=None):
         """An SMTP client; from another address, by another's name."""
@@ -142,7 +163,7 @@ class World:
 
     def delivered(self, count=1):
         return wait_for(f"message {count}", lambda: (
-            self.postfix.messages() if len(self.postfix.messages()) >= count
+            self.messages() if len(self.messages()) >= count
             else None))[count - 1]
 
 
@@ -260,7 +281,7 @@ def ours_is_signed_by_both_keys(program):
                               input=MESSAGE.replace(b"\r\n", b"\n"))
         equal((sent.returncode, sent.stderr), (0, b""))
         w.delivered(3)
-        for got in w.postfix.messages():
+        for got in w.messages():
             got = queued(got)
             equal(names_of(got)[:3],
                   ["DKIM-Signature", "DKIM-Signature", "Received"])
@@ -303,10 +324,9 @@ def senders_are_rewritten_and_come_back(program):
 def a_milter_that_is_gone_loses_nothing(program):
     """And one that comes back is found."""
     with World(program) as w:
-        port = w.milter.port
         equal(w.milter.stop(), 0)
         equal(w.give(MESSAGE)[0], 451)
-        w.milter.start(listen=f"127.0.0.1:{port}")
+        w.milter.start()
         w.through(MESSAGE)
 
 
@@ -351,7 +371,8 @@ def main():
     except debs.Unavailable as e:
         print("SKIP", e)
         return 77
-    return case.main()
+    with Shared() as World.shared:
+        return case.main()
 
 
 if __name__ == "__main__":
