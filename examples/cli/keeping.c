@@ -1,9 +1,10 @@
 #define _GNU_SOURCE
 #include "keeping.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "destinations.h"
 #include "state.h"
@@ -113,12 +114,18 @@ int keeping_open(struct keeping *k, const struct command *command,
 
 FILE *keeping_audit(const struct keeping *k)
 {
-    FILE *f;
+    FILE *f = NULL;
+    int fd;
 
     if (k->config == NULL)
         return NULL;
-    f = k->log == NULL ? NULL : fopen(k->log, "ae");
-    /* Better there than nowhere. */
+    /* Made here it would belong to who runs this, and shut the forwarder out:
+     * better there than nowhere. */
+    fd = k->log == NULL ? -1 : open(k->log, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd >= 0)
+        f = fdopen(fd, "a");
+    if (fd >= 0 && f == NULL)
+        close(fd);
     return f == NULL ? stderr : f;
 }
 

@@ -45,8 +45,9 @@ bool keeping_is_elsewhere(const struct keeping *k);
  * keeping_find(). */
 int keeping_open(struct keeping *k, const struct command *command,
                  struct onward_desk *desk);
-/* Where changes are told of: NULL: nowhere, nobody said. Not standard error:
- * fclose() it. */
+/* Where changes are told of, as lines: the log of the forwarder, or standard
+ * error. NULL: nowhere, as nobody named its configuration. fclose() what is not
+ * standard error. */
 FILE *keeping_audit(const struct keeping *k);
 void keeping_close(struct keeping *k);
 

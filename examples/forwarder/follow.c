@@ -17,7 +17,13 @@
 #include "forwarder.h"
 #include "host.h"
 
-enum { LOOK_MS = 1000, WALK_MS = 300000, PAGE = 200, VALUE_MAX = 4096 };
+enum {
+    LOOK_MS = 1000,
+    WALK_MS = 300000,
+    FULL_MS = 30000, /* a disk without room is not asked at once again */
+    PAGE = 200,
+    VALUE_MAX = 4096
+};
 
 /* What is asked; nothing: it rests until look_ms. */
 enum stage { STAGE_REST, STAGE_LOOK, STAGE_GIVE, STAGE_SIGN, STAGE_WALK };
@@ -136,8 +142,13 @@ static void got_page(void *user, const struct redis_answer *answer)
         for (size_t i = 0; i < f->news_count && f->is_whole; i++)
             audit(f, &f->news[i]);
         set_cursor(f, answer->value);
-        if (lmdb_store_write_all(f->here, f->news, f->news_count) != 0)
-            f->has_failed = true;
+        if (lmdb_store_write_all(f->here, f->news, f->news_count) != 0) {
+            log_event(f->fwd, "store", "destinations cannot be copied");
+            forget_news(f);
+            rest(f);
+            f->look_ms += FULL_MS;
+            return;
+        }
     }
     forget_news(f);
     if (answer->status != 1 || f->has_failed)
@@ -315,7 +326,8 @@ bool follow_is_whole(const struct forwarder *fwd)
 
 bool follow_is_settled(const struct forwarder *fwd)
 {
-    return follow_is_whole(fwd) || fwd->follow->stage == STAGE_REST;
+    return fwd->follow == NULL || fwd->follow->has_walked ||
+           fwd->follow->stage == STAGE_REST;
 }
 
 int follow_open(struct forwarder *fwd, struct lmdb_store *here,

@@ -218,7 +218,7 @@ int follow_open(struct forwarder *fwd, struct lmdb_store *here,
 /* Has there been a whole copy of that Redis, now or in a life before? Else what
  * is not in it is not known. */
 bool follow_is_whole(const struct forwarder *fwd);
-/* Is there one, or no hope of one in a moment? */
+/* Has it been looked through since the start, or cannot be now? */
 bool follow_is_settled(const struct forwarder *fwd);
 int64_t follow_deadline(const struct forwarder *fwd);
 void follow_time(struct forwarder *fwd, int64_t now_ms);

@@ -283,8 +283,8 @@ static int open_reports(struct forwarder *fwd, char *fault, size_t fault_size)
     return -1;
 }
 
-/* A first copy of what others know is there in a moment; without it much mail
- * would have to wait. */
+/* What others know, or have changed while we were away, is here in a moment:
+ * better before the first mail. */
 static void settle(struct forwarder *fwd)
 {
     int64_t give_up = host_now_ms() + SETTLE_MS;
