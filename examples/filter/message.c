@@ -260,8 +260,8 @@ void filter_free(struct filter *f)
 enum filter_verdict filter_rcpt(struct filter *f, struct onward_str address,
                                 struct filter_reply *reply)
 {
-    enum filter_verdict verdict =
-        f->is_ours ? FILTER_ACCEPT : filter_return(f, address, reply);
+    /* Ours too: a bounce of this server's own making finds back the same way. */
+    enum filter_verdict verdict = filter_return(f, address, reply);
 
     if (verdict == FILTER_ACCEPT && !f->is_ours)
         f->is_forwarded |= filter_is_forwarded(f->setup, address);

@@ -69,7 +69,8 @@ static const char records[] =
     "_dmarc.fwd.example TXT \"v=DMARC1; p=none\"\n"
     "fwd.example TXT \"v=spf1 ip4:192.0.2.1 -all\"\n"
     "b.example TXT \"v=spf1 ip4:192.0.2.9 -all\"\n"
-    "_dmarc.t.example TXT !SERVFAIL\n";
+    "_dmarc.t.example TXT !SERVFAIL\n"
+    "s._domainkey.t.example TXT !SERVFAIL\n";
 
 static FILE *create(const struct filter_world *x, const char *name)
 {

@@ -51,6 +51,19 @@ static void done(void *user, struct filter *f)
 
 #define A_MESSAGE "From: u@a.example\r\nSubject: x\r\n\r\nhello\r\n"
 
+/* A set whose keys DNS does not give now. */
+#define UNSURE_CHAIN                                                           \
+    "ARC-Seal: i=1; cv=none; a=ed25519-sha256; d=t.example; s=s; "             \
+    "t=1600000000;"                                                            \
+    " b=" SIGNATURE "\r\n"                                                     \
+    "ARC-Message-Signature: i=1; a=ed25519-sha256; c=relaxed/relaxed;"         \
+    " d=t.example; s=s; h=from; "                                              \
+    "bh=zS7KNTV0HyeorkDDGwxB1AV6enuRKzO5rthkhdHIRnY=; b=" SIGNATURE "\r\n"     \
+    "ARC-Authentication-Results: i=1; t.example; none\r\n"
+#define SIGNATURE                                                              \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"                         \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
+
 static const struct row {
     const char *name, *config;
     const char *client; /* NULL: not known */
@@ -135,6 +148,13 @@ static const struct row {
      "ARC-Message-Signature: i=1; a=rsa-sha256; d=x.example; s=s; h=from;"
      " bh=AAAA; b=AAAA\r\n"
      "ARC-Authentication-Results: i=1; x.example; none\r\n" A_MESSAGE,
+     "accept\nput Authentication-Results\n"},
+
+    {"no seal over a chain that cannot be checked", BASE SEAL, "192.0.2.9",
+     false, "u@a.example", "v@b.example", UNSURE_CHAIN A_MESSAGE,
+     "451 4.4.3 ARC cannot be checked now\n"},
+    {"or it goes on without", BASE SEAL "temperror = accept\n", "192.0.2.9",
+     false, "u@a.example", "v@b.example", UNSURE_CHAIN A_MESSAGE,
      "accept\nput Authentication-Results\n"},
 
     {"ours is signed", BASE SIGN SEAL, "127.0.0.1", false, "u@a.example",
@@ -257,15 +277,21 @@ static void test_row(void **state)
 
 /* ---- Rewritten senders that come back ---------------------------------- */
 
+static const char *x_client; /* NULL: nobody knows */
+
 static enum filter_verdict rcpt(struct filter_world *x, const char *mail_from,
                                 const char *address, struct outcome *o)
 {
     struct filter_envelope e = {.mail_from = onward_str_of(mail_from)};
     struct filter_reply reply = {0};
-    struct filter *f = filter_new(x->setup, &e, done, o);
     enum filter_verdict verdict;
+    struct filter *f;
 
+    if (x_client != NULL)
+        assert_int_equal(onward_ip_parse(onward_str_of(x_client), &e.client_ip),
+                         0);
     memset(o, 0, sizeof(*o));
+    f = filter_new(x->setup, &e, done, o);
     assert_non_null(f);
     verdict = filter_rcpt(f, onward_str_of(address), &reply);
     if (verdict == FILTER_ACCEPT)
@@ -291,6 +317,12 @@ static void test_bounces_come_back(void **state)
     assert_int_equal(rcpt(&x, "", sender, &o), FILTER_ACCEPT);
     snprintf(want, sizeof(want), "accept\nrcpt %s u@a.example\n", sender);
     assert_string_equal(o.text, want);
+
+    /* Of our own making, too. */
+    x_client = "127.0.0.1";
+    assert_int_equal(rcpt(&x, "", sender, &o), FILTER_ACCEPT);
+    assert_string_equal(o.text, want);
+    x_client = NULL;
 
     assert_int_equal(rcpt(&x, "v@b.example", sender, &o), FILTER_REJECT);
     assert_string_equal(o.text, "550 Rewritten senders take bounces only");
@@ -484,6 +516,52 @@ static void test_no_memory(void **state)
         t_oom_sweep(scenario, (void *)(uintptr_t)&more[i]);
 }
 
+/* With failure = accept whatever is missing is missing on top: forged results
+ * never stay. */
+static bool careless(struct t_world *w, void *arg)
+{
+    struct filter_envelope e = {.mail_from = ONWARD_STR("u@a.example"),
+                                .is_authenticated = arg != NULL};
+    static const char message[] =
+        "Authentication-Results: mx.fwd.example; none\r\n" A_MESSAGE;
+    struct filter *f = NULL;
+    struct filter_world x;
+    struct outcome o;
+    bool ok = filter_world_begin(&x, w, BASE SEAL SIGN "failure = accept\n");
+
+    memset(&o, 0, sizeof(o));
+    assert_int_equal(onward_ip_parse(ONWARD_STR("192.0.2.9"), &e.client_ip), 0);
+    if (ok) {
+        filter_world_watch(w);
+        f = filter_new(x.setup, &e, done, &o);
+    }
+    if (f != NULL) {
+        filter_feed(f, message, sizeof(message) - 1);
+        filter_finish(f);
+        filter_world_run(&x);
+        assert_true(o.is_done);
+        ok = strstr(o.text, arg != NULL ? "put DKIM" : "put ARC-Seal") != NULL;
+        assert_true(strncmp(o.text, "451", 3) == 0 ||
+                    strstr(o.text, "cut Authentication-Results 1\n") != NULL);
+        /* A set is whole, or not there. */
+        assert_true((strstr(o.text, "put ARC-Seal") == NULL) ==
+                    (strstr(o.text, "put ARC-Auth") == NULL));
+        filter_free(f);
+    } else {
+        ok = false;
+    }
+    filter_world_watch(NULL);
+    filter_world_end(&x);
+    return ok;
+}
+
+static void test_no_memory_and_careless(void **state)
+{
+    (void)state;
+    t_oom_sweep(careless, NULL);
+    t_oom_sweep(careless, (void *)(uintptr_t) "ours");
+}
+
 int main(void)
 {
     enum {
@@ -495,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_header_too_long),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_no_memory_and_careless),
     };
     struct CMUnitTest tests[ROWS + BADS + sizeof(more) / sizeof(more[0])];
 

@@ -61,6 +61,8 @@ class Postfix(peers.Postfix):
         ) + self.milters + (
             "smtpd_authorized_xclient_hosts = 127.0.0.0/8\n"
             "local_header_rewrite_clients =\n"
+            "virtual_alias_maps = inline:{v@list.example=v@dead.example}\n"
+            "transport_maps = inline:{dead.example=error:nobody_is_there}\n"
             # sendmail(1) starts another program.
             "export_environment = TZ MAIL_CONFIG LANG LD_LIBRARY_PATH="
             f"{self.libraries}\n")
@@ -78,7 +80,8 @@ class Postfix(peers.Postfix):
 
 def lines_for(address):
     return (f"smtpd_milters = {address}\nnon_smtpd_milters = {address}\n"
-            "milter_default_action = tempfail\n")
+            "milter_default_action = tempfail\n"
+            "internal_mail_filter_classes = bounce\n")
 
 
 class Shared:
@@ -321,6 +324,20 @@ def senders_are_rewritten_and_come_back(program):
 
 
 @case
+def bounces_of_our_own_making_come_back_too(program):
+    """Who we forward for is gone: Postfix tells the sender that it knows, and the
+    filter who that is."""
+    with World(program, srs_domain="fwd.example", srs_secret="srs.txt",
+               forward="list.example") as w:
+        got = w.through(MESSAGE, to="v@list.example")
+        equal(dict(fields_of(got))["Delivered-To"],
+              b"Delivered-To: u@a.example\r\n")
+        assert b"nobody_is_there" in got
+        equal([(e["from"], e["ours"]) for e in w.milter.events("message")],
+              [("u@a.example", False), ("", True)])
+
+
+@case
 def a_milter_that_is_gone_loses_nothing(program):
     """And one that comes back is found."""
     with World(program) as w:
@@ -335,9 +352,8 @@ def the_sample_works_as_it_stands(program):
     """The configuration and its lines of main.cf, but for where things are."""
     text = open(SAMPLE).read()
     lines = "".join(m[1] + "\n" for m in re.finditer(
-        r"(?m)^#     ((?:smtpd_milters|non_smtpd_milters|milter_default_action)"
-        r" = .*)$", text))
-    equal(lines.count("\n"), 3)
+        r"(?m)^#     (\w+ = .*)$", text))
+    equal(lines.count("\n"), 4)
     port = free_port()
     with Milter(program) as milter:
         for name in ("example.org.pem", "srs-secret"):
