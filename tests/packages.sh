@@ -36,7 +36,7 @@ ONWARD_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config nettle-dev
     libmicrohttpd-dev libcurl4-gnutls-dev"
 # What the tests need on top.
 ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
-    python3-cffi python3-dnspython mypy abigail-tools binutils gnutls-bin openssl gsasl swaks python3-dkim
+    python3-cffi python3-dnspython mypy luajit abigail-tools binutils gnutls-bin openssl gsasl swaks python3-dkim
     python3-nacl python3-authres libmail-dkim-perl libopendkim-dev libssl-dev
     softhsm2 git ca-certificates libsasl2-modules libsasl2-modules-db valgrind libxml2-utils libgmime-3.0-dev msmtp
     m4 python3-aiosmtpd redis-tools zsh bsdutils iproute2 util-linux mount curl faketime

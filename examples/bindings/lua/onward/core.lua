@@ -282,6 +282,24 @@ function Handle:call(fn, ...)
     return call(fn, self:c(), ...)
 end
 
+--- What is borrowed from an object is gone with it, and a tail call forgets who
+-- made it. So whoever reads what a call has given holds the object meanwhile:
+-- these two do, and nobody else says `return f(self:call(...))`.
+
+--- Call it, and read the text that it gives.
+function Handle:ask(fn, ...)
+    local found = core.text(call(fn, self:c(), ...))
+
+    return found
+end
+
+--- Let a function of Lua's read the C object.
+function Handle:with(fn, ...)
+    local found = fn(self:c(), ...)
+
+    return found
+end
+
 function Handle:check(fn, ...)
     local result = call(fn, self:c(), ...)
 

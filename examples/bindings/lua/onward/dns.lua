@@ -111,7 +111,7 @@ local query = core.callback(
         kind = NAMES[kind] or "TYPE" .. kind
         resolver.open[tonumber(token)] = {name, kind}
 
-        local answer, failure = resolver.ask(name, kind, token)
+        local answer, failure = resolver.source(name, kind, token)
 
         if answer ~= "later" then
             resolver:answer(token, answer, failure)
@@ -137,7 +137,7 @@ function dns.resolver(desk, source, options)
     local records, host
 
     if type(source) == "function" then
-        made.ask = source
+        made.source = source
         host = kept:table("onward_resolver_host", {
             user = core.enroll(made), query = query, cancel = cancel})
     elseif type(source) == "string" then
@@ -155,7 +155,7 @@ function dns.resolver(desk, source, options)
         kept:table("onward_resolver_opts", {
             timeout_ms = math.floor((options.timeout or 0) * 1000),
             cache_entries = options.cache_entries,
-            allow_only_loaded = made.ask == nil}), host),
+            allow_only_loaded = made.source == nil}), host),
         lib.onward_resolver_free, {desk})
     if records then
         made:load(records)

@@ -76,12 +76,15 @@ function Part:header()
     local out = ffi.new "struct onward_header *[1]"
 
     self.message:check(lib.onward_mime_tree_header, self.index, out)
-    return mime.header_of(self.message.context, out[0])
+
+    local found = mime.header_of(self.message.context, out[0])
+
+    return found -- not at once: see Handle:ask()
 end
 
 --- As it was sent, with its header.
 function Part:raw()
-    return text(self.message:call(lib.onward_mime_tree_raw, self.index, 1))
+    return self.message:ask(lib.onward_mime_tree_raw, self.index, 1)
 end
 
 --- Its octets, base64 and quoted-printable decoded.
@@ -89,7 +92,10 @@ function Part:body()
     local out = ffi.new "struct onward_str"
 
     self.message:check(lib.onward_mime_tree_body, self.index, out)
-    return text(out)
+
+    local found = text(out)
+
+    return found
 end
 
 --- Its text in UTF-8; nil: it has none, or a charset that nobody knows.
@@ -325,18 +331,21 @@ function Builder:to_string()
     local out = ffi.new "const struct onward_source *[1]"
 
     self:check(lib.onward_builder_source, out)
-    return core.read_source(out[0])
+
+    local found = core.read_source(out[0])
+
+    return found
 end
 
 function Builder:mail_from()
-    return text(self:call(lib.onward_builder_mail_from))
+    return self:ask(lib.onward_builder_mail_from)
 end
 
 function Builder:rcpt_to()
     local found = {}
 
     for i = 0, tonumber(self:call(lib.onward_builder_rcpt_count)) - 1 do
-        found[i + 1] = text(self:call(lib.onward_builder_rcpt_at, i))
+        found[i + 1] = self:ask(lib.onward_builder_rcpt_at, i)
     end
     return found
 end

@@ -122,7 +122,7 @@ function Action:__index(name)
     elseif name == "state" then
         return STATES[tonumber(c.state)]
     elseif name == "to" or name == "message_id" then
-        return text(c[name])
+        return (text(c[name]))
     elseif name == "reply" and c.reply_code ~= 0 then
         return {code = tonumber(c.reply_code),
                 enhanced = text(c.reply_enhanced), text = text(c.reply_text)}
@@ -144,6 +144,19 @@ Event.__index = Event
 function Event:call(fn, ...)
     self.transaction:c()
     return call(fn, self.pointer, ...)
+end
+
+--- As those of handles: they hold the transaction meanwhile.
+function Event:ask(fn, ...)
+    local found = text(self:call(fn, ...))
+
+    return found
+end
+
+function Event:with(read, fn)
+    local found = read(self:call(fn))
+
+    return found
 end
 
 function Event:check(fn, ...)
@@ -172,30 +185,31 @@ local function action_of(event, number)
 end
 
 function Event:handler()
-    return text(self:call(lib.onward_event_handler))
+    return self:ask(lib.onward_event_handler)
 end
 
 --- The envelope's sender; empty: the null path.
 function Event:from()
-    return text(self:call(lib.onward_event_from))
+    return self:ask(lib.onward_event_from)
 end
 
 function Event:to()
-    return text(self:call(lib.onward_event_to))
+    return self:ask(lib.onward_event_to)
 end
 
 function Event:header()
-    return mime.header_of(self.transaction.context,
-                          self:call(lib.onward_event_header))
+    return self:with(function(c)
+        return mime.header_of(self.transaction.context, c)
+    end, lib.onward_event_header)
 end
 
 --- The message as it came.
 function Event:message()
-    return core.read_source(self:call(lib.onward_event_source))
+    return self:with(core.read_source, lib.onward_event_source)
 end
 
 function Event:verdict()
-    return verify.verdict_of(self:call(lib.onward_event_verifier))
+    return self:with(verify.verdict_of, lib.onward_event_verifier)
 end
 
 function Event:can_be_forwarded()
@@ -365,8 +379,8 @@ local submit = core.callback(
 
         made:check(lib.onward_relay_submission_at, index, c)
         for i = 0, tonumber(c.rcpt_count) - 1 do
-            rcpt_to[i + 1] = text(made:call(lib.onward_relay_submission_rcpt,
-                                            index, i))
+            rcpt_to[i + 1] = made:ask(lib.onward_relay_submission_rcpt, index,
+                                      i)
         end
         made.submit {
             kind = SUBMISSIONS[tonumber(c.kind)],

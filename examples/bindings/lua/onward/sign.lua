@@ -50,17 +50,20 @@ function sign.generate_key(kind, bits, context)
                             core.count(bits or 0, "bits")), context)
 end
 
-local function public(key)
-    return key:call(lib.onward_key_public)
+--- Call a function with the public half.
+local function public(key, fn, ...)
+    local found = call(fn, key:call(lib.onward_key_public), ...)
+
+    return found
 end
 
 function Key:type()
-    return call(lib.onward_pubkey_type, public(self)) == lib.ONWARD_KEY_RSA
+    return public(self, lib.onward_pubkey_type) == lib.ONWARD_KEY_RSA
         and "rsa" or "ed25519"
 end
 
 function Key:bits()
-    return tonumber(call(lib.onward_pubkey_bits, public(self)))
+    return tonumber(public(self, lib.onward_pubkey_bits))
 end
 
 --- PKCS#8. It is a secret.
@@ -75,8 +78,12 @@ end
 function Key:dkim_record()
     local room = ffi.new "char[1000]"
 
-    return ffi.string(room, core.check(lib.onward_dkim_record, public(self),
-                                       nil, room, 1000))
+    local len = public(self, lib.onward_dkim_record, nil, room, 1000)
+
+    if len < 0 then
+        core.fail(len)
+    end
+    return ffi.string(room, len)
 end
 
 -- ---- Signers -----------------------------------------------------------------
@@ -186,7 +193,7 @@ function DkimSigner:finish()
     local err = self:call(lib.onward_dkim_signer_finish)
 
     if err == lib.ONWARD_ESYNTAX then
-        core.fail(err, text(self:call(lib.onward_dkim_signer_fault)))
+        core.fail(err, self:ask(lib.onward_dkim_signer_fault))
     elseif err < 0 then
         core.fail(err)
     end
@@ -195,7 +202,7 @@ end
 --- The field to put on top, with its CRLF.
 function DkimSigner:result()
     self:wait()
-    return text(self:call(lib.onward_dkim_signer_field))
+    return self:ask(lib.onward_dkim_signer_field)
 end
 
 local OWN = core.set "key context"
@@ -279,7 +286,7 @@ end
 --- The set to put on top, with its CRLFs.
 function ArcSealer:result()
     self:wait()
-    return text(self:call(lib.onward_arc_sealer_fields))
+    return self:ask(lib.onward_arc_sealer_fields)
 end
 
 local SEAL_OWN = core.set "key context dns"

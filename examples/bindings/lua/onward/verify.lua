@@ -188,7 +188,7 @@ function Verifier:verdict()
         self:c()
         core.fail(lib.ONWARD_ESTATE, "there is no verdict yet")
     end
-    return verify.verdict_of(self:c())
+    return self:with(verify.verdict_of)
 end
 
 function Verifier:result()
@@ -269,7 +269,7 @@ end
 
 function SpfCheck:result()
     self:wait()
-    return spf_of(self:c())
+    return self:with(spf_of)
 end
 
 --- May this address send mail for that domain (RFC 7208)?
@@ -320,12 +320,13 @@ end
 function DmarcCheck:result()
     self:wait()
 
-    local c = self:c()
-
-    return dmarc_of(call(lib.onward_dmarc_check_result, c),
-                    call(lib.onward_dmarc_check_reason, c),
-                    call(lib.onward_dmarc_check_disposition, c),
-                    text(call(lib.onward_dmarc_check_author_domain, c)), c)
+    return self:with(function(c)
+        return dmarc_of(call(lib.onward_dmarc_check_result, c),
+                        call(lib.onward_dmarc_check_reason, c),
+                        call(lib.onward_dmarc_check_disposition, c),
+                        text(call(lib.onward_dmarc_check_author_domain, c)),
+                        c)
+    end)
 end
 
 --- What DMARC says of mail from a domain (RFC 9989).
