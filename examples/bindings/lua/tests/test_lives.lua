@@ -108,6 +108,36 @@ test("lives: collected inside a callback, and in cycles", function()
     end}).result, "pass")
 end)
 
+test("lives: with the collector at work all the time", function()
+    local pause = collectgarbage("setpause", 0)
+    local step = collectgarbage("setstepmul", 1000000)
+    local ok, err = pcall(function()
+        for _ = 1, 3 do
+            equal(onward.verify(s.signed, s.client()).passed, true)
+            equal(onward.spf_check(onward.resolver(onward.desk(), s.zone), {
+                ip = "192.0.2.1", mail_from = "a@example.com"}):result().result,
+                "pass")
+            equal(onward.parse(s.signed):header().subject, "Lunch")
+            equal(onward.builder({from = "a@example.com", text = "x"}
+                                ):to_string():sub(1, 5), "Date:")
+            equal(onward.sign(s.plain, {
+                key = s.rsa, domain = "example.com", selector = "sel"}
+                             ):sub(1, 5), "DKIM-")
+            equal(onward.key(s.rsa):bits(), 2048)
+            equal(onward.route(s.rules, "sales@example.com").kind, "forward")
+            equal(s.handle(function(event)
+                event:forward(("desk@example.net"):lower())
+                equal(event:header().subject, "Lunch")
+                equal(event:verdict().passed, true)
+            end).reply.code, 250)
+        end
+    end)
+
+    collectgarbage("setpause", pause)
+    collectgarbage("setstepmul", step)
+    assert(ok, err)
+end)
+
 test("lives: nothing is left", function()
     local function count()
         local found = 0
