@@ -32,7 +32,13 @@ took() {
 }
 began=$(date +%s)
 
-# ---- Build
+# ---- Build, as doc/packages.md says it.
+for line in 'cp -r CHECKOUT/debian .' 'dpkg-buildpackage -us -uc'; do
+    grep -qF "    $line" "$top/doc/packages.md" || {
+        echo "doc/packages.md does not say: $line"
+        exit 1
+    }
+done
 tarball=$(sh "$top/tools/dist.sh" -o "$work" "$tree")
 name=$(basename "$tarball" .tar.xz)
 version=${name#onward-}
