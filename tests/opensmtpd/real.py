@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import smtplib
+import subprocess
 import sys
 
 from smtpd import JUDGES, MESSAGE, RECORDS, TESTS, fields, judge, of
@@ -217,6 +218,27 @@ def what_leaves_is_signed(program):
         equal(send(c, b"out", b"joe@ours.example", "joe@ours.example",
                    body=(b"x" * 900 + b"\r\n.dot\r\n") * 3000)[0], 250)
         got = s.arrived(b"X-Mark: out\r\n")
+        for who, said in s.judged(got):
+            equal((who, said["dkim"]),
+                  (who, [{"d": "ours.example", "result": "pass"}]))
+
+
+@case
+def what_is_handed_in_here_is_ours(program):
+    """sendmail(1), through smtpd's own socket."""
+    if shutil.which("nsenter") is None:
+        print("what_is_handed_in_here_is_ours: SKIP: no nsenter")
+        return
+    group = 61000 + matrix_private.USERS.index("opensmtpq")
+    with Smtpd(program) as s:
+        done = subprocess.run(
+            ["nsenter", "-t", str(s.process.child.pid), "-m",
+             "setpriv", "--regid", str(group), "--clear-groups",
+             "/usr/sbin/sendmail", "-f", "joe@ours.example", "bob@b.example"],
+            input=b"X-Mark: here\n" + of(b"joe@ours.example", SENT)
+            .replace(b"\r\n", b"\n"), capture_output=True, timeout=60)
+        equal((done.returncode, done.stderr), (0, b""))
+        got = s.arrived(b"X-Mark: here\r\n")
         for who, said in s.judged(got):
             equal((who, said["dkim"]),
                   (who, [{"d": "ours.example", "result": "pass"}]))
