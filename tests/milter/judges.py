@@ -1,6 +1,7 @@
 """What others say of a message: dkimpy and Mail::DKIM, which must verify what we
 have signed and sealed."""
 import json
+import random
 import re
 import subprocess
 
@@ -41,6 +42,20 @@ def judge(milter, message):
 def judged(milter, message, domains, arc):
     for by, got in judge(milter, message).items():
         equal((by, got), (by, (domains, arc)))
+
+
+def mixed_results():
+    """Fields that claim to be ours and others, in no order: (all, the others)."""
+    draw = random.Random(4)
+    lines = [b"Authentication-Results: mx.fwd.example; spf=pass n=%d\r\n" % i
+             for i in range(9)]
+    lines += [b"authentication-RESULTS:\r\n\tMX.fwd.example (%d) 1; none\r\n"
+              % i for i in range(9)]
+    others = [b"Authentication-Results: other%d.example; none\r\n" % i
+              for i in range(9)]
+    lines += others
+    draw.shuffle(lines)
+    return b"".join(lines), [one for one in lines if one in others]
 
 
 SIGN = """

@@ -13,7 +13,8 @@ from server import Milter
 
 import debs
 import peers
-from judges import fields_of, judge, judged, signed_to_the_octet
+from judges import (fields_of, judge, judged, mixed_results,
+                    signed_to_the_octet)
 from forwarder import Cases, begins, equal, until
 from world import Folder, free_port, wait_for
 
@@ -244,6 +245,16 @@ def forged_results_are_gone(program):
         equal(got[got.index(received) + len(received):],
               kept + MESSAGE + forged)  # in the body they are text
         equal(w.milter.events("message")[-1]["cut"], 2)
+
+
+@case
+def every_forged_result_goes(program):
+    """In any number and order (CVE-2022-48521), and no other."""
+    with World(program) as w:
+        lines, others = mixed_results()
+        got = w.through(lines + MESSAGE)
+        equal([octets for name, octets in fields_of(got)
+               if name.lower() == "authentication-results"][1:], others)
 
 
 @case

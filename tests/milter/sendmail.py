@@ -14,7 +14,8 @@ from server import Milter, published
 import debs
 import peers
 from forwarder import Cases, begins, equal, holds
-from judges import fields_of, judge, judged, signed_to_the_octet
+from judges import (fields_of, judge, judged, mixed_results,
+                    signed_to_the_octet)
 from tools import Sink
 from world import Failed, Folder, Process, free_port, greets, wait_for
 
@@ -185,6 +186,17 @@ def what_comes_in_is_verified_and_sealed(program):
                      sender="", to=bounce)[0], 250)
         envelope, _ = w.sink.next(60)
         equal([r["to"] for r in envelope["rcpt"]], ["u@s.example"])
+
+
+@case
+def every_forged_result_goes(program):
+    """In any number and order (CVE-2022-48521), and no other."""
+    with World(program, internal="none") as w:
+        lines, others = mixed_results()
+        equal(w.give(lines + MESSAGE)[0], 250)
+        _, got = w.sink.next(60)
+        equal([octets for name, octets in fields_of(got)
+               if name.lower() == "authentication-results"][1:], others)
 
 
 @case
