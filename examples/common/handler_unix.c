@@ -298,7 +298,9 @@ static void push(struct handler_unix *u, struct frame *f)
 void handler_unix_tell(struct handler_unix *u, uint64_t id,
                        struct onward_str header)
 {
-    struct frame *f = u->watch.fd < 0 ? NULL : begin_frame(id, header, 0);
+    struct frame *f = u->watch.fd < 0 || u->held > u->opts.held_max
+                          ? NULL
+                          : begin_frame(id, header, 0);
 
     if (f == NULL)
         return;

@@ -35,8 +35,8 @@ void handler_unix_free(struct handler_unix *u);
  */
 int handler_unix_ask(struct handler_unix *u, uint64_t id,
                      struct onward_event *event, char *why, size_t why_size);
-/* Tell it more about an event: a header with nothing behind it, copied. What
- * cannot be told is lost with the connection. */
+/* Tell it more about an event: a header with nothing behind it, copied. One that
+ * does not read is not told: its time ends that. */
 void handler_unix_tell(struct handler_unix *u, uint64_t id,
                        struct onward_str header);
 /* Nobody waits for that one any more. is_late: its time is up; if it is half

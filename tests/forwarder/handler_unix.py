@@ -326,6 +326,27 @@ def steps_to_an_event_that_is_over(program):
 
 
 @case
+def many_steps_of_one_that_does_not_read(program):
+    def flood(peer, connection, header, message):
+        text = json.dumps({"id": header["id"], "step": 1,
+                           "action": {"action": "forward",
+                                      "to": "x" * 250}}).encode()
+        one = (struct.pack("!I", len(text)) + text) * 1000
+        try:
+            for _ in range(300):
+                connection.sendall(one)
+        except OSError:
+            pass
+        peer.has_flooded = True
+        return take(peer, connection, header, message)
+
+    with Run(program, flood) as (f, peer):
+        begins(send(f), "250 2.0.0")
+        assert peer.has_flooded
+        assert f.rss_kib() < 200000, f.rss_kib()
+
+
+@case
 def a_step_that_outlives_its_event(program):
     """The next hop is slow; the handler's time is up before it answers."""
     gate = threading.Event()

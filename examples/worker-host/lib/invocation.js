@@ -165,7 +165,6 @@ export class Invocation {
             await Promise.race([this.#settle(code), late]);
         } finally {
             clearTimeout(timer);
-            this.#steps?.close();
         }
     }
 }
