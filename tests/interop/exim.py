@@ -15,7 +15,7 @@ import time
 import debs
 import peers
 from forwarder import Forwarder
-from world import Failed, Folder, free_port, wait_for
+from world import Authority, Failed, Folder, free_port, wait_for
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                     "../../doc/exim.md")
@@ -217,6 +217,31 @@ def front(folder, args):
             check("until it is back", got == ["ann@far.test"], got)
 
 
+class TlsWays(Ways):
+    """With STARTTLS on the way to the forwarder."""
+
+    def block(self, name):
+        return super().block(name).replace(
+            "  hosts_avoid_tls = *\n",
+            "  hosts_require_tls = *\n  tls_verify_certificates =\n")
+
+
+def secured(folder, args):
+    """Exim, which says QUIT with the dot, over TLS."""
+    ways = TlsWays()
+    certificate, key = Authority(folder).certify("mx.example.org")
+    with Exim(ways, True, "mx.exim.test", args.cache, folder + "/exim",
+              "127.0.0.1", int(ways.ports["25"])) as exim, \
+            Forwarder(args.forwarder, folder + "/onward", RULES, RECORDS,
+                      tls_certificate=certificate, tls_key=key,
+                      **ways.settings("forwarder-behind", folder)):
+        check("over TLS mail for an alias is taken",
+              send(exim.port, "tls", "joe@example.org") == 250)
+        got = arrived(exim, "tls")
+        check("and arrives once", recipients(got) == ["ann@far.test"] and
+              b"by mx.example.org with ESMTPS" in got[0], got)
+
+
 def behind(folder, args):
     """The forwarder in front."""
     ways = Ways()
@@ -252,7 +277,7 @@ def main():
     if reason:
         print("SKIP:", reason)
         return 77
-    for way in (front, behind):
+    for way in (front, secured, behind):
         with Folder("exim") as folder:
             try:
                 way(folder, args)
