@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <onward/mtasts.h>
 
@@ -256,6 +257,25 @@ static void find_egress(struct doctor *d, const struct setup *s)
         add_egress(d, &ips[i]);
 }
 
+/* A resolver that has nothing to say of a large signed domain would make every
+ * domain look ill. */
+static int try_resolver(struct doctor *d)
+{
+    struct onward_dns_lookup *lookup = doctor_ask(d, "org", ONWARD_DNS_NS);
+    int status = onward_dns_lookup_status(lookup);
+
+    onward_dns_lookup_free(lookup);
+    if (status == ONWARD_DNS_STATUS_BOGUS)
+        return cli_broken(d->command,
+                          "the resolver gives answers that DNSSEC does not "
+                          "confirm, expected one that does; see --resolver");
+    if (status == ONWARD_DNS_STATUS_TEMP)
+        return cli_broken(d->command,
+                          "the resolver does not answer, expected one that "
+                          "does; see --resolver");
+    return -1;
+}
+
 static void examine(struct doctor *d, size_t given)
 {
     bool has_srs =
@@ -396,9 +416,14 @@ static int run(const struct command *command, struct args args)
         take_setup(&d, &setup, &choice);
         status = world_new(command, &choice, &d.world);
     }
-    d.can_fetch =
-        choice.dns == NULL || https.policy != NULL || https.connect != NULL;
-    if (status < 0 && d.can_fetch)
+    if (https.policy == NULL && https.connect == NULL && choice.dns != NULL)
+        d.no_fetch = "DNS is a file";
+    else if (https.policy == NULL && strcmp(https.trust, HTTPS_TRUST) == 0 &&
+             access(HTTPS_TRUST, R_OK) != 0)
+        d.no_fetch = "there is no " HTTPS_TRUST;
+    if (status < 0 && choice.dns == NULL)
+        status = try_resolver(&d);
+    if (status < 0 && d.no_fetch == NULL)
         status = https_new(&d.https, command, &https, &d.world);
     if (status < 0) {
         d.time_s = choice.time.is_given ? choice.time.s : (int64_t)time(NULL);

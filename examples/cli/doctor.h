@@ -54,7 +54,7 @@ struct doctor {
     const struct command *command;
     struct world world;
     struct https https;
-    bool can_fetch; /* MTA-STS policies: https is there */
+    const char *no_fetch; /* why MTA-STS policies cannot be fetched; NULL */
     int64_t time_s;
     const char *domain;
     /* What the forwarder's configuration says; NULL or 0: nothing. */

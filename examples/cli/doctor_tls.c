@@ -271,13 +271,13 @@ void doctor_examine_mta_sts(struct doctor *d)
     if (!doctor_ask_txt(d, "mta-sts", where, &txt))
         return;
     if (examine_record(d, where, txt)) {
-        if (d->can_fetch) {
+        if (d->no_fetch == NULL) {
             fetch(d, host, where);
         } else {
             doctor_find(d, DOCTOR_NOTE, "mta-sts", "not-fetched", host,
-                        "the policy was not fetched: DNS is a file");
+                        "the policy was not fetched: %s", d->no_fetch);
             doctor_fix(d, "Give it with --policy, or its server with "
-                          "--connect.");
+                          "--connect, and --trust.");
         }
     }
     onward_dns_lookup_free(txt);
