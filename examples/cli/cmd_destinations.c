@@ -228,7 +228,7 @@ static void print_token(const struct destinations *d, const char *address,
 }
 
 static void print_state(const struct destinations *d, const char *address,
-                        int state)
+                        enum destination_state state)
 {
     struct json j = {0};
 
