@@ -64,6 +64,7 @@ extern const struct command command_quarantine_list;
 extern const struct command command_quarantine_release;
 extern const struct command command_quarantine_show;
 extern const struct command command_queue_delete;
+extern const struct command command_reply;
 extern const struct command command_queue_hold;
 extern const struct command command_queue_list;
 extern const struct command command_queue_release;

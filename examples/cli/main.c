@@ -57,6 +57,7 @@ static const struct command *const commands[] = {
     &command_quarantine_show,
     &command_quarantine_release,
     &command_quarantine_delete,
+    &command_reply,
     &command_destinations_add,
     &command_destinations_list,
     &command_destinations_verify,

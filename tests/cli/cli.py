@@ -1,5 +1,6 @@
 """What the tests of the command line tool share: a folder with the files that
 --help names, a way to run the tool there, and a count for the summary."""
+import json
 import pathlib
 import shutil
 import subprocess
@@ -64,6 +65,33 @@ class Folder:
         envelope += [(spoolfile.PLACE, "spam"), (spoolfile.NO_WAY, 1)]
         (self.path / "spool/quarantine/messages/0658d4f3e6a800-1f2e3d4c"
          ).write_bytes(spoolfile.message(envelope, content))
+
+    def fill_ticket(self):
+        """What `onward reply` needs: a ticket for a message of today."""
+        for name in ("messages", "new", "damaged", "requests"):
+            (self.path / "state/spool" / name).mkdir(parents=True)
+        (self.path / "tokens.txt").write_text("sixteen octets, or a few more\n")
+        (self.path / "asked.json").write_text(json.dumps({
+            "version": 1, "zones": [{"name": "example.com", "rules": [
+                {"matchers": [{"type": "literal", "field": "to",
+                               "value": "desk@example.com"}],
+                 "actions": [{"type": "handler", "value": ["desk"]}]}]}]}))
+        (self.path / "asked.txt").write_text(
+            'a.example TXT "v=spf1 ip4:192.0.2.9 -all"\n'
+            '_dmarc.a.example TXT "v=DMARC1; p=reject"\n')
+        (self.path / "asked.eml").write_text(
+            "From: Ann <ann@a.example>\nTo: desk@example.com\n"
+            "Message-ID: <one@a.example>\nSubject: hi\n\nHello.\n")
+        (self.path / "answer.eml").write_text(
+            "From: desk@example.com\nTo: ann@a.example\nSubject: Re: hi\n"
+            "Message-ID: <two@example.com>\nIn-Reply-To: <one@a.example>\n"
+            "Auto-Submitted: auto-replied\n\nYes.\n")
+        asked = self.run(
+            ["event", "--from", "ann@a.example", "--to", "desk@example.com",
+             "--rules", "asked.json", "--dns", "asked.txt", "--ip", "192.0.2.9",
+             "--handler", "true", "--token-secret", "tokens.txt", "asked.eml"])
+        ticket = json.loads(asked.stdout)["events"][0]["ticket"]
+        (self.path / "ticket.txt").write_text(ticket + "\n")
 
     def run(self, args, data=b""):
         """args: a list."""

@@ -191,6 +191,48 @@ for more, want in ((["--send", "with a@b.example"], b"expected to, only or"),
     count.check(f"refuses {more}", [] if want in done.stderr
                 and done.returncode in (2, 3) else [str(done.stderr)])
 
+# ---- A reply later ----------------------------------------------------------
+
+later = Folder(sys.argv[1])
+later.fill_ticket()
+
+
+def reply(*more, message="answer.eml", ticket="ticket.txt"):
+    return later.run(["reply", "--ticket", ticket, "--token-secret",
+                      "tokens.txt", "--state", "state", *more, message])
+
+
+def refused(name, done, want):
+    count.check(f"reply later: {name}", [] if done.returncode == 3
+                and want in done.stderr else [str(done)])
+
+
+good = (later.path / "answer.eml").read_text()
+for name, old, new, want in (
+        ("to another", "<one@a", "<three@a", b"E_REPLY_IN_REPLY_TO"),
+        ("from another domain", "desk@example.com", "desk@example.org",
+         b"E_REPLY_DOMAIN"),
+        ("with a trace", "Subject:", "Received: by me\nSubject:", b"E_"),
+        ("not automatic", "Auto-Submitted", "X-Auto", b"expected Auto-Sub")):
+    (later.path / "other.eml").write_text(good.replace(old, new, 1))
+    refused(name, reply(message="other.eml"), want)
+text = (later.path / "ticket.txt").read_text()
+(later.path / "bad.txt").write_text(
+    text[:20] + ("A" if text[20] != "A" else "B") + text[21:])
+refused("a ticket that was changed", reply(ticket="bad.txt"),
+        b"E_TICKET_INVALID")
+spooled = later.path / "state/spool/messages"
+count.check("reply later: nothing so far", list(map(str, spooled.iterdir())))
+done = reply()
+count.check("reply later", [] if done.returncode == 0
+            and [p.name for p in spooled.iterdir()] == done.stdout.decode(
+            ).split() else [str(done)])
+octets = next(spooled.iterdir()).read_bytes()
+count.check("reply later: as it was written", [] if good.replace(
+    "\n", "\r\n").encode() in octets and b"ann@a.example" in octets
+    else [str(octets)])
+refused("once", reply(), b"answered before")
+
 # ---- Bad answers ------------------------------------------------------------
 
 BAD = ["garbage", "[]", "1", "{", '{"actions":{}}', '{"actions":[1]}',

@@ -24,6 +24,7 @@ def faults_of(folder, line):
 
 def main():
     folder = Folder(sys.argv[1])
+    folder.fill_ticket()
     count = Count()
     top = folder.run(["--help"])
     commands = [re.match(r"  (\S+(?: \S+)?)  ", line).group(1)

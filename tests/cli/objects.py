@@ -9,6 +9,7 @@ import sys
 from cli import Count, Folder
 
 folder = Folder(sys.argv[1])
+folder.fill_ticket()
 count = Count()
 ID = "0658d4f3e6a800-1f2e3d4c"
 # These print mail, or a script: nothing to be taken apart.
@@ -67,6 +68,8 @@ LINES = {
     "quarantine show": [f"{{}} --spool spool {ID}"],
     "quarantine release": [f"{{}} --spool spool {ID}"],
     "quarantine delete": [f"{{}} --spool spool {ID}"],
+    "reply": ["{} --ticket ticket.txt --token-secret tokens.txt --state state "
+              "answer.eml"],
     "destinations add": ["{} --state state me@example.net",
                          "{} --state state --link https://a.example "
                          "me@example.net"],

@@ -4,10 +4,10 @@ to whom and as whom (handler_send, rows 41, 42 and 44 to 48), how often, and
 tickets for a reply later."""
 import json
 import shlex
-import sys
+import subprocess
 
 from forwarder import (MESSAGE, RULES, Cases, Hop, begins, equal, holds, until)
-from spooling import Spooling
+from spooling import ONWARD, Spooling
 
 case = Cases()
 CODE = "code@zone.example"
@@ -165,6 +165,35 @@ def tickets_come_with_the_event(program):
             begins(c.send(to=CODE, message=MESSAGE.replace(
                 b"Subject:", b"Precedence: bulk\r\nSubject:")), "250 ")
         equal(f.event()["ticket"], None)
+
+
+@case
+def a_ticket_answers_later_and_once(program):
+    """Through the spool of the forwarder that runs; and what was answered so is
+    answered for handlers too."""
+    with Robot(program, start=False) as f, Hop(f, 3) as back:
+        f.write("tokens.txt", "sixteen octets, or a few more of them\n")
+        f.begin(token_secret="tokens.txt")
+        begins(f.send(), "250 ")
+        f.write("ticket.txt", f.event()["ticket"] + "\n")
+        f.write("answer.eml", f"From: {CODE}\nTo: ann@sender.example\n"
+                "Message-ID: <late@zone.example>\n"
+                "In-Reply-To: <1@sender.example>\n"
+                "Auto-Submitted: auto-replied\n\nAt last.\n")
+        line = [ONWARD, "reply", "--ticket", "ticket.txt", "--token-secret",
+                "tokens.txt", "--state", "state", "answer.eml"]
+        done = subprocess.run(line, cwd=f.path, capture_output=True, timeout=30)
+        equal((done.returncode, done.stderr), (0, b""))
+        assert until(lambda: back.messages)
+        equal(back.messages[0][:2], (CODE, ["ann@sender.example"]))
+        holds(back.messages[0][2], b"At last.")
+        done = subprocess.run(line, cwd=f.path, capture_output=True, timeout=30)
+        equal(done.returncode, 3)
+        holds(done.stderr, b"answered before")
+        f.does([REPLY])
+        begins(f.send(), "250 ")
+        assert f.quiet(), f.files()
+        equal(len(back.messages), 1)
 
 
 @case

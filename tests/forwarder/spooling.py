@@ -1,12 +1,13 @@
 """A forwarder with a spool, and `onward` beside it; who imports this is run as
 NAME.py PROGRAM ONWARD [CASE...]."""
 import json
+import os
 import subprocess
 import sys
 
 from forwarder import Forwarder, equal, until
 
-ONWARD = sys.argv.pop(2)
+ONWARD = os.path.abspath(sys.argv.pop(2))
 
 
 def zone(f, more=""):
