@@ -327,23 +327,24 @@ def steps_to_an_event_that_is_over(program):
 
 @case
 def many_steps_of_one_that_does_not_read(program):
+    # Sanitizers are slow, and keep what is freed.
+    is_plain = b"__asan_init" not in pathlib.Path(program).read_bytes()
+
     def flood(peer, connection, header, message):
         text = json.dumps({"id": header["id"], "step": 1,
                            "action": {"action": "forward",
                                       "to": "x" * 250}}).encode()
         one = (struct.pack("!I", len(text)) + text) * 1000
-        try:
-            for _ in range(300):
-                connection.sendall(one)
-        except OSError:
-            pass
+        for _ in range(300 if is_plain else 10):
+            connection.sendall(one)
         peer.has_flooded = True
         return take(peer, connection, header, message)
 
-    with Run(program, flood) as (f, peer):
-        begins(send(f), "250 2.0.0")
+    with Run(program, flood, handler_timeout_s=50) as (f, peer):
+        with f.client(timeout=120) as c:
+            begins(c.send(to=CODE), "250 2.0.0")
         assert peer.has_flooded
-        assert f.rss_kib() < 200000, f.rss_kib()
+        assert not is_plain or f.rss_kib() < 200000, f.rss_kib()
 
 
 @case
