@@ -85,6 +85,34 @@ test("relay: refused recipients", function()
     equal(#delivered, 0)
 end)
 
+test("relay: what it reads is closed after it", function()
+    for _, what in ipairs {"verifier", "resolver", "ruleset", "signer"} do
+        local desk = onward.desk()
+        local made = {resolver = onward.resolver(desk, s.zone),
+                      ruleset = onward.ruleset(s.rules),
+                      signer = onward.signer(desk, onward.key(s.rsa))}
+
+        made.verifier = onward.verifier(made.resolver, {
+            authserv_id = "mx.example.com", ip = "192.0.2.1",
+            mail_from = "alice@example.com"})
+
+        local transaction = onward.transaction(made.resolver, made.ruleset, {
+            hostname = "mx.example.com", mail_from = "alice@example.com",
+            deliver = print, seal_signer = made.signer,
+            seal_domain = "fwd.example.net", seal_selector = "arc"})
+
+        transaction:rcpt "sales@example.com"
+        made.verifier:feed(s.signed)
+        made.verifier:finish()
+        made.verifier:result()
+        transaction:start(made.verifier, s.signed)
+        made[what]:close()
+        raises("is closed", transaction.result, transaction)
+        while desk:run() do end
+        desk:close()
+    end
+end)
+
 test("event: what a handler sees", function()
     local seen
     local outcome = handle(function(event)

@@ -1,6 +1,6 @@
 import unittest
 
-from support import CLIENT, RSA, SIGNED, World, ZONE, onward
+from support import CLIENT, RSA, RULES, SIGNED, World, ZONE, onward
 
 
 class Relay(unittest.TestCase):
@@ -64,6 +64,30 @@ class Relay(unittest.TestCase):
                                    ip="198.51.100.1")
         self.assertEqual((outcome.reply.code, outcome.reply.enhanced),
                          (550, "5.7.26"))
+
+    def test_what_it_reads_is_closed_after_it(self):
+        for what in ("verifier", "resolver", "ruleset", "signer"):
+            with self.subTest(what=what), onward.Desk() as desk:
+                made = {"resolver": onward.Resolver(desk, ZONE),
+                        "ruleset": onward.Ruleset(RULES),
+                        "signer": onward.Signer(desk, onward.Key(RSA))}
+                made["verifier"] = verifier = onward.Verifier(
+                    made["resolver"], authserv_id="mx.example.com", **CLIENT)
+                relay = onward.Relay(
+                    made["resolver"], made["ruleset"],
+                    hostname="mx.example.com", mail_from="alice@example.com",
+                    deliver=print, sealing=onward.Sealing(
+                        made["signer"], "fwd.example.net", "arc"))
+                relay.rcpt("sales@example.com")
+                verifier.feed(SIGNED)
+                verifier.finish()
+                verifier.result()
+                relay.start(verifier, SIGNED)
+                made[what].close()
+                with self.assertRaises(onward.ClosedError):
+                    relay.result()
+                while desk.run():
+                    pass
 
     def test_deliver_that_raises(self):
         def deliver(delivery):
