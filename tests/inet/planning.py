@@ -1,5 +1,5 @@
 """`onward egress` tells the plan for each domain of the table: it demands what
-the forwarder then did."""
+the forwarder then did. `onward doctor` finds what is wrong with it."""
 import concurrent.futures
 import json
 import subprocess
@@ -57,9 +57,55 @@ def judge(scenario, plan):
     return []
 
 
+# What the doctor calls what is wrong with a policy.
+CODES = {"txt-two": "many-records", "txt-bad": "void", "host-none": "no-host",
+         "host-refused": "connect", "host-private": "address",
+         "cert-expired": "tls", "cert-other": "tls", "cert-self": "tls",
+         "http-404": "status", "http-500": "status", "http-redirect": "status",
+         "http-large": "too-long", "http-html": "media-type",
+         "http-gzip": "encoding", "http-cut": "cut",
+         "policy-version": "bad-policy", "policy-mode": "bad-policy",
+         "policy-no-mx": "bad-policy"}
+STATUS = {"ok": 0, "note": 0, "warning": 4, "unknown": 3, "error": 1}
+
+
+def findings_of(world, scenario):
+    got = subprocess.run(
+        [world.args.onward, "doctor", "--json", "--resolver", net.PLAIN,
+         "--anchor", world.dns.anchor, "--trust", world.certificates.anchor,
+         scenario.domain],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100,
+        check=False)
+    try:
+        said = json.loads(got.stdout)
+    except ValueError:
+        return {"fault": f"{got.returncode} {got.stdout!r} {got.stderr!r}"}
+    if got.returncode != STATUS[said["worst"]]:
+        return {"fault": f"{got.returncode} for {said['worst']}"}
+    return said
+
+
+def judge_findings(scenario, said):
+    if "fault" in said:
+        return [said["fault"]]
+    there = {(f["check"], f["code"]) for f in said["findings"]}
+    outcome = scenario.outcome
+    wanted = [("mta-sts", code) for word, code in CODES.items()
+              if scenario.policy.has(word)]
+    if outcome.kinds == ["dane"] and not any(
+            f["check"] == "dane" and f["name"].startswith(outcome.host)
+            and f["severity"] in ("ok", "warning") for f in said["findings"]):
+        return [f"nothing of DANE at {outcome.host}: {said['findings']}"]
+    return [f"no {one}: {said['findings']}" for one in wanted
+            if one not in there]
+
+
 def run(world, count):
     scenarios = [s for s in world.scenarios if not s.policy.has("http-slow")]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for s, plan in zip(scenarios, pool.map(
                 lambda s: plan_of(world, s), scenarios)):
             count.row(f"onward egress {s.key}", judge(s, plan))
+        for s, said in zip(scenarios, pool.map(
+                lambda s: findings_of(world, s), scenarios)):
+            count.row(f"onward doctor {s.key}", judge_findings(s, said))
