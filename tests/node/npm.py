@@ -52,6 +52,8 @@ def fetch(folder):
         done = subprocess.run(
             ["npm", "install", "--prefix", str(folder), "--no-audit",
              "--no-fund", "--silent", "--ignore-scripts",
+             "--fetch-retries=1", "--fetch-retry-mintimeout=1000",
+             "--fetch-retry-maxtimeout=5000",
              *(f"{n}@{v}" for n, v in PACKAGES.items())],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=150)
