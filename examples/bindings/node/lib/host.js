@@ -100,16 +100,16 @@ export class Host {
 
     /** Ends all that is under way. */
     close() {
-        const wasOpen = this.number !== undefined;
         this.lib.checkIdle('close()');
         for (const operation of [...this.#pending])
             this.end(operation, new OnwardError('CLOSED', 'close() was called'));
         clearTimeout(this.#timer);
-        if (wasOpen)
-            release(this.lib, this.number, this.resolver, this.desk, this.ctx);
+        const { number, resolver, desk, ctx } = this;
         this.ctx = this.desk = this.resolver = null;
         this.number = undefined;
         remember(this.token);
+        if (number !== undefined)
+            release(this.lib, number, resolver, desk, ctx);
     }
 
     // ---- What the library asks, inside its calls ---------------------------
@@ -167,7 +167,11 @@ export class Host {
         if (!this.#pending.delete(operation))
             return;
         this.lib.dismiss(operation.number);
-        operation.free(operation.handle);
+        try {
+            operation.free(operation.handle);
+        } catch (thrown) {
+            error ??= thrown; // of a callback, inside
+        }
         if (error !== undefined)
             operation.reject(error);
         else
@@ -177,6 +181,14 @@ export class Host {
     /** What users wrote runs out of the library's callbacks: after the desk. */
     after(run) {
         this.#after.push(run);
+    }
+
+    async #do(run) {
+        try {
+            await run();
+        } catch (error) {
+            this.fail(error);
+        }
     }
 
     /** Does it still wait? */
@@ -217,7 +229,7 @@ export class Host {
             this.fail(error);
         }
         for (const run of this.#after.splice(0))
-            run();
+            this.#do(run);
         this.#wait();
     }
 
@@ -245,8 +257,8 @@ function weak(host) {
 }
 
 function release(lib, number, resolver, desk, ctx) {
+    lib.dismiss(number); // nothing is logged any more
     lib.call('onward_resolver_free', resolver);
     lib.call('onward_desk_free', desk);
     lib.call('onward_ctx_free', ctx);
-    lib.dismiss(number);
 }

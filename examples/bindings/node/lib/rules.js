@@ -186,9 +186,10 @@ export class Rules {
 
     close() {
         this.#host.lib.checkIdle('close()');
-        if (this.#pointer !== null)
-            this.#host.lib.call('onward_ruleset_free', this.#pointer);
+        const pointer = this.#pointer;
         this.#pointer = null;
         remember(this.#token);
+        if (pointer !== null)
+            this.#host.lib.call('onward_ruleset_free', pointer);
     }
 }

@@ -133,7 +133,17 @@ test('callbacks that throw', async () => {
     const log = new Onward({ records: ZONE, log: () => { logged++; throw boom; } });
     await survives(() => log.verify(SIGNED, FACTS));
     await survives(() => log.parse(SIGNED));
-    log.close();
+    await survives(() => log.close());
+    for (const dns of [() => { throw boom; }, () => Buffer.from('junk'), () => '!',
+        () => Promise.reject(Object.assign(new Error(), { code: 'ETIMEOUT' }))]) {
+        const both = new Onward({ dns, log: () => { logged++; throw boom; } });
+        await survives(() => both.verify(SIGNED, FACTS));
+        await survives(() => both.receive(SIGNED, { ...FACTS, rules: both.rules(RULES),
+            to: 'code@zone.example', deliver: () => undefined, submit: () => undefined,
+            handlers: { robot: (event) => event.forward('box@one.example') } }));
+        await survives(() => both.close());
+    }
+    assert.ok(logged > 0);
     const rules = new Onward({ records: '' });
     assert.throws(() => rules.rules(RULES).route('one@zone.example',
         { verified: () => { throw boom; } }), thrown);
