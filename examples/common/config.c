@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +265,18 @@ int config_read_some(const char *path, struct config_key *keys, char *fault,
                      size_t fault_size)
 {
     return read_file(path, keys, true, fault, fault_size);
+}
+
+int config_wrong(struct config_fault *fault, int status, const char *format,
+                 ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(fault->text, fault->size, format, args);
+    va_end(args);
+    fault->status = status;
+    return -1;
 }
 
 size_t config_line(const struct config_key *keys, const char *name)

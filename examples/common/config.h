@@ -48,6 +48,17 @@ int config_read(const char *path, struct config_key *keys, char *fault,
  * not in the table are passed over. */
 int config_read_some(const char *path, struct config_key *keys, char *fault,
                      size_t fault_size);
+/* Why a program cannot start: one line, and its exit status. */
+struct config_fault {
+    char *text;
+    size_t size; /* of text */
+    int status;
+};
+
+/* Always -1. */
+int config_wrong(struct config_fault *fault, int status, const char *format,
+                 ...) __attribute__((format(printf, 3, 4)));
+
 /* For judge: a host name in A-labels. */
 const char *config_host_name(const char *value);
 /* A resolver as libunbound takes it: "192.0.2.53", "::1@5353". */

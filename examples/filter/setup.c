@@ -1,6 +1,5 @@
 /* What the settings name, loaded: records, keys, secrets. */
 #define _GNU_SOURCE
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,35 +10,20 @@
 struct loader {
     const struct filter_setup_opts *o;
     struct filter_setup *setup;
-    char *fault;
-    size_t fault_size;
-    int status;
+    struct config_fault fault;
 };
-
-static int wrong(struct loader *l, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int wrong(struct loader *l, int status, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(l->fault, l->fault_size, format, args);
-    va_end(args);
-    l->status = status;
-    return -1;
-}
 
 static int wrong_key(struct loader *l, const char *key, const char *found,
                      const char *expected)
 {
-    return wrong(l, EXIT_CONFIG, "%s:%zu: %s \"%s\", expected %s", l->o->path,
-                 config_line(l->o->keys, key), key, found, expected);
+    return config_wrong(&l->fault, EXIT_CONFIG,
+                        "%s:%zu: %s \"%s\", expected %s", l->o->path,
+                        config_line(l->o->keys, key), key, found, expected);
 }
 
 static int no_memory(struct loader *l)
 {
-    return wrong(l, EXIT_UNUSABLE, "out of memory");
+    return config_wrong(&l->fault, EXIT_UNUSABLE, "out of memory");
 }
 
 /* ---- What only the file as a whole can show ---------------------------- */
@@ -58,8 +42,9 @@ static int check_together(struct loader *l, const char *const *names,
     }
     if (there == NULL || is_whole)
         return 0;
-    return wrong(l, EXIT_CONFIG, "%s:%zu: %s alone, expected %s", l->o->path,
-                 config_line(l->o->keys, there), there, expected);
+    return config_wrong(&l->fault, EXIT_CONFIG, "%s:%zu: %s alone, expected %s",
+                        l->o->path, config_line(l->o->keys, there), there,
+                        expected);
 }
 
 static int check(struct loader *l)
@@ -118,9 +103,9 @@ static int set_dns(struct loader *l)
     const struct resolve_opts o = {
         .records = s->dns, .server = s->resolver, .anchor = s->resolver_anchor};
     int err = resolve_open(&l->setup->names, l->o->desk, l->o->loop, &o,
-                           l->fault, l->fault_size);
+                           l->fault.text, l->fault.size);
 
-    l->status = err == RESOLVE_WRONG ? EXIT_CONFIG : EXIT_UNUSABLE;
+    l->fault.status = err == RESOLVE_WRONG ? EXIT_CONFIG : EXIT_UNUSABLE;
     return err == 0 ? 0 : -1;
 }
 
@@ -132,12 +117,12 @@ static int load_signer(struct loader *l, const char *path,
     int err;
 
     if (key == NULL)
-        return wrong(l, EXIT_UNUSABLE, "%s", fault.text);
+        return config_wrong(&l->fault, EXIT_UNUSABLE, "%s", fault.text);
     err = onward_signer_new(l->o->desk, key, NULL, signer);
     onward_key_free(key);
-    return err == 0
-               ? 0
-               : wrong(l, EXIT_UNUSABLE, "signer: %s", onward_strerror(err));
+    return err == 0 ? 0
+                    : config_wrong(&l->fault, EXIT_UNUSABLE, "signer: %s",
+                                   onward_strerror(err));
 }
 
 static int set_key(struct loader *l, const char *row, struct filter_key *key)
@@ -194,8 +179,9 @@ static int set_srs(struct loader *l)
     if (l->o->settings->srs_secret == NULL)
         return 0;
     l->setup->srs = load_srs(l->o->ctx, l->o->settings->srs_secret, &o, &fault);
-    return l->setup->srs == NULL ? wrong(l, EXIT_UNUSABLE, "%s", fault.text)
-                                 : 0;
+    return l->setup->srs == NULL
+               ? config_wrong(&l->fault, EXIT_UNUSABLE, "%s", fault.text)
+               : 0;
 }
 
 static int set_seal(struct loader *l)
@@ -214,12 +200,11 @@ struct filter_setup *filter_setup_new(const struct filter_setup_opts *o,
     const struct filter_settings *s = o->settings;
     struct loader l = {.o = o,
                        .setup = calloc(1, sizeof(*l.setup)),
-                       .fault = fault,
-                       .fault_size = fault_size};
+                       .fault = {fault, fault_size, 0}};
 
     if (l.setup == NULL) {
         (void)no_memory(&l);
-        *status = l.status;
+        *status = l.fault.status;
         return NULL;
     }
     l.setup->ctx = o->ctx;
@@ -231,7 +216,7 @@ struct filter_setup *filter_setup_new(const struct filter_setup_opts *o,
     if (check(&l) == 0 && set_networks(&l) == 0 && set_dns(&l) == 0 &&
         set_keys(&l) == 0 && set_srs(&l) == 0 && set_seal(&l) == 0)
         return l.setup;
-    *status = l.status;
+    *status = l.fault.status;
     filter_setup_free(l.setup);
     return NULL;
 }

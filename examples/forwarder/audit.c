@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "forwarder.h"
-#include "json.h"
+#include "log_line.h"
 
 struct audit {
     struct forwarder *fwd;
@@ -99,7 +99,7 @@ static int note(void *user, const struct onward_ruleset_difference *d)
     bool is_settings = is_text(d->what, "settings");
     struct json j;
 
-    log_begin(&j, a->fwd, "audit");
+    log_line_begin(&j, a->fwd->log, "audit");
     json_text(&j, "change",
               is_settings ? zone_change(a, d->zone) : change_name(d->change));
     if (is_settings)
@@ -120,7 +120,7 @@ static int note(void *user, const struct onward_ruleset_difference *d)
     if (is_text(d->what, "address") && d->change != ONWARD_RULESET_DELETED)
         json_text(&j, "is",
                   state_name(onward_ruleset_destination(a->after, d->address)));
-    log_end(&j);
+    log_line_end(&j);
     return 0;
 }
 

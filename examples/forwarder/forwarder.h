@@ -4,10 +4,9 @@
  * what outlasts the process; listen.c takes connections; session.c is one
  * client and its message, admit.c says whether to hear it; copy.c stands
  * between its relay and delivery.c, which brings a copy to one destination;
- * quarantine.c what rules put apart; letters.c keeps what handlers write, dkim.c
- * signs; queue.c has what waits in
- * the spool; log.c writes a line of JSON a message;
- * main.c ties them together.
+ * quarantine.c has what rules put apart; letters.c keeps what handlers write,
+ * dkim.c signs; queue.c has what waits in the spool; log.c writes a line of
+ * JSON a message; main.c ties them together.
  *
  * A message is kept in memory until the next hop has answered, and the client
  * is told what the next hop said; or it is on the disk before the client is
@@ -429,7 +428,6 @@ void log_summary_refused(struct json *j, const struct message_log *m);
 
 /* Open, or open anew, the file of the settings; 0 or -1 with a line. */
 int log_open(struct forwarder *fwd, char *fault, size_t fault_size);
-void log_close(struct forwarder *fwd);
 void log_message(struct forwarder *fwd, const struct message_log *m);
 void log_refused(struct forwarder *fwd, const struct message_log *m,
                  struct onward_str to);
@@ -442,9 +440,6 @@ void log_queue(struct forwarder *fwd, const char *event,
                const struct delivery_log *tried);
 /* The same at MAIL. */
 void log_refused_sender(struct forwarder *fwd, const struct message_log *m);
-/* A line of another kind: its time and event, what the caller puts, its end. */
-void log_begin(struct json *j, struct forwarder *fwd, const char *event);
-void log_end(struct json *j);
 /* {"event":EVENT,"detail":DETAIL}. */
 void log_event(struct forwarder *fwd, const char *event, const char *detail);
 

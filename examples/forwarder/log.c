@@ -1,56 +1,15 @@
 /* The log: one line of JSON for each message and each event. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "forwarder.h"
-#include "json.h"
+#include "log_line.h"
 
 int log_open(struct forwarder *fwd, char *fault, size_t fault_size)
 {
-    const char *path = fwd->setup->settings.log;
-    FILE *f = path == NULL ? stderr : fopen(path, "ae");
-
-    if (f == NULL) {
-        snprintf(fault, fault_size, "%s: %s, expected a writable file", path,
-                 strerror(errno));
-        return -1;
-    }
-    log_close(fwd);
-    fwd->log = f;
-    return 0;
-}
-
-void log_close(struct forwarder *fwd)
-{
-    if (fwd->log != NULL && fwd->log != stderr)
-        fclose(fwd->log);
-    fwd->log = NULL;
-}
-
-/* ---- A line ------------------------------------------------------------ */
-
-void log_begin(struct json *j, struct forwarder *fwd, const char *event)
-{
-    char text[32];
-    time_t now = time(NULL);
-    struct tm tm;
-
-    gmtime_r(&now, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    *j = (struct json){.out = fwd->log};
-    json_open(j, NULL, '{');
-    json_text(j, "time", text);
-    json_text(j, "event", event);
-}
-
-void log_end(struct json *j)
-{
-    json_close(j, '}');
-    json_end(j);
-    /* A line that waits in memory is of no use to who looks for a fault. */
-    fflush(j->out);
+    return log_line_open(&fwd->log, fwd->setup->settings.log, fault,
+                         fault_size);
 }
 
 static void put_reply(struct json *j, const struct onward_smtp_reply *reply)
@@ -164,7 +123,7 @@ void log_message(struct forwarder *fwd, const struct message_log *m)
     const struct onward_tls_facts *tls = onward_smtp_server_tls(m->server);
     struct json j;
 
-    log_begin(&j, fwd, "message");
+    log_line_begin(&j, fwd->log, "message");
     json_text(&j, "id", m->id);
     json_text(&j, "sessionId", m->session_id);
     json_text(&j, "client", m->client);
@@ -183,7 +142,7 @@ void log_message(struct forwarder *fwd, const struct message_log *m)
     put_reply(&j, m->reply);
     log_summary(&j, fwd, m);
     json_number(&j, "ms", (uint64_t)m->ms);
-    log_end(&j);
+    log_line_end(&j);
 }
 
 /* ---- The rest ---------------------------------------------------------- */
@@ -202,12 +161,12 @@ void log_refused(struct forwarder *fwd, const struct message_log *m,
 {
     struct json j;
 
-    log_begin(&j, fwd, "recipient-refused");
+    log_line_begin(&j, fwd->log, "recipient-refused");
     put_refused(&j, m);
     json_str(&j, "to", to);
     put_reply(&j, m->reply);
     log_summary_refused(&j, m);
-    log_end(&j);
+    log_line_end(&j);
 }
 
 void log_queued(struct forwarder *fwd, const char *id,
@@ -215,7 +174,7 @@ void log_queued(struct forwarder *fwd, const char *id,
 {
     struct json j;
 
-    log_begin(&j, fwd, "queued");
+    log_line_begin(&j, fwd->log, "queued");
     json_text(&j, "id", id);
     json_text(&j, "origin", spool_origin_name(envelope->origin));
     json_str_or_null(&j, "of", envelope->log_id);
@@ -225,7 +184,7 @@ void log_queued(struct forwarder *fwd, const char *id,
         json_str(&j, NULL, envelope->rcpts[i].address);
     json_close(&j, ']');
     json_number(&j, "size", size);
-    log_end(&j);
+    log_line_end(&j);
 }
 
 void log_queue(struct forwarder *fwd, const char *event,
@@ -235,7 +194,7 @@ void log_queue(struct forwarder *fwd, const char *event,
     const struct spool_state *s = &m->states[rcpt];
     struct json j;
 
-    log_begin(&j, fwd, event);
+    log_line_begin(&j, fwd->log, event);
     json_text(&j, "id", m->id);
     json_text(&j, "origin", spool_origin_name(m->envelope.origin));
     json_str(&j, "from", m->envelope.reverse_path);
@@ -252,25 +211,21 @@ void log_queue(struct forwarder *fwd, const char *event,
     if (s->fate == SPOOL_WAITING && s->next_s > 0)
         json_number(&j, "next", (uint64_t)s->next_s);
     json_number(&j, "ms", (uint64_t)tried->ms);
-    log_end(&j);
+    log_line_end(&j);
 }
 
 void log_refused_sender(struct forwarder *fwd, const struct message_log *m)
 {
     struct json j;
 
-    log_begin(&j, fwd, "sender-refused");
+    log_line_begin(&j, fwd->log, "sender-refused");
     put_refused(&j, m);
     put_reply(&j, m->reply);
     log_summary_refused(&j, m);
-    log_end(&j);
+    log_line_end(&j);
 }
 
 void log_event(struct forwarder *fwd, const char *event, const char *detail)
 {
-    struct json j;
-
-    log_begin(&j, fwd, event);
-    json_text(&j, "detail", detail);
-    log_end(&j);
+    log_line_event(fwd->log, event, detail);
 }

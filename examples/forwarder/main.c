@@ -13,6 +13,7 @@
 #include "forwarder.h"
 #include "handlers.h"
 #include "host.h"
+#include "log_line.h"
 #include "quarantine.h"
 #include "sending.h"
 #include "webhook.h"
@@ -272,7 +273,7 @@ static void tear_down(struct forwarder *fwd)
         onward_desk_free(fwd->desk);
     onward_ctx_free(fwd->ctx);
     loop_free(fwd->loop);
-    log_close(fwd);
+    log_line_close(&fwd->log);
 }
 
 static int open_reports(struct forwarder *fwd, char *fault, size_t fault_size)

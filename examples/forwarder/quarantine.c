@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "host.h"
-#include "json.h"
+#include "log_line.h"
 #include "queue.h"
 
 enum { LOOK_MS = 5000 }; /* where inotify(7) is not to be had */
@@ -48,7 +48,7 @@ static void say(struct quarantine *q, const char *event, const char *id,
 {
     struct json j;
 
-    log_begin(&j, q->fwd, event);
+    log_line_begin(&j, q->fwd->log, event);
     json_text(&j, "id", id);
     if (e != NULL) {
         json_str_or_null(&j, "of", e->log_id);
@@ -65,7 +65,7 @@ static void say(struct quarantine *q, const char *event, const char *id,
     }
     if (why != NULL)
         json_text(&j, "detail", why);
-    log_end(&j);
+    log_line_end(&j);
 }
 
 static void fault_of(struct quarantine *q, const char *id, const char *doing)

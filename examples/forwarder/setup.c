@@ -1,7 +1,6 @@
 /* What the configuration names, loaded: rules, records, keys, certificates. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,24 +16,8 @@ struct loader {
     struct forwarder *fwd;
     struct setup *setup;
     const char *path; /* of the configuration */
-    char *fault;
-    size_t fault_size;
-    int status;
+    struct config_fault fault;
 };
-
-static int wrong(struct loader *l, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int wrong(struct loader *l, int status, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(l->fault, l->fault_size, format, args);
-    va_end(args);
-    l->status = status;
-    return -1;
-}
 
 /* Fault of a key of the configuration itself. */
 static int wrong_key(struct loader *l, const char *key, const char *found,
@@ -42,8 +25,9 @@ static int wrong_key(struct loader *l, const char *key, const char *found,
 {
     size_t line = config_line(l->setup->settings.keys, key);
 
-    return wrong(l, EXIT_CONFIG, "%s:%zu: %s \"%s\", expected %s", l->path,
-                 line, key, found, expected);
+    return config_wrong(&l->fault, EXIT_CONFIG,
+                        "%s:%zu: %s \"%s\", expected %s", l->path, line, key,
+                        found, expected);
 }
 
 static char *slurp(struct loader *l, int status, const char *path, size_t *len)
@@ -51,8 +35,8 @@ static char *slurp(struct loader *l, int status, const char *path, size_t *len)
     char *text = host_read_file(path, len);
 
     if (text == NULL)
-        wrong(l, status, "%s: %s, expected a readable file", path,
-              strerror(errno));
+        config_wrong(&l->fault, status, "%s: %s, expected a readable file",
+                     path, strerror(errno));
     return text;
 }
 
@@ -63,8 +47,9 @@ static int set_rules(struct loader *l)
     l->setup->rules_file = watch_identify(l->setup->settings.rules);
     l->setup->ruleset =
         load_rules(l->fwd->ctx, l->setup->settings.rules, &fault);
-    return l->setup->ruleset == NULL ? wrong(l, EXIT_CONFIG, "%s", fault.text)
-                                     : 0;
+    return l->setup->ruleset == NULL
+               ? config_wrong(&l->fault, EXIT_CONFIG, "%s", fault.text)
+               : 0;
 }
 
 /* Records from a file and nothing else, or libunbound. */
@@ -75,10 +60,10 @@ static int set_dns(struct loader *l)
                                    .server = setup->settings.resolver,
                                    .anchor = setup->settings.resolver_anchor};
     int err = resolve_open(&setup->names, l->fwd->desk, l->fwd->loop, &o,
-                           l->fault, l->fault_size);
+                           l->fault.text, l->fault.size);
 
     setup->resolver = setup->names.resolver;
-    l->status = err == RESOLVE_WRONG ? EXIT_CONFIG : EXIT_UNUSABLE;
+    l->fault.status = err == RESOLVE_WRONG ? EXIT_CONFIG : EXIT_UNUSABLE;
     return err == 0 ? 0 : -1;
 }
 
@@ -98,19 +83,22 @@ static int trust(struct loader *l, int status, const char *path,
         o.trust_pem.data = text;
         if (strstr(text, "-----BEGIN") == NULL) {
             free(text);
-            return wrong(l, status, "%s:1: no PEM, expected certificates in it",
-                         path);
+            return config_wrong(&l->fault, status,
+                                "%s:1: no PEM, expected certificates in it",
+                                path);
         }
     }
     err = onward_tls_config_new(l->fwd->ctx, &o, config);
     free(text);
     if (err == ONWARD_ESYNTAX)
-        return wrong(l, status,
-                     "%s: no readable certificate, expected certificates in "
-                     "PEM",
-                     path);
+        return config_wrong(
+            &l->fault, status,
+            "%s: no readable certificate, expected certificates in "
+            "PEM",
+            path);
     return err == 0 ? 0
-                    : wrong(l, EXIT_UNUSABLE, "TLS: %s", onward_strerror(err));
+                    : config_wrong(&l->fault, EXIT_UNUSABLE, "TLS: %s",
+                                   onward_strerror(err));
 }
 
 /* Where systems keep the authorities of the Web; NULL: this one does not. */
@@ -140,16 +128,19 @@ static int set_identity(struct loader *l, struct onward_str *chain,
     int err = onward_tls_config_new(l->fwd->ctx, &o, &l->setup->tls_server);
 
     if (err == ONWARD_ESYNTAX)
-        return wrong(l, EXIT_UNUSABLE,
-                     "%s: no readable key, expected a private key in PEM "
-                     "without a password",
-                     s->tls_key);
+        return config_wrong(
+            &l->fault, EXIT_UNUSABLE,
+            "%s: no readable key, expected a private key in PEM "
+            "without a password",
+            s->tls_key);
     if (err == ONWARD_ECRYPTO)
-        return wrong(l, EXIT_UNUSABLE,
-                     "%s: another key, expected that of the certificate %s",
-                     s->tls_key, s->tls_certificate);
+        return config_wrong(
+            &l->fault, EXIT_UNUSABLE,
+            "%s: another key, expected that of the certificate %s", s->tls_key,
+            s->tls_certificate);
     return err == 0 ? 0
-                    : wrong(l, EXIT_UNUSABLE, "TLS: %s", onward_strerror(err));
+                    : config_wrong(&l->fault, EXIT_UNUSABLE, "TLS: %s",
+                                   onward_strerror(err));
 }
 
 static int set_tls(struct loader *l)
@@ -202,8 +193,9 @@ static int set_srs(struct loader *l)
     if (s->srs_secret == NULL)
         return 0;
     l->setup->srs = load_srs(l->fwd->ctx, s->srs_secret, &o, &fault);
-    return l->setup->srs == NULL ? wrong(l, EXIT_UNUSABLE, "%s", fault.text)
-                                 : 0;
+    return l->setup->srs == NULL
+               ? config_wrong(&l->fault, EXIT_UNUSABLE, "%s", fault.text)
+               : 0;
 }
 
 static int set_seal(struct loader *l)
@@ -217,19 +209,19 @@ static int set_seal(struct loader *l)
         return 0;
     key = load_key(l->fwd->ctx, s->seal_key, &fault);
     if (key == NULL)
-        return wrong(l, EXIT_UNUSABLE, "%s", fault.text);
+        return config_wrong(&l->fault, EXIT_UNUSABLE, "%s", fault.text);
     err = onward_signer_new(l->fwd->desk, key, NULL, &l->setup->signer);
     onward_key_free(key);
-    return err == 0
-               ? 0
-               : wrong(l, EXIT_UNUSABLE, "signer: %s", onward_strerror(err));
+    return err == 0 ? 0
+                    : config_wrong(&l->fault, EXIT_UNUSABLE, "signer: %s",
+                                   onward_strerror(err));
 }
 
 static int set_dkim(struct loader *l)
 {
     const struct settings *s = &l->setup->settings;
 
-    if (dkim_open(l->fwd, l->setup, l->fault, l->fault_size) != 0)
+    if (dkim_open(l->fwd, l->setup, l->fault.text, l->fault.size) != 0)
         return -1;
     if (s->dkim_domain != NULL && !dkim_has(l->setup->dkim, s->dkim_domain))
         return wrong_key(l, "dkim_domain", s->dkim_domain,
@@ -267,7 +259,7 @@ static int set_tokens(struct loader *l)
     if (path != NULL) {
         l->setup->minter = load_minter(l->fwd->ctx, path, &fault);
         if (l->setup->minter == NULL)
-            return wrong(l, EXIT_UNUSABLE, "%s", fault.text);
+            return config_wrong(&l->fault, EXIT_UNUSABLE, "%s", fault.text);
     }
     return check_reverse(l);
 }
@@ -284,7 +276,7 @@ static int set_sending(struct loader *l)
 static int set_webhooks(struct loader *l)
 {
     l->setup->webhook_config =
-        webhook_config_new(&l->setup->settings, l->fault, l->fault_size);
+        webhook_config_new(&l->setup->settings, l->fault.text, l->fault.size);
     return l->setup->webhook_config == NULL ? -1 : 0;
 }
 
@@ -304,8 +296,8 @@ static int check_together(struct loader *l, const char *const *names,
     }
     if (there == NULL || is_whole)
         return 0;
-    return wrong(l, EXIT_CONFIG, "%s:%zu: %s alone, expected %s", l->path,
-                 config_line(keys, there), there, expected);
+    return config_wrong(&l->fault, EXIT_CONFIG, "%s:%zu: %s alone, expected %s",
+                        l->path, config_line(keys, there), there, expected);
 }
 
 /* The signature of a report has to be of its author's domain (RFC 8460
@@ -337,16 +329,17 @@ static int check_srs(struct loader *l)
         size_t line = config_line(s->keys, names[i]);
 
         if (line != 0 && s->srs_secret == NULL)
-            return wrong(l, EXIT_CONFIG,
-                         "%s:%zu: %s alone, expected srs_secret beside it",
-                         l->path, line, names[i]);
+            return config_wrong(
+                &l->fault, EXIT_CONFIG,
+                "%s:%zu: %s alone, expected srs_secret beside it", l->path,
+                line, names[i]);
     }
     if (s->srs_hash_min > length)
-        return wrong(l, EXIT_CONFIG,
-                     "%s:%zu: srs_hash_min %zu, expected at most the "
-                     "srs_hash_length of %zu",
-                     l->path, config_line(s->keys, "srs_hash_min"),
-                     s->srs_hash_min, length);
+        return config_wrong(&l->fault, EXIT_CONFIG,
+                            "%s:%zu: srs_hash_min %zu, expected at most the "
+                            "srs_hash_length of %zu",
+                            l->path, config_line(s->keys, "srs_hash_min"),
+                            s->srs_hash_min, length);
     if (has_sink && s->srs_sink == NULL)
         return wrong_key(l, "srs_overflow", "sink", "srs_sink beside it");
     if (!has_sink && s->srs_sink != NULL)
@@ -390,9 +383,9 @@ static int check(struct loader *l)
 
 static int load(struct loader *l)
 {
-    if (config_read(l->path, l->setup->settings.keys, l->fault,
-                    l->fault_size) != 0) {
-        l->status = EXIT_CONFIG;
+    if (config_read(l->path, l->setup->settings.keys, l->fault.text,
+                    l->fault.size) != 0) {
+        l->fault.status = EXIT_CONFIG;
         return -1;
     }
     if (check(l) != 0 || set_rules(l) != 0 || set_dns(l) != 0 ||
@@ -409,20 +402,18 @@ struct setup *setup_new(struct forwarder *fwd, const char *path, char *fault,
     struct loader l = {.fwd = fwd,
                        .setup = calloc(1, sizeof(*l.setup)),
                        .path = path,
-                       .fault = fault,
-                       .fault_size = fault_size,
-                       .status = EXIT_UNUSABLE};
+                       .fault = {fault, fault_size, EXIT_UNUSABLE}};
 
     if (l.setup == NULL) {
-        wrong(&l, EXIT_UNUSABLE, "out of memory");
-        *status = l.status;
+        config_wrong(&l.fault, EXIT_UNUSABLE, "out of memory");
+        *status = l.fault.status;
         return NULL;
     }
     l.setup->owners = 1;
     settings_begin(&l.setup->settings);
     if (load(&l) == 0)
         return l.setup;
-    *status = l.status;
+    *status = l.fault.status;
     setup_free(l.setup);
     return NULL;
 }

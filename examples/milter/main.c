@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "log_line.h"
 #include "milter.h"
 
 enum { FAULT_MAX = 1100 };
@@ -206,7 +207,7 @@ static int start(struct milter *m, bool is_check)
     loop_free(m->loop);
     if (m->signals.fd >= 0)
         close(m->signals.fd);
-    log_close(m);
+    log_line_close(&m->log);
     return status;
 }
 

@@ -84,7 +84,6 @@ void link_close_all(struct milter *m);
 /* ---- log.c ------------------------------------------------------------- */
 
 int log_open(struct milter *m, char *fault, size_t fault_size);
-void log_close(struct milter *m);
 void log_event(struct milter *m, const char *event, const char *detail);
 void log_message(struct milter *m, const struct filter *f, const char *id);
 

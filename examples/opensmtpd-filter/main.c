@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "log_line.h"
 #include "smtpd_filter.h"
 
 enum { FAULT_MAX = 1100, READ_MAX = 65536 };
@@ -32,50 +33,13 @@ static const char usage[] =
 
 static int log_open(struct program *p, char *fault, size_t fault_size)
 {
-    const char *path = p->setup->settings.log;
-    FILE *f = path == NULL ? stderr : fopen(path, "ae");
-
-    if (f == NULL) {
-        snprintf(fault, fault_size, "%s: %s, expected a writable file", path,
-                 strerror(errno));
-        return -1;
-    }
-    if (p->log != NULL && p->log != stderr)
-        fclose(p->log);
-    p->log = f;
-    return 0;
-}
-
-static void begin(struct json *j, const struct program *p, const char *event)
-{
-    char text[32];
-    time_t now = time(NULL);
-    struct tm tm;
-
-    gmtime_r(&now, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    *j = (struct json){.out = p->log};
-    json_open(j, NULL, '{');
-    json_text(j, "time", text);
-    json_text(j, "event", event);
-}
-
-static void end(struct json *j)
-{
-    json_close(j, '}');
-    json_end(j);
-    fflush(j->out);
+    return log_line_open(&p->log, p->setup->settings.log, fault, fault_size);
 }
 
 void log_event(const struct program *p, const char *event, const char *detail)
 {
-    struct json j;
-
-    if (p->log == NULL)
-        return;
-    begin(&j, p, event);
-    json_text(&j, "detail", detail);
-    end(&j);
+    if (p->log != NULL)
+        log_line_event(p->log, event, detail);
 }
 
 void log_message(const struct program *p, const struct filter *f, uint64_t id)
@@ -84,10 +48,10 @@ void log_message(const struct program *p, const struct filter *f, uint64_t id)
     struct json j;
 
     snprintf(text, sizeof(text), "%016llx", (unsigned long long)id);
-    begin(&j, p, "message");
+    log_line_begin(&j, p->log, "message");
     json_text(&j, "id", text);
     filter_log(f, &j);
-    end(&j);
+    log_line_end(&j);
 }
 
 static void library_log(void *user, const struct onward_log_event *e)

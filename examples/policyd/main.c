@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "host.h"
-#include "json.h"
+#include "log_line.h"
 #include "loop.h"
 #include "policyd.h"
 #include "state.h"
@@ -70,53 +70,10 @@ static const struct setup *current;
 
 /* ---- Log --------------------------------------------------------------- */
 
-static void log_begin(struct json *j, const struct policyd *p,
-                      const char *event)
-{
-    char text[32];
-    time_t now = time(NULL);
-    struct tm tm;
-
-    gmtime_r(&now, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    *j = (struct json){.out = p->log};
-    json_open(j, NULL, '{');
-    json_text(j, "time", text);
-    json_text(j, "event", event);
-}
-
-static void log_end(struct json *j)
-{
-    json_close(j, '}');
-    json_end(j);
-    fflush(j->out);
-}
-
 static void log_event(const struct policyd *p, const char *event,
                       const char *detail)
 {
-    struct json j;
-
-    log_begin(&j, p, event);
-    json_text(&j, "detail", detail);
-    log_end(&j);
-}
-
-static int log_open(struct policyd *p, const struct setup *setup, char *fault,
-                    size_t fault_size)
-{
-    const char *path = setup->settings.log;
-    FILE *f = path == NULL ? stderr : fopen(path, "ae");
-
-    if (f == NULL) {
-        snprintf(fault, fault_size, "%s: %s, expected a writable file", path,
-                 strerror(errno));
-        return -1;
-    }
-    if (p->log != NULL && p->log != stderr)
-        fclose(p->log);
-    p->log = f;
-    return 0;
+    log_line_event(p->log, event, detail);
 }
 
 /* ---- Requests ---------------------------------------------------------- */
@@ -158,14 +115,14 @@ static void log_request(const struct policyd *p, struct MHD_Connection *c,
         endpoint_from(&sa, &ip, &port);
         onward_ip_format(&ip, text, sizeof(text));
     }
-    log_begin(&j, p, "request");
+    log_line_begin(&j, p->log, "request");
     json_text(&j, "client", text);
     json_text_or_null(&j, "host", host == NULL ? "" : host);
     json_text(&j, "path",
               strncmp(path, VERIFY_PATH, strlen(VERIFY_PATH)) == 0 ? VERIFY_PATH
                                                                    : path);
     json_number(&j, "status", status);
-    log_end(&j);
+    log_line_end(&j);
 }
 
 static enum MHD_Result on_request(void *user, struct MHD_Connection *c,
@@ -403,7 +360,8 @@ static void reload(struct policyd *p)
     struct setup *fresh =
         setup_new(p->ctx, p->config_path, fault, sizeof(fault), &status);
 
-    if (fresh == NULL || log_open(p, fresh, fault, sizeof(fault)) != 0) {
+    if (fresh == NULL || log_line_open(&p->log, fresh->settings.log, fault,
+                                       sizeof(fault)) != 0) {
         setup_free(fresh);
         log_event(p, "reload-failed", fault);
         return;
@@ -527,7 +485,8 @@ static int serve(struct policyd *p, char *fault, size_t fault_size)
     if (open_doors(p, fault, fault_size) != 0 ||
         (s->user != NULL &&
          service_drop_root(s->user, fault, fault_size) != 0) ||
-        log_open(p, p->setup, fault, fault_size) != 0 ||
+        log_line_open(&p->log, p->setup->settings.log, fault, fault_size) !=
+            0 ||
         open_store(p, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     if (catch_signals(p) != 0) {
@@ -574,8 +533,7 @@ static int start(struct policyd *p, bool is_check)
     loop_free(p->loop);
     if (p->signals.fd >= 0)
         close(p->signals.fd);
-    if (p->log != NULL && p->log != stderr)
-        fclose(p->log);
+    log_line_close(&p->log);
     return status;
 }
 

@@ -1,6 +1,5 @@
 /* The keys of the configuration, and what they name. */
 #define _GNU_SOURCE
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,24 +89,8 @@ static void begin(struct settings *s)
 struct loader {
     struct setup *setup;
     const char *path;
-    char *fault;
-    size_t fault_size;
-    int status;
+    struct config_fault fault;
 };
-
-static int wrong(struct loader *l, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int wrong(struct loader *l, int status, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(l->fault, l->fault_size, format, args);
-    va_end(args);
-    l->status = status;
-    return -1;
-}
 
 /* What only the file as a whole can show. */
 static int check(struct loader *l)
@@ -118,19 +101,20 @@ static int check(struct loader *l)
     size_t key = config_line(keys, "tls_key");
 
     if ((chain == 0) != (key == 0))
-        return wrong(l, EXIT_CONFIG,
-                     "%s:%zu: %s alone, expected tls_certificate and tls_key",
-                     l->path, chain == 0 ? key : chain,
-                     chain == 0 ? "tls_key" : "tls_certificate");
+        return config_wrong(
+            &l->fault, EXIT_CONFIG,
+            "%s:%zu: %s alone, expected tls_certificate and tls_key", l->path,
+            chain == 0 ? key : chain,
+            chain == 0 ? "tls_key" : "tls_certificate");
     if (chain == 0 && s->certificates == NULL)
-        return wrong(l, EXIT_CONFIG,
-                     "%s: no certificate, expected tls_certificate and "
-                     "tls_key, or certificates",
-                     l->path);
+        return config_wrong(&l->fault, EXIT_CONFIG,
+                            "%s: no certificate, expected tls_certificate and "
+                            "tls_key, or certificates",
+                            l->path);
     if (s->mx.count == 0 && mode_of[s->mode] != ONWARD_MTASTS_MODE_NONE)
-        return wrong(l, EXIT_CONFIG,
-                     "%s:%zu: mode \"%s\", expected mx beside it", l->path,
-                     config_line(keys, "mode"), modes[s->mode]);
+        return config_wrong(&l->fault, EXIT_CONFIG,
+                            "%s:%zu: mode \"%s\", expected mx beside it",
+                            l->path, config_line(keys, "mode"), modes[s->mode]);
     return 0;
 }
 
@@ -154,8 +138,8 @@ static int write_policy(struct loader *l)
                                          sizeof(setup->policy));
     free(mx);
     if (len < 0)
-        return wrong(l, EXIT_CONFIG, "%s: policy: %s", l->path,
-                     onward_strerror(len));
+        return config_wrong(&l->fault, EXIT_CONFIG, "%s: policy: %s", l->path,
+                            onward_strerror(len));
     setup->policy_len = (size_t)len;
     return 0;
 }
@@ -166,19 +150,19 @@ static int load(struct loader *l, struct onward_ctx *ctx)
     const struct settings *s = &setup->settings;
     struct load_fault fault;
 
-    if (config_read(l->path, setup->settings.keys, l->fault, l->fault_size) !=
-        0) {
-        l->status = EXIT_CONFIG;
+    if (config_read(l->path, setup->settings.keys, l->fault.text,
+                    l->fault.size) != 0) {
+        l->fault.status = EXIT_CONFIG;
         return -1;
     }
     if (check(l) != 0 || write_policy(l) != 0)
         return -1;
     setup->ruleset = load_rules(ctx, s->rules, &fault);
     if (setup->ruleset == NULL)
-        return wrong(l, EXIT_CONFIG, "%s", fault.text);
-    l->status = EXIT_UNUSABLE;
+        return config_wrong(&l->fault, EXIT_CONFIG, "%s", fault.text);
+    l->fault.status = EXIT_UNUSABLE;
     setup->certs = certs_new(s->tls_certificate, s->tls_key, s->certificates,
-                             l->fault, l->fault_size);
+                             l->fault.text, l->fault.size);
     return setup->certs == NULL ? -1 : 0;
 }
 
@@ -187,20 +171,18 @@ struct setup *setup_new(struct onward_ctx *ctx, const char *path, char *fault,
 {
     struct loader l = {.setup = calloc(1, sizeof(*l.setup)),
                        .path = path,
-                       .fault = fault,
-                       .fault_size = fault_size,
-                       .status = EXIT_UNUSABLE};
+                       .fault = {fault, fault_size, EXIT_UNUSABLE}};
 
     if (l.setup == NULL) {
-        (void)wrong(&l, EXIT_UNUSABLE, "out of memory");
-        *status = l.status;
+        (void)config_wrong(&l.fault, EXIT_UNUSABLE, "out of memory");
+        *status = l.fault.status;
         return NULL;
     }
     l.setup->ctx = ctx;
     begin(&l.setup->settings);
     if (load(&l, ctx) == 0)
         return l.setup;
-    *status = l.status;
+    *status = l.fault.status;
     setup_free(l.setup);
     return NULL;
 }

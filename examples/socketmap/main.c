@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "log_line.h"
 #include "service.h"
 #include "socketmap.h"
 #include "state.h"
@@ -38,36 +39,16 @@ struct listener {
 
 /* ---- Log --------------------------------------------------------------- */
 
-static void log_begin(struct json *j, const struct server *server,
-                      const char *event)
+/* Before the log is open: to standard error. */
+static FILE *log_of(const struct server *server)
 {
-    char text[32];
-    time_t now = time(NULL);
-    struct tm tm;
-
-    gmtime_r(&now, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    *j = (struct json){.out = server->log == NULL ? stderr : server->log};
-    json_open(j, NULL, '{');
-    json_text(j, "time", text);
-    json_text(j, "event", event);
-}
-
-static void log_end(struct json *j)
-{
-    json_close(j, '}');
-    json_end(j);
-    fflush(j->out);
+    return server->log == NULL ? stderr : server->log;
 }
 
 void log_event(const struct server *server, const char *event,
                const char *detail)
 {
-    struct json j;
-
-    log_begin(&j, server, event);
-    json_text(&j, "detail", detail);
-    log_end(&j);
+    log_line_event(log_of(server), event, detail);
 }
 
 void log_answer(const struct server *server, const char *map, const char *key,
@@ -77,28 +58,11 @@ void log_answer(const struct server *server, const char *map, const char *key,
 
     if (reply.len > KEY_SHOWN)
         reply.len = KEY_SHOWN;
-    log_begin(&j, server, "answer");
+    log_line_begin(&j, log_of(server), "answer");
     json_text_or_null(&j, "map", map);
     json_text_or_null(&j, "key", key);
     json_str(&j, "reply", reply);
-    log_end(&j);
-}
-
-static int log_open(struct server *server, const struct setup *setup,
-                    char *fault, size_t fault_size)
-{
-    const char *path = setup->settings.log;
-    FILE *f = path == NULL ? stderr : fopen(path, "ae");
-
-    if (f == NULL) {
-        snprintf(fault, fault_size, "%s: %s, expected a writable file", path,
-                 strerror(errno));
-        return -1;
-    }
-    if (server->log != NULL && server->log != stderr)
-        fclose(server->log);
-    server->log = f;
-    return 0;
+    log_line_end(&j);
 }
 
 /* ---- Listening --------------------------------------------------------- */
@@ -237,7 +201,8 @@ static void reload(struct server *server)
     struct setup *fresh = setup_new(server, fault, sizeof(fault), &status);
 
     if (fresh == NULL || setup_open(fresh, server) != 0 ||
-        log_open(server, fresh, fault, sizeof(fault)) != 0) {
+        log_line_open(&server->log, fresh->settings.log, fault,
+                      sizeof(fault)) != 0) {
         setup_free(fresh);
         log_event(server, "reload-failed", fault);
         return;
@@ -346,7 +311,8 @@ static int serve(struct server *server, char *fault, size_t fault_size)
         make_state(server, fault, fault_size) != 0 ||
         (s->user != NULL &&
          service_drop_root(s->user, fault, fault_size) != 0) ||
-        log_open(server, server->setup, fault, fault_size) != 0 ||
+        log_line_open(&server->log, server->setup->settings.log, fault,
+                      fault_size) != 0 ||
         open_store(server, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     if (setup_open(server->setup, server) != 0) {
@@ -389,8 +355,7 @@ static void tear_down(struct server *server)
     loop_free(server->loop);
     if (server->signals.fd >= 0)
         close(server->signals.fd);
-    if (server->log != NULL && server->log != stderr)
-        fclose(server->log);
+    log_line_close(&server->log);
 }
 
 static int start(struct server *server, bool is_check)

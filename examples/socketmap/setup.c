@@ -1,7 +1,6 @@
 /* The keys of the configuration, and what they name. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -91,24 +90,8 @@ static void begin(struct settings *s)
 struct loader {
     struct setup *setup;
     const char *path;
-    char *fault;
-    size_t fault_size;
-    int status;
+    struct config_fault fault;
 };
-
-static int wrong(struct loader *l, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int wrong(struct loader *l, int status, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(l->fault, l->fault_size, format, args);
-    va_end(args);
-    l->status = status;
-    return -1;
-}
 
 /* What only the file as a whole can show. */
 static int check(struct loader *l)
@@ -119,20 +102,22 @@ static int check(struct loader *l)
     size_t secret = config_line(keys, "srs_secret");
 
     if ((domain == 0) != (secret == 0))
-        return wrong(l, EXIT_CONFIG,
-                     "%s:%zu: %s alone, expected srs_domain and srs_secret",
-                     l->path, domain == 0 ? secret : domain,
-                     domain == 0 ? "srs_secret" : "srs_domain");
+        return config_wrong(
+            &l->fault, EXIT_CONFIG,
+            "%s:%zu: %s alone, expected srs_domain and srs_secret", l->path,
+            domain == 0 ? secret : domain,
+            domain == 0 ? "srs_secret" : "srs_domain");
     if (domain == 0 && !s->mta_sts)
-        return wrong(l, EXIT_CONFIG,
-                     "%s:%zu: mta_sts \"no\", expected srs_domain beside it, "
-                     "or there is nothing to do",
-                     l->path, config_line(keys, "mta_sts"));
+        return config_wrong(
+            &l->fault, EXIT_CONFIG,
+            "%s:%zu: mta_sts \"no\", expected srs_domain beside it, "
+            "or there is nothing to do",
+            l->path, config_line(keys, "mta_sts"));
     if (s->dns != NULL && (s->resolver != NULL || s->resolver_anchor != NULL))
-        return wrong(l, EXIT_CONFIG,
-                     "%s:%zu: dns, expected either resolver and "
-                     "resolver_anchor, or dns",
-                     l->path, config_line(keys, "dns"));
+        return config_wrong(&l->fault, EXIT_CONFIG,
+                            "%s:%zu: dns, expected either resolver and "
+                            "resolver_anchor, or dns",
+                            l->path, config_line(keys, "dns"));
     return 0;
 }
 
@@ -164,21 +149,25 @@ static int set_tls(struct loader *l)
     if (path == NULL)
         path = system_trust();
     if (path == NULL)
-        return wrong(l, EXIT_UNUSABLE,
-                     "this system has no authorities, expected trust = FILE");
+        return config_wrong(
+            &l->fault, EXIT_UNUSABLE,
+            "this system has no authorities, expected trust = FILE");
     pem = host_read_file(path, &o.trust_pem.len);
     if (pem == NULL)
-        return wrong(l, EXIT_UNUSABLE, "%s: %s", path, strerror(errno));
+        return config_wrong(&l->fault, EXIT_UNUSABLE, "%s: %s", path,
+                            strerror(errno));
     o.trust_pem.data = pem;
     err = onward_tls_config_new(setup->ctx, &o, &setup->tls);
     free(pem);
     if (err == ONWARD_ESYNTAX)
-        return wrong(l, EXIT_CONFIG,
-                     "%s: no readable certificate, expected certificates in "
-                     "PEM",
-                     path);
+        return config_wrong(
+            &l->fault, EXIT_CONFIG,
+            "%s: no readable certificate, expected certificates in "
+            "PEM",
+            path);
     return err == 0 ? 0
-                    : wrong(l, EXIT_UNUSABLE, "TLS: %s", onward_strerror(err));
+                    : config_wrong(&l->fault, EXIT_UNUSABLE, "TLS: %s",
+                                   onward_strerror(err));
 }
 
 static int set_srs(struct loader *l)
@@ -192,8 +181,9 @@ static int set_srs(struct loader *l)
     if (s->srs_secret == NULL)
         return 0;
     l->setup->srs = load_srs(l->setup->ctx, s->srs_secret, &o, &fault);
-    return l->setup->srs == NULL ? wrong(l, EXIT_UNUSABLE, "%s", fault.text)
-                                 : 0;
+    return l->setup->srs == NULL
+               ? config_wrong(&l->fault, EXIT_UNUSABLE, "%s", fault.text)
+               : 0;
 }
 
 static int set_dns(struct loader *l)
@@ -203,19 +193,19 @@ static int set_dns(struct loader *l)
     const struct resolve_opts o = {
         .records = s->dns, .server = s->resolver, .anchor = s->resolver_anchor};
     int ret = resolve_open(&setup->resolve, setup->desk, setup->loop, &o,
-                           l->fault, l->fault_size);
+                           l->fault.text, l->fault.size);
 
     if (ret == 0)
         return 0;
-    l->status = ret == RESOLVE_WRONG ? EXIT_CONFIG : EXIT_UNUSABLE;
+    l->fault.status = ret == RESOLVE_WRONG ? EXIT_CONFIG : EXIT_UNUSABLE;
     return -1;
 }
 
 static int load(struct loader *l)
 {
-    if (config_read(l->path, l->setup->settings.keys, l->fault,
-                    l->fault_size) != 0) {
-        l->status = EXIT_CONFIG;
+    if (config_read(l->path, l->setup->settings.keys, l->fault.text,
+                    l->fault.size) != 0) {
+        l->fault.status = EXIT_CONFIG;
         return -1;
     }
     if (check(l) != 0 || set_tls(l) != 0 || set_srs(l) != 0)
@@ -228,13 +218,11 @@ struct setup *setup_new(struct server *server, char *fault, size_t fault_size,
 {
     struct loader l = {.setup = calloc(1, sizeof(*l.setup)),
                        .path = server->config_path,
-                       .fault = fault,
-                       .fault_size = fault_size,
-                       .status = EXIT_UNUSABLE};
+                       .fault = {fault, fault_size, EXIT_UNUSABLE}};
 
     if (l.setup == NULL) {
-        (void)wrong(&l, EXIT_UNUSABLE, "out of memory");
-        *status = l.status;
+        (void)config_wrong(&l.fault, EXIT_UNUSABLE, "out of memory");
+        *status = l.fault.status;
         return NULL;
     }
     l.setup->ctx = server->ctx;
@@ -243,7 +231,7 @@ struct setup *setup_new(struct server *server, char *fault, size_t fault_size,
     begin(&l.setup->settings);
     if (load(&l) == 0)
         return l.setup;
-    *status = l.status;
+    *status = l.fault.status;
     setup_free(l.setup);
     return NULL;
 }
