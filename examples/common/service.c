@@ -5,10 +5,13 @@
 #include <grp.h>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -151,6 +154,51 @@ int service_listen(const char *text, char address[ENDPOINT_MAX], char *fault,
 }
 
 /* Which is one datagram. */
+static void signalled(struct loop_watch *watch, uint32_t events)
+{
+    struct service_signals *s =
+        (struct service_signals *)(void *)((char *)watch -
+                                           offsetof(struct service_signals,
+                                                    watch));
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP) {
+            s->reload(s->user);
+        } else if (!s->is_ended) {
+            s->is_ended = true;
+            s->end(s->user);
+        }
+    }
+}
+
+int service_catch(struct service_signals *s, struct loop *loop, char *fault,
+                  size_t fault_size)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    s->watch.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    s->watch.ready = signalled;
+    if (s->watch.fd >= 0 && loop_add(loop, &s->watch, EPOLLIN) == 0)
+        return 0;
+    snprintf(fault, fault_size, "signals: %s", strerror(errno));
+    return -1;
+}
+
+void service_uncatch(struct service_signals *s)
+{
+    if (s->watch.ready != NULL && s->watch.fd >= 0)
+        close(s->watch.fd);
+    s->watch.ready = NULL;
+}
+
 void service_tell_systemd(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "endpoint.h"
+#include "loop.h"
 
 /* The exit status of a configuration that is wrong, and of a machine that does
  * not give what it asks for. */
@@ -35,6 +36,21 @@ const char *service_judge_user(const char *value);
  * listens on any more. -1: fault has one line. */
 int service_listen(const char *text, char address[ENDPOINT_MAX], char *fault,
                    size_t fault_size);
+/* Signals as calls between the turns of a loop; lives until service_uncatch().
+ */
+struct service_signals {
+    struct loop_watch watch; /* ours */
+    bool is_ended;           /* ours */
+    void *user;
+    void (*reload)(void *user); /* SIGHUP */
+    void (*end)(void *user);    /* SIGTERM or SIGINT, the first of them */
+};
+
+/* 0, or -1 with one line. Nobody dies of SIGPIPE from here on. */
+int service_catch(struct service_signals *s, struct loop *loop, char *fault,
+                  size_t fault_size);
+/* Also one that was not caught. */
+void service_uncatch(struct service_signals *s);
 /* sd_notify(3). */
 void service_tell_systemd(const char *state);
 /* Become that user, if we are root. 0, or -1 with one line. */

@@ -1,12 +1,8 @@
 /* onward-forwarder: start, run, reload, stop. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,11 +25,6 @@ static const char usage[] =
     "  --help         print this\n"
     "\n"
     "example: onward-forwarder --config /etc/onward/forwarder.conf --check\n";
-
-struct signals {
-    struct loop_watch watch;
-    struct forwarder *fwd;
-};
 
 static void library_log(void *user, const struct onward_log_event *e)
 {
@@ -89,8 +80,9 @@ static void reload(struct forwarder *fwd)
 }
 
 /* systemd's Type=notify-reload wants both words. */
-static void reload_and_tell(struct forwarder *fwd)
+static void reload_and_tell(void *user)
 {
+    struct forwarder *fwd = user;
     char state[64];
 
     snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
@@ -100,47 +92,15 @@ static void reload_and_tell(struct forwarder *fwd)
     service_tell_systemd("READY=1");
 }
 
-static void drain(struct forwarder *fwd)
+static void drain(void *user)
 {
-    if (fwd->is_draining)
-        return;
+    struct forwarder *fwd = user;
     fwd->is_draining = true;
     service_tell_systemd("STOPPING=1");
     listen_close(fwd);
     queue_stop(fwd);
     for (struct session *s = fwd->sessions; s != NULL; s = session_next(s))
         session_shutdown(s);
-}
-
-static void signalled(struct loop_watch *watch, uint32_t events)
-{
-    struct signals *s = (struct signals *)(void *)watch;
-    struct signalfd_siginfo info;
-
-    (void)events;
-    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGHUP)
-            reload_and_tell(s->fwd);
-        else
-            drain(s->fwd);
-    }
-}
-
-static int catch_signals(struct signals *s, struct forwarder *fwd)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    *s = (struct signals){
-        .watch = {.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC),
-                  .ready = signalled},
-        .fwd = fwd};
-    return s->watch.fd < 0 ? -1 : loop_add(fwd->loop, &s->watch, EPOLLIN);
 }
 
 /* ---- Running ----------------------------------------------------------- */
@@ -297,7 +257,8 @@ static void settle(struct forwarder *fwd)
 static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
 {
     const struct settings *s = &fwd->setup->settings;
-    struct signals signals;
+    struct service_signals signals = {
+        .user = fwd, .reload = reload_and_tell, .end = drain};
 
     allow_descriptors();
     /* Store and log are opened as who will write to them; the log again at
@@ -312,15 +273,13 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
         queue_open(fwd, fault, fault_size) != 0 ||
         open_reports(fwd, fault, fault_size) != 0 || watch_open(fwd) != 0)
         return EXIT_UNUSABLE;
-    if (catch_signals(&signals, fwd) != 0) {
-        snprintf(fault, fault_size, "signals: %s", strerror(errno));
+    if (service_catch(&signals, fwd->loop, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
-    }
     settle(fwd);
     listen_announce(fwd);
     service_tell_systemd("READY=1");
     run(fwd);
-    close(signals.watch.fd);
+    service_uncatch(&signals);
     return 0;
 }
 

@@ -1,12 +1,8 @@
 /* onward-milter: start, serve, reload, stop. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -39,8 +35,9 @@ static void library_log(void *user, const struct onward_log_event *e)
 
 /* ---- Signals ----------------------------------------------------------- */
 
-static void reload(struct milter *m)
+static void reload(void *user)
 {
+    struct milter *m = user;
     char fault[FAULT_MAX];
     int status;
     struct setup *old = m->setup;
@@ -63,45 +60,13 @@ static void reload(struct milter *m)
     setup_free(old);
 }
 
-static void drain(struct milter *m)
+static void drain(void *user)
 {
-    if (m->is_draining)
-        return;
+    struct milter *m = user;
     m->is_draining = true;
     service_tell_systemd("STOPPING=1");
     listen_close(m);
     link_drain(m);
-}
-
-static void signalled(struct loop_watch *watch, uint32_t events)
-{
-    struct milter *m =
-        (struct milter *)(void *)((char *)watch -
-                                  offsetof(struct milter, signals));
-    struct signalfd_siginfo info;
-
-    (void)events;
-    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGHUP)
-            reload(m);
-        else
-            drain(m);
-    }
-}
-
-static int catch_signals(struct milter *m)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    m->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    m->signals.ready = signalled;
-    return m->signals.fd < 0 ? -1 : loop_add(m->loop, &m->signals, EPOLLIN);
 }
 
 /* ---- Running ----------------------------------------------------------- */
@@ -170,10 +135,10 @@ static int serve(struct milter *m, char *fault, size_t fault_size)
          service_drop_root(s->user, fault, fault_size) != 0) ||
         log_open(m, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
-    if (catch_signals(m) != 0) {
-        snprintf(fault, fault_size, "signals: %s", strerror(errno));
+    m->signals =
+        (struct service_signals){.user = m, .reload = reload, .end = drain};
+    if (service_catch(&m->signals, m->loop, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
-    }
     listen_announce(m);
     service_tell_systemd("READY=1");
     run(m);
@@ -187,7 +152,6 @@ static int start(struct milter *m, bool is_check)
     char fault[FAULT_MAX] = "out of memory";
     int status = EXIT_UNUSABLE;
 
-    m->signals.fd = -1;
     m->listen_again_ms = ONWARD_NEVER;
     m->loop = loop_new();
     m->ctx = host_ctx_new(&log);
@@ -205,8 +169,7 @@ static int start(struct milter *m, bool is_check)
         onward_desk_free(m->desk);
     onward_ctx_free(m->ctx);
     loop_free(m->loop);
-    if (m->signals.fd >= 0)
-        close(m->signals.fd);
+    service_uncatch(&m->signals);
     log_line_close(&m->log);
     return status;
 }

@@ -39,7 +39,7 @@ struct milter {
     struct onward_ctx *ctx;
     struct onward_desk *desk;
     struct loop *loop;
-    struct loop_watch signals;
+    struct service_signals signals;
     struct setup *setup;
     struct listener *listeners;
     struct link *links;

@@ -1,12 +1,10 @@
 /* onward-opensmtpd-filter: start, listen to smtpd, reload, stop. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -182,8 +180,9 @@ static void readable(struct loop_watch *watch, uint32_t events)
 
 /* ---- Signals ----------------------------------------------------------- */
 
-static void reload(struct program *p)
+static void reload(void *user)
 {
+    struct program *p = user;
     char fault[FAULT_MAX];
     int status;
     struct setup *old = p->setup;
@@ -206,35 +205,11 @@ static void reload(struct program *p)
     log_event(p, "reloaded", p->config_path);
 }
 
-static void signalled(struct loop_watch *watch, uint32_t events)
+static void end(void *user)
 {
-    struct program *p =
-        (struct program *)(void *)((char *)watch -
-                                   offsetof(struct program, signals));
-    struct signalfd_siginfo info;
+    struct program *p = user;
 
-    (void)events;
-    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGHUP)
-            reload(p);
-        else
-            p->is_over = true;
-    }
-}
-
-static int catch_signals(struct program *p)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    p->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    p->signals.ready = signalled;
-    return p->signals.fd < 0 ? -1 : loop_add(p->loop, &p->signals, EPOLLIN);
+    p->is_over = true;
 }
 
 /* ---- Running ----------------------------------------------------------- */
@@ -260,7 +235,11 @@ static int serve(struct program *p, char *fault, size_t fault_size)
     if (log_open(p, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     p->input = (struct loop_watch){.fd = STDIN_FILENO, .ready = readable};
-    if (catch_signals(p) != 0 || loop_add(p->loop, &p->input, EPOLLIN) != 0) {
+    p->signals =
+        (struct service_signals){.user = p, .reload = reload, .end = end};
+    if (service_catch(&p->signals, p->loop, fault, fault_size) != 0)
+        return EXIT_UNUSABLE;
+    if (loop_add(p->loop, &p->input, EPOLLIN) != 0) {
         snprintf(fault, fault_size,
                  "standard input: %s, expected a pipe from OpenSMTPD",
                  strerror(errno));
@@ -284,8 +263,7 @@ static void tear_down(struct program *p)
     onward_ctx_free(p->ctx);
     loop_free(p->loop);
     free(p->line.data);
-    if (p->signals.fd >= 0)
-        close(p->signals.fd);
+    service_uncatch(&p->signals);
     if (p->log != NULL && p->log != stderr)
         fclose(p->log);
 }
@@ -297,7 +275,6 @@ static int start(struct program *p, bool is_check)
     char fault[FAULT_MAX] = "out of memory";
     int status = EXIT_UNUSABLE;
 
-    p->signals.fd = -1;
     p->out = stdout;
     p->loop = loop_new();
     p->ctx = host_ctx_new(&log);

@@ -48,7 +48,8 @@ struct program {
     struct onward_ctx *ctx;
     struct onward_desk *desk;
     struct loop *loop;
-    struct loop_watch signals, input;
+    struct service_signals signals;
+    struct loop_watch input;
     struct input line;
     struct setup *setup;
     struct session *sessions[SESSION_BUCKETS]; /* by their numbers */

@@ -3,12 +3,10 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,7 +54,7 @@ struct policyd {
     bool has_store;
     struct loop_watch redis; /* the loop of store */
     struct loop *loop;
-    struct loop_watch signals;
+    struct service_signals signals;
     struct door *doors;
     struct setup *setup;
     /* Those that were replaced: a handshake may have its certificate still. */
@@ -353,8 +351,9 @@ static int open_store(struct policyd *p, char *fault, size_t fault_size)
 
 /* ---- Signals ----------------------------------------------------------- */
 
-static void reload(struct policyd *p)
+static void reload(void *user)
 {
+    struct policyd *p = user;
     char fault[FAULT_MAX];
     int status;
     struct setup *fresh =
@@ -390,8 +389,9 @@ static void forget_old(struct policyd *p, int64_t now_ms)
     }
 }
 
-static void drain(struct policyd *p)
+static void drain(void *user)
 {
+    struct policyd *p = user;
     p->is_draining = true;
     service_tell_systemd("STOPPING=1");
     for (struct door *d = p->doors; d != NULL; d = d->next) {
@@ -401,37 +401,6 @@ static void drain(struct policyd *p)
             close(d->listener);
         d->listener = -1;
     }
-}
-
-static void signalled(struct loop_watch *watch, uint32_t events)
-{
-    struct policyd *p =
-        (struct policyd *)(void *)((char *)watch -
-                                   offsetof(struct policyd, signals));
-    struct signalfd_siginfo info;
-
-    (void)events;
-    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGHUP)
-            reload(p);
-        else if (!p->is_draining)
-            drain(p);
-    }
-}
-
-static int catch_signals(struct policyd *p)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    p->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    p->signals.ready = signalled;
-    return p->signals.fd < 0 ? -1 : loop_add(p->loop, &p->signals, EPOLLIN);
 }
 
 /* ---- Running ----------------------------------------------------------- */
@@ -489,10 +458,10 @@ static int serve(struct policyd *p, char *fault, size_t fault_size)
             0 ||
         open_store(p, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
-    if (catch_signals(p) != 0) {
-        snprintf(fault, fault_size, "signals: %s", strerror(errno));
+    p->signals =
+        (struct service_signals){.user = p, .reload = reload, .end = drain};
+    if (service_catch(&p->signals, p->loop, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
-    }
     if (start_doors(p, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     announce(p);
@@ -506,7 +475,6 @@ static int start(struct policyd *p, bool is_check)
     char fault[FAULT_MAX] = "out of memory";
     int status = EXIT_UNUSABLE;
 
-    p->signals.fd = -1;
     p->loop = loop_new();
     p->ctx = host_ctx_new(NULL);
     if (p->loop != NULL && p->ctx != NULL &&
@@ -531,8 +499,7 @@ static int start(struct policyd *p, bool is_check)
         onward_desk_free(p->desk);
     onward_ctx_free(p->ctx);
     loop_free(p->loop);
-    if (p->signals.fd >= 0)
-        close(p->signals.fd);
+    service_uncatch(&p->signals);
     log_line_close(&p->log);
     return status;
 }

@@ -3,18 +3,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "host.h"
 #include "log_line.h"
-#include "service.h"
 #include "socketmap.h"
 #include "state.h"
 
@@ -194,8 +191,9 @@ static void let_go(struct setup *setup)
         setup_free(setup);
 }
 
-static void reload(struct server *server)
+static void reload(void *user)
 {
+    struct server *server = user;
     char fault[FAULT_MAX] = "out of memory";
     int status;
     struct setup *fresh = setup_new(server, fault, sizeof(fault), &status);
@@ -212,45 +210,13 @@ static void reload(struct server *server)
     log_event(server, "reloaded", server->config_path);
 }
 
-static void drain(struct server *server)
+static void drain(void *user)
 {
+    struct server *server = user;
     server->is_draining = true;
     service_tell_systemd("STOPPING=1");
     listen_close(server);
     client_end_idle(server, host_now_ms(), true);
-}
-
-static void signalled(struct loop_watch *watch, uint32_t events)
-{
-    struct server *server =
-        (struct server *)(void *)((char *)watch -
-                                  offsetof(struct server, signals));
-    struct signalfd_siginfo info;
-
-    (void)events;
-    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGHUP)
-            reload(server);
-        else if (!server->is_draining)
-            drain(server);
-    }
-}
-
-static int catch_signals(struct server *server)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    server->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    server->signals.ready = signalled;
-    return server->signals.fd < 0
-               ? -1
-               : loop_add(server->loop, &server->signals, EPOLLIN);
 }
 
 /* ---- Running ----------------------------------------------------------- */
@@ -319,10 +285,10 @@ static int serve(struct server *server, char *fault, size_t fault_size)
         snprintf(fault, fault_size, "out of memory");
         return EXIT_UNUSABLE;
     }
-    if (catch_signals(server) != 0) {
-        snprintf(fault, fault_size, "signals: %s", strerror(errno));
+    server->signals = (struct service_signals){
+        .user = server, .reload = reload, .end = drain};
+    if (service_catch(&server->signals, server->loop, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
-    }
     announce(server);
     service_tell_systemd("READY=1");
     run(server);
@@ -353,8 +319,7 @@ static void tear_down(struct server *server)
         onward_desk_free(server->desk);
     onward_ctx_free(server->ctx);
     loop_free(server->loop);
-    if (server->signals.fd >= 0)
-        close(server->signals.fd);
+    service_uncatch(&server->signals);
     log_line_close(&server->log);
 }
 
@@ -363,7 +328,6 @@ static int start(struct server *server, bool is_check)
     char fault[FAULT_MAX] = "out of memory";
     int status = EXIT_UNUSABLE;
 
-    server->signals.fd = -1;
     server->loop = loop_new();
     server->ctx = host_ctx_new(NULL);
     if (server->loop != NULL && server->ctx != NULL &&

@@ -9,7 +9,6 @@
 #include "endpoint.h"
 #include "host.h"
 #include "load.h"
-#include "service.h"
 #include "socketmap.h"
 
 enum { REFRESH_MS = 3600000 };

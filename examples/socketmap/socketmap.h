@@ -18,6 +18,7 @@
 #include "json.h"
 #include "lmdb_store.h"
 #include "loop.h"
+#include "service.h"
 #include "resolve.h"
 
 enum {
@@ -63,7 +64,7 @@ struct server {
     struct loop *loop;
     struct conn_list conns; /* to policy hosts */
     struct fetch *fetches;
-    struct loop_watch signals;
+    struct service_signals signals;
     struct listener *listeners;
     struct client *clients;
     size_t client_count;
