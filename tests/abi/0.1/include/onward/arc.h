@@ -83,7 +83,7 @@ struct onward_arc_verdict {
      * above it, 0 when all do: since then the message is as it was (RFC 8617
      * section 5.2 step 5). Only with has_oldest_pass. */
     size_t oldest_pass;
-    size_t has_oldest_pass;
+    size_t has_oldest_pass; /**< 1: oldest_pass was looked for */
     /**
      * The chain fails because DNS gave no answer (RFC 8617 section 5.2.1 knows
      * no temperror). A seal with cv=fail would break it for good: a host that
@@ -98,7 +98,7 @@ struct onward_arc_verdict {
  * validator, as written, and hold what a sealer wrote: judge by the verdict. */
 struct onward_arc_set {
     size_t size;
-    size_t instance;
+    size_t instance; /**< i=, the place in the chain */
     struct onward_str domain;           /**< d= of ARC-Seal */
     struct onward_str domain_ascii;     /**< lower case, A-labels */
     struct onward_str selector;         /**< s= of ARC-Seal */

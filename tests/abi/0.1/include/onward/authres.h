@@ -333,6 +333,26 @@ ONWARD_API int onward_authres_trusted(const struct onward_header *header,
                                       struct onward_str authserv_id,
                                       struct onward_authres **authres);
 
+/**
+ * Could any reader take a field with this value for one that authserv_id wrote?
+ * Then it is forged, or stale, and whoever puts a field of that id on top has
+ * to cut it first, wherever it stands (RFC 8601 section 5).
+ *
+ * @param ctx          gives memory for this call.
+ * @param value        what follows the colon, as onward_header_value() has it.
+ *                     One whose id cannot be read claims each that occurs in
+ *                     it.
+ * @param authserv_id  ours; compared as onward_authres_trusted() does.
+ * @return 1, 0, or
+ *         ONWARD_EINVAL  ctx is NULL, or no authserv_id
+ *         ONWARD_ENOMEM  out of memory
+ * @note Calls no callback but the allocator.
+ * @since 0.1
+ */
+ONWARD_API int onward_authres_claims(struct onward_ctx *ctx,
+                                     struct onward_str value,
+                                     struct onward_str authserv_id);
+
 /* ---- The registry ------------------------------------------------------ */
 
 /** Is a word registered (RFC 8601 section 6)? Others are read and written all

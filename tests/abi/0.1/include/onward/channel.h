@@ -130,6 +130,18 @@ ONWARD_API int onward_channel_drain(struct onward_channel *ch, size_t n);
 ONWARD_API int onward_channel_wants(const struct onward_channel *ch);
 
 /**
+ * Octets of the peer that the channel has read and its engine has not looked at
+ * yet, as it waits for something. A peer that ends its side and has some here
+ * may be waiting for answers: a mail client that sends QUIT behind its message,
+ * say.
+ *
+ * @return octets, of the wire or decrypted; 0 when there are none. What was not
+ *         read yet, by onward_channel_pump() or the host, does not count.
+ * @since 0.1
+ */
+ONWARD_API size_t onward_channel_unread(const struct onward_channel *ch);
+
+/**
  * When to call onward_channel_tick() at the latest.
  *
  * @return milliseconds of the host's clock; ONWARD_NEVER when there is no

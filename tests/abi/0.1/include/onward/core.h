@@ -83,7 +83,7 @@ ONWARD_API const char *onward_version(void);
  * never changes.
  */
 struct onward_str {
-    const char *data;
+    const char *data; /**< len octets; may be NULL when len is 0 */
     size_t len; /**< octets */
 };
 
@@ -160,6 +160,7 @@ struct onward_log_event {
     struct onward_str detail;
 };
 
+/** Where events go. */
 struct onward_log {
     size_t size;
     void *user;

@@ -119,7 +119,7 @@ struct onward_dane_opts {
      * looked at for ONWARD_DANE_MX_INSECURE, where anybody could have put the
      * server there. */
     struct onward_str next_hop;
-    struct onward_str next_hop_canonical;
+    struct onward_str next_hop_canonical; /**< the same, behind its CNAMEs */
     /**
      * 0: ask for the servers behind an insecure MX too, which protects against
      * those who can only break the connection (RFC 7672 section 2.2.1). 1: do

@@ -46,7 +46,10 @@ enum onward_dmarc_reason {
     ONWARD_DMARC_REASON_TRUSTED_FORWARDER = 8, /**< fails, but a sealer the host
                                                     trusts saw it pass */
     ONWARD_DMARC_REASON_NO_AUTHOR = 9,         /**< no From, or none parsable */
-    ONWARD_DMARC_REASON_MANY_AUTHORS = 10 /**< several From fields or domains */
+    ONWARD_DMARC_REASON_MANY_AUTHORS = 10, /**< several From fields or domains
+                                            */
+    ONWARD_DMARC_REASON_RANDOM = 11 /**< pct= of RFC 7489, and the random source
+                                         failed: temperror */
 };
 
 /* ---- Records ----------------------------------------------------------- */
@@ -65,7 +68,7 @@ struct onward_dmarc_record {
     size_t psd;                /**< 'y', 'n' or 'u' */
     struct onward_str failure_options; /**< fo=; "0" when absent */
     struct onward_str rua; /**< the list as written; see _uri_next() */
-    struct onward_str ruf;
+    struct onward_str ruf; /**< of failure reports */
     size_t percent; /**< pct=; 100 when absent. RFC 7489 only */
 };
 

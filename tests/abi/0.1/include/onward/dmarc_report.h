@@ -406,16 +406,16 @@ struct onward_dmarc_report_facts {
     size_t oddities; /**< set of enum onward_dmarc_oddity; so far */
     size_t reserved;
     int64_t begin_s; /**< 0 when not readable, as end_s */
-    int64_t end_s;
+    int64_t end_s; /**< of the span */
     uint64_t rows;             /**< so far */
     struct onward_str version; /**< as written */
-    struct onward_str org_name;
-    struct onward_str email;
-    struct onward_str extra_contact_info;
-    struct onward_str report_id;
+    struct onward_str org_name; /**< who reports */
+    struct onward_str email; /**< whom to ask */
+    struct onward_str extra_contact_info; /**< more on that */
+    struct onward_str report_id; /**< as the reporter chose it */
     struct onward_str error; /**< the last, if there are several */
-    struct onward_str generator;
-    struct onward_str policy_domain;
+    struct onward_str generator; /**< the software that wrote it */
+    struct onward_str policy_domain; /**< where the record was */
     size_t policy;                     /**< p: enum onward_dmarc_policy */
     size_t subdomain_policy;           /**< sp; UNKNOWN when not told */
     size_t nonexistent_policy;         /**< np; UNKNOWN when not told */

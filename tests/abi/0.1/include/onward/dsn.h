@@ -53,6 +53,7 @@ enum onward_dsn_unwanted {
  * @since 0.1 */
 ONWARD_API const char *onward_dsn_unwanted_name(int unwanted);
 
+/** Whom a notice would go to, and about what. */
 struct onward_dsn_question {
     size_t size;
     struct onward_str reverse_path; /**< without brackets; empty: null */
@@ -266,10 +267,10 @@ struct onward_dsn_facts {
     size_t count;     /**< of recipients */
     size_t is_global; /**< 1: message/global-delivery-status */
     int64_t arrival_s; /**< 0 when not told */
-    struct onward_str envid;
+    struct onward_str envid; /**< Original-Envelope-Id */
     struct onward_str reporting_mta; /**< without its type */
     struct onward_str reporting_mta_type; /**< "dns" */
-    struct onward_str received_from;
+    struct onward_str received_from; /**< Received-From-MTA */
     struct onward_str gateway; /**< DSN-Gateway */
     /** The message that it is about, decoded; empty: it did not come along. */
     struct onward_str original;
@@ -288,12 +289,12 @@ struct onward_dsn_recipient {
                                             UTF-8 */
     struct onward_str final_type;      /**< "rfc822", as written */
     struct onward_str original_recipient; /**< the same of ORCPT */
-    struct onward_str original_type;
+    struct onward_str original_type; /**< of original_recipient */
     struct onward_str status; /**< "5.1.1"; empty: none that can be read */
-    struct onward_str remote_mta;
+    struct onward_str remote_mta; /**< who said so, without its type */
     struct onward_str diagnostic;      /**< without its type */
     struct onward_str diagnostic_type; /**< "smtp" */
-    struct onward_str log_id;
+    struct onward_str log_id; /**< Final-Log-ID */
     int64_t last_attempt_s;     /**< 0 when not told */
     int64_t will_retry_until_s; /**< 0 when not told */
 };

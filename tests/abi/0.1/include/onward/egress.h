@@ -232,7 +232,7 @@ enum onward_egress_reason {
 struct onward_egress_attempt {
     size_t size;
     const struct onward_ip *ip; /**< connect to this one and no other */
-    size_t port;
+    size_t port; /**< to connect to */
     /** The server's name in lower-case A-labels, or an address literal. */
     struct onward_str host;
     /** What to give to the SMTP client; its names are those that the server has
@@ -278,8 +278,8 @@ struct onward_egress_outcome {
     size_t size;
     size_t fate; /**< enum onward_egress_fate */
     size_t code; /**< of the server's reply; 0: none */
-    struct onward_str enhanced;
-    struct onward_str text;
+    struct onward_str enhanced; /**< of the reply, "5.1.1"; empty: none */
+    struct onward_str text; /**< of the reply */
     size_t tls_failure; /**< enum onward_tls_failure: TLS is what failed */
     size_t phase;       /**< enum onward_smtp_phase */
     size_t cause;       /**< enum onward_smtp_cause */
@@ -379,9 +379,9 @@ struct onward_egress_server_facts {
     size_t size;
     struct onward_str host;     /**< as in struct onward_egress_attempt */
     struct onward_str next_hop; /**< the domain or target that it serves */
-    size_t port;
+    size_t port; /**< to connect to */
     size_t protocol; /**< enum onward_egress_protocol */
-    size_t preference;
+    size_t preference; /**< of the MX record */
     size_t is_mx;        /**< 1: an MX record has named it */
     size_t is_mx_secure; /**< 1: and that answer, or there being none, was
                               validated */
@@ -394,15 +394,15 @@ struct onward_egress_server_facts {
      * force, 0 and empty without one; 1: host is in it; enum
      * onward_mtasts_reason for why there is none, or no newer one. */
     size_t policy_mode;
-    struct onward_str policy_id;
-    size_t is_in_policy;
-    size_t policy_reason;
+    struct onward_str policy_id; /**< of the policy in force */
+    size_t is_in_policy; /**< 1: host is in it */
+    size_t policy_reason; /**< enum onward_mtasts_reason */
     /** DANE: enum onward_dane_result and _reason, 0 where it was not asked;
      * usable records; the TLSA base domain. */
     size_t dane_result;
-    size_t dane_reason;
-    size_t tlsa_count;
-    struct onward_str base_domain;
+    size_t dane_reason; /**< enum onward_dane_reason */
+    size_t tlsa_count; /**< usable records */
+    struct onward_str base_domain; /**< where they were found */
 };
 
 /** Servers of the plan, those too that are not used; 0 before `done`.

@@ -48,6 +48,8 @@ enum onward_refusal_code {
     ONWARD_REFUSAL_TRANSIENT = 15,     /**< the next hop said 4yz */
     ONWARD_REFUSAL_PERMANENT = 16,     /**< the next hop said 5yz */
     ONWARD_REFUSAL_NOT_NOW = 17, /**< whether it is verified is not known now */
+    ONWARD_REFUSAL_OWN_ZONE = 18, /**< an address of ours: rules say where it
+                                       leads, so forward to that */
 
     /* A field. */
     ONWARD_REFUSAL_FIELD_NAME = 20,        /**< no name of a field */

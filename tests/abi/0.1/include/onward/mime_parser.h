@@ -196,10 +196,10 @@ struct onward_mime_event {
     size_t kind;     /**< enum onward_mime_event_kind */
     uint64_t offset; /**< octets from the start of the message */
     uint64_t detail; /**< of an anomaly: more, see its code */
-    const struct onward_mime_part *part;
+    const struct onward_mime_part *part; /**< the part that it is about */
     /** FIELD, HEADER_END: the header; NULL else. */
     struct onward_header *header;
-    struct onward_str data;
+    struct onward_str data; /**< octets of it: see its kind */
     size_t item;      /**< FIELD: the item of header */
     size_t is_close;  /**< DELIMITER: 1 for the closing one */
     int32_t code;     /**< ANOMALY */

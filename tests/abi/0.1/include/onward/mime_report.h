@@ -99,6 +99,7 @@ struct onward_report_auth {
     size_t type;      /**< enum onward_report_auth_type */
     size_t delivery;  /**< enum onward_report_delivery; 0: not said */
     size_t alignment; /**< with DMARC: enum onward_report_alignment */
+    /** d=, i= and s= of the signature */
     struct onward_str dkim_domain, dkim_identity, dkim_selector;
     /** Octets as they were hashed, given in base64; over 65536 not at all. */
     struct onward_str dkim_canonical_header, dkim_canonical_body;
@@ -112,7 +113,7 @@ struct onward_report_feedback {
     size_t type; /**< enum onward_report_feedback_type */
     int64_t arrival_s; /**< Unix seconds; 0: not said */
     struct onward_str user_agent; /**< "Name/1.0"; must be there */
-    struct onward_str envelope_id;
+    struct onward_str envelope_id; /**< Original-Envelope-Id */
     /** Without brackets; "<>" is the null reverse-path. */
     struct onward_str mail_from;
     struct onward_str reporting_mta; /**< host name */

@@ -296,7 +296,9 @@ struct onward_mtasts_opts {
     size_t size;
     struct onward_resolver *resolver; /**< kept in memory */
     /** Where policies and failures are kept, of the resolver's desk. What is in
-     * it decides: give one that outlasts the process. Kept in memory. */
+     * it decides: give one that outlasts the process. Policies of up to 4096
+     * octets are put with ONWARD_STORE_KEEP; longer ones, which strangers could
+     * fill it with, may be dropped when it is full. Kept in memory. */
     struct onward_store *store;
     /** A client's configuration with the trust anchors of the Web; it gets an
      * owner more. NULL: onward_mtasts_fetch_new() is never called. */

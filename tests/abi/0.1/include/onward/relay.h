@@ -34,6 +34,16 @@ extern "C" {
 /** One SMTP transaction. Opaque. */
 struct onward_relay;
 
+/** What becomes of a sender that onward_srs_forward() cannot rewrite: one too
+ * long for 64 octets, one that needs quotes. @since 0.1 */
+enum onward_relay_overflow {
+    /** opts.store keeps it, and its bounces find back; without one the message
+     * is refused. */
+    ONWARD_RELAY_OVERFLOW_KEEP = 0,
+    ONWARD_RELAY_OVERFLOW_NULL = 1, /**< the null path: nobody is told */
+    ONWARD_RELAY_OVERFLOW_SINK = 2  /**< opts.srs_sink */
+};
+
 /** What to relay by: filled once, used for all messages. A 0 is the default. */
 struct onward_relay_opts {
     size_t size;
@@ -109,7 +119,24 @@ struct onward_relay_opts {
      * instead of delivering it to ourselves; at most 32, default 8,
      * ONWARD_LIMIT_ZERO: not at all. A list to fail over is not followed. */
     size_t max_expansion;
-    size_t reserved; /**< 0 */
+    /** How long a reply or message of a handler that was begun belongs to who
+     * began it; then it counts as lost in a crash, and the next try sends it.
+     * Others are told 451 meanwhile. A crash after the host's answer and before
+     * it is in the ledger sends it twice; none loses it. Longer than
+     * delivery_timeout_ms: default a minute more, or 3600. */
+    size_t claim_life_s;
+    /** enum onward_relay_overflow: what becomes of a sender that has no room in
+     * a rewritten address, or cannot stand in one. */
+    size_t srs_overflow;
+    /** With ONWARD_RELAY_OVERFLOW_SINK: whom copies of such senders come from,
+     * an address that SPF lets this host use. Rules have it, to drop what comes
+     * back. */
+    struct onward_str srs_sink;
+    /** 1: mail to a rewritten sender is taken from any sender, not from the null
+     * path alone, if it is authenticated as other mail is. Whoever has seen such
+     * an address then writes to its owner through us, as long as it lives.
+     * Addresses that the store keeps stay for bounces. */
+    size_t allow_srs_senders;
 };
 
 /** What MAIL said. */
@@ -119,8 +146,8 @@ struct onward_relay_envelope {
     size_t smtputf8;                /**< 1: with the SMTPUTF8 parameter */
     size_t body;                    /**< enum onward_smtp_body */
     size_t ret;                     /**< enum onward_smtp_ret */
-    struct onward_str envid; /**< ENVID, decoded; empty: none */
-    size_t require_tls;      /**< 1: with REQUIRETLS (RFC 8689) */
+    struct onward_str envid;        /**< ENVID, decoded; empty: none */
+    size_t require_tls;             /**< 1: with REQUIRETLS (RFC 8689) */
 };
 
 /** One recipient whose rule names a handler: <onward/relay_event.h>. */
@@ -383,6 +410,19 @@ ONWARD_API int onward_relay_start(struct onward_relay *relay,
                                   struct onward_str received);
 
 /**
+ * The message as it will leave, for a host that changes fields of its header:
+ * who is in From and Reply-To, say. Between onward_relay_start() and the next
+ * onward_desk_run(). All copies have what is changed; handlers, rules and policy
+ * see the message as it came. Its parts must stay as they are: what is hashed
+ * of the body was hashed when it came. A signature of the author's that covers a
+ * changed field is broken.
+ *
+ * @return borrowed from relay; NULL when it is not started, or under way.
+ * @since 0.1
+ */
+ONWARD_API struct onward_edit *onward_relay_edit(struct onward_relay *relay);
+
+/**
  * Have the message signed by DKIM as it leaves: with the forwarder's domain,
  * with the recipient's. Between onward_relay_start() and the next
  * onward_desk_run(). The signatures stand on top in the order in which they
@@ -391,7 +431,10 @@ ONWARD_API int onward_relay_start(struct onward_relay *relay,
  * have it last. A message that cannot be signed (several From fields that were
  * allowed) goes without.
  *
- * Never take the domain from From: a signature vouches for whoever wrote it.
+ * A signature vouches for whoever wrote the message. So one that does not pass
+ * DMARC leaves without any, if by one of them it would: where domain is of the
+ * organization of the author. Without a record of the author's that is told by
+ * the last two labels of both.
  *
  * @param key   of the relay's desk; kept alive. When it fails, the sender is
  *              told 451 4.3.0.
@@ -441,8 +484,8 @@ struct onward_relay_delivery {
     size_t fate;     /**< enum onward_relay_fate */
     /** What the next hop said; 0 and empty before it did. */
     size_t reply_code;
-    struct onward_str reply_enhanced;
-    struct onward_str reply_text;
+    struct onward_str reply_enhanced; /**< "5.1.1" */
+    struct onward_str reply_text; /**< as the next hop sent it */
     /**
      * For a host that keeps the message and answers the sender before it is
      * delivered: whom it may tell of a failure then, the sender as it came (one
@@ -465,6 +508,10 @@ struct onward_relay_delivery {
     /** 1: it came without, and says "TLS-Required: No": its
      * onward_egress_opts.tls_optional. Known from deliver on. */
     size_t tls_optional;
+    /** Of a failover list: the index of the one that is asked for when this one
+     * fails, plus 1; 0: there is none. For a host that answers before it has
+     * delivered: it must do so itself then. */
+    size_t heir;
 };
 
 /**
@@ -516,13 +563,13 @@ enum onward_relay_submission_kind {
 /** One; the caller sets size. Texts are borrowed until onward_relay_free(). */
 struct onward_relay_submission {
     size_t size;
-    size_t kind; /**< enum onward_relay_submission_kind */
-    struct onward_str reverse_path;  /**< no brackets */
-    size_t rcpt_count;               /**< see onward_relay_submission_rcpt() */
+    size_t kind;                    /**< enum onward_relay_submission_kind */
+    struct onward_str reverse_path; /**< no brackets */
+    size_t rcpt_count;              /**< see onward_relay_submission_rcpt() */
     const struct onward_source *source; /**< until onward_relay_free() */
-    struct onward_str message_id;    /**< without brackets; may be empty */
-    struct onward_str place;         /**< of a quarantine, as the rule has it */
-    struct onward_event *event;      /**< NULL for a quarantine */
+    struct onward_str message_id;       /**< without brackets; may be empty */
+    struct onward_str place;    /**< of a quarantine, as the rule has it */
+    struct onward_event *event; /**< NULL for a quarantine */
 };
 
 /** @return how many there are so far. @since 0.1 */
@@ -536,15 +583,31 @@ onward_relay_submission_count(const struct onward_relay *relay);
  * @return 0, ONWARD_ENOENT or ONWARD_EINVAL (size).
  * @since 0.1
  */
-ONWARD_API int
-onward_relay_submission_at(const struct onward_relay *relay, size_t index,
-                           struct onward_relay_submission *out);
+ONWARD_API int onward_relay_submission_at(const struct onward_relay *relay,
+                                          size_t index,
+                                          struct onward_relay_submission *out);
 
 /** @return recipient i of a submission: who a message is for; of a quarantine
  *  the recipients that it came to; empty past the last. @since 0.1 */
 ONWARD_API struct onward_str
 onward_relay_submission_rcpt(const struct onward_relay *relay, size_t index,
                              size_t i);
+
+/**
+ * Where a quarantined message would go, were it not for the rules that put mail
+ * apart: what a host keeps beside it, for who lets it go. All that
+ * onward_relay_delivery_at() has of a delivery; heir is a number of this list.
+ * The rules may know no way: then there is none.
+ *
+ * @param index  of the submission.
+ * @param i      from 0.
+ * @param out    size set by the caller.
+ * @return 0, ONWARD_ENOENT (past the last) or ONWARD_EINVAL (size).
+ * @since 0.1
+ */
+ONWARD_API int
+onward_relay_submission_delivery(const struct onward_relay *relay, size_t index,
+                                 size_t i, struct onward_relay_delivery *out);
 
 /**
  * It is safe, or it could not be kept.
@@ -579,12 +642,13 @@ enum onward_relay_reason {
     ONWARD_RELAY_REASON_SEAL = 15,  /**< the key does not sign */
     ONWARD_RELAY_REASON_CHAIN = 16, /**< ARC, for lack of an answer */
     ONWARD_RELAY_REASON_MEMORY = 17,
-    ONWARD_RELAY_REASON_STORE = 18, /**< a sender cannot be kept, or found */
-    ONWARD_RELAY_REASON_RULES = 19, /**< they cannot decide now */
+    ONWARD_RELAY_REASON_STORE = 18,  /**< a sender cannot be kept, or found */
+    ONWARD_RELAY_REASON_RULES = 19,  /**< they cannot decide now */
     ONWARD_RELAY_REASON_REJECT = 20, /**< a rule or a handler says so */
-    ONWARD_RELAY_REASON_HANDLED = 21, /**< handlers have done what they wanted */
+    ONWARD_RELAY_REASON_HANDLED =
+        21, /**< handlers have done what they wanted */
     ONWARD_RELAY_REASON_HANDLER = 22, /**< one failed, or took too long */
-    ONWARD_RELAY_REASON_SUBMIT = 23, /**< the host could not keep a message */
+    ONWARD_RELAY_REASON_SUBMIT = 23,  /**< the host could not keep a message */
     ONWARD_RELAY_REASON_QUARANTINED = 24
 };
 
@@ -608,7 +672,7 @@ enum onward_relay_status {
     ONWARD_RELAY_STATUS_FORWARDED = 1, /**< each destination has it */
     ONWARD_RELAY_STATUS_HANDLED = 2,   /**< a handler has taken it */
     ONWARD_RELAY_STATUS_DROPPED = 3,
-    ONWARD_RELAY_STATUS_REJECTED = 4, /**< for good: 5yz */
+    ONWARD_RELAY_STATUS_REJECTED = 4,        /**< for good: 5yz */
     ONWARD_RELAY_STATUS_DELIVERY_FAILED = 5, /**< a next hop said no */
     ONWARD_RELAY_STATUS_ERROR = 6 /**< our failure, or not known now: 4yz */
 };
@@ -644,7 +708,7 @@ struct onward_relay_summary {
  * @since 0.1
  */
 ONWARD_API int onward_relay_summarize(const struct onward_relay *relay,
-                                    struct onward_relay_summary *out);
+                                      struct onward_relay_summary *out);
 
 /** @return tag i of those that rules put on the message, in their order; empty
  *  past the last. @since 0.1 */

@@ -129,8 +129,8 @@ struct onward_event_action {
     struct onward_str message_id; /**< of what was sent, without brackets */
     /** What the next hop said; 0 and empty before, and of other kinds. */
     size_t reply_code;
-    struct onward_str reply_enhanced;
-    struct onward_str reply_text;
+    struct onward_str reply_enhanced; /**< "5.1.1" */
+    struct onward_str reply_text; /**< as the next hop sent it */
     size_t is_forgiven; /**< see onward_event_forgive() */
 };
 
@@ -159,7 +159,7 @@ ONWARD_API int onward_event_set_reject(struct onward_event *event,
  * @param action   out, may be NULL: its number in the event.
  * @param refusal  out, may be NULL; size set by the caller.
  * @return 1; 0 and refusal: OVER, NOT_FORWARDABLE, TOO_MANY, DESTINATION,
- *         NOT_VERIFIED, NOT_NOW, LOOP, DUPLICATE; ONWARD_EINVAL (fields of
+ *         NOT_VERIFIED, NOT_NOW, LOOP, OWN_ZONE, DUPLICATE; ONWARD_EINVAL (fields of
  *         another policy) or ONWARD_ENOMEM.
  * @note Calls facts.
  * @since 0.1

@@ -323,7 +323,7 @@ struct onward_ruleset_difference {
     size_t change;   /**< enum onward_ruleset_change */
     size_t old_rule; /**< as in struct onward_ruleset_decision; NO_RULE for what
                         is no rule, or is not there */
-    size_t new_rule;
+    size_t new_rule; /**< the same, of the second ruleset */
     /** Stable word: "zone", "settings", "rule" or "address". */
     struct onward_str what;
     struct onward_str zone; /**< empty for "address" */
@@ -334,6 +334,7 @@ struct onward_ruleset_difference {
     struct onward_str rule_name; /**< of the new one, if there is one */
 };
 
+/** Who hears of the differences. */
 struct onward_ruleset_differences {
     size_t size;
     void *user;
@@ -416,7 +417,7 @@ struct onward_ruleset_action {
     size_t rule; /**< whose it is, as in struct onward_ruleset_decision */
     size_t destination_count;
     const struct onward_str *destinations; /**< for FORWARD, FAILOVER */
-    struct onward_str rule_name;
+    struct onward_str rule_name; /**< of that rule */
     /** Of a HANDLER or WEBHOOK, of the field of ADD_FIELD, the TAG itself, or
      * the place of a QUARANTINE, which may be empty. */
     struct onward_str name;
@@ -500,19 +501,22 @@ struct onward_ruleset_facts {
      * without regard to case) and VERDICT. */
     int (*text)(void *user, size_t fact, const char *name, size_t name_len,
                 size_t index, struct onward_str *out);
+    /** The number that this enum onward_ruleset_fact is. */
     int (*number)(void *user, size_t fact, int64_t *out);
     /** Where the client connects from. */
     int (*client)(void *user, struct onward_ip *out);
+    /** 1: as if rules that put mail apart were not there: where would it go? */
+    size_t skip_quarantine;
 };
 
 /** One step on the way to a decision. */
 struct onward_ruleset_step {
     size_t size;
     size_t rule; /**< as in struct onward_ruleset_decision */
-    struct onward_str zone;
-    struct onward_str rule_name;
+    struct onward_str zone; /**< whose rule it is */
+    struct onward_str rule_name; /**< may be empty */
     /** Stable word: "zone", "no-zone", "zone-disabled", "rule-disabled",
-     * "condition", "no-match", "not-known", "match-exact", "match-base",
+     * "passed-over", "condition", "no-match", "not-known", "match-exact", "match-base",
      * "match-pattern", "match-catch-all", "no-address", "not-verified",
      * "no-destination", "not-now". */
     struct onward_str what;
@@ -585,6 +589,21 @@ onward_ruleset_route(const struct onward_ruleset *rs,
                      const struct onward_ruleset_facts *facts,
                      const struct onward_ruleset_trace *trace,
                      struct onward_ruleset_decision *decision);
+
+/**
+ * Say that these addresses will be asked for next: where their zones are is
+ * brought into the processor's cache, many at a time. Rules of a million
+ * domains are in memory, and each look-up waits for it twice; told beforehand
+ * (the recipients of one message, the aliases of a list), the waits overlap.
+ * Nothing but time depends on it, and no address needs it.
+ *
+ * @param to     count mailboxes; not kept. Some dozens at a time: what was
+ *               brought in first must still be there when it is asked for.
+ * @since 0.1
+ */
+ONWARD_API void onward_ruleset_expect(const struct onward_ruleset *rs,
+                                      const struct onward_mailbox *const *to,
+                                      size_t count);
 
 /**
  * A stable lower-case word for a reason, "no-zone", for logs.

@@ -58,8 +58,8 @@ ONWARD_API const char *onward_smtp_auth_name(int mechanism);
  */
 struct onward_smtp_scram_keys {
     size_t size;
-    unsigned char stored_key[32];
-    unsigned char server_key[32];
+    unsigned char stored_key[32]; /**< the client's proof is held against it */
+    unsigned char server_key[32]; /**< our own proof is made with it */
 };
 
 /** The stored credentials of one user. */

@@ -158,11 +158,12 @@ ONWARD_API int onward_srs_reverse(const struct onward_srs *srs,
  * sets size. */
 struct onward_srs_kept {
     size_t size;
-    size_t key_len, value_len;
+    size_t key_len;    /**< octets of key */
+    size_t value_len;  /**< octets of value */
     size_t reserved;   /**< 0 */
     int64_t expires_s; /**< not before; seconds since 1970 */
-    char key[64];
-    char value[328];
+    char key[64];      /**< where to put it */
+    char value[328];   /**< what to put there */
 };
 
 /**

@@ -187,6 +187,69 @@ ONWARD_API int onward_store_answer_page(struct onward_desk *desk,
 ONWARD_API int onward_store_answer_error(struct onward_desk *desk,
                                          uint64_t token, int error);
 
+/* ---- Questions of the host --------------------------------------------- */
+
+/** One question of the host's own, for what it keeps in its store beside the
+ * library: keys that do not begin with `onward/`. Opaque. */
+struct onward_store_query;
+
+/** Who waits for it. */
+struct onward_store_query_host {
+    size_t size;
+    void *user;
+    /**
+     * The answer: 1, the value is there, or it was put; 0, there is none, or the
+     * condition did not hold; or negative, as the store fails. Exactly once,
+     * inside onward_desk_run(); never after onward_store_query_free(). May free
+     * the query.
+     */
+    void (*done)(void *user, struct onward_store_query *query, int status);
+};
+
+/**
+ * Ask for a value.
+ *
+ * @param key    1 to ONWARD_STORE_KEY_MAX octets; copied.
+ * @param host   borrowed for this call.
+ * @param query  out: free with onward_store_query_free().
+ * @return 0, ONWARD_EINVAL (key, host), ONWARD_EVERSION, ONWARD_ESTATE (the desk
+ *         or the store was freed) or ONWARD_ENOMEM.
+ * @note The store's get may run inside.
+ * @since 0.1
+ */
+ONWARD_API int onward_store_get(struct onward_store *store,
+                                struct onward_str key,
+                                const struct onward_store_query_host *host,
+                                struct onward_store_query **query);
+
+/**
+ * Put a value.
+ *
+ * @param value      copied by the store.
+ * @param expires_s  Unix seconds; 0: never.
+ * @param flags      ONWARD_STORE_KEEP, ONWARD_STORE_IF_ABSENT.
+ * @return as onward_store_get().
+ * @since 0.1
+ */
+ONWARD_API int onward_store_put(struct onward_store *store,
+                                struct onward_str key, struct onward_str value,
+                                int64_t expires_s, uint32_t flags,
+                                const struct onward_store_query_host *host,
+                                struct onward_store_query **query);
+
+/** @return the value that was asked for; empty when there is none. Borrowed
+ *  until the query is freed. @since 0.1 */
+ONWARD_API struct onward_str
+onward_store_query_value(const struct onward_store_query *query);
+
+/**
+ * Let it go; one that is not answered is cancelled. Allowed inside any callback.
+ *
+ * @param query  may be NULL.
+ * @since 0.1
+ */
+ONWARD_API void onward_store_query_free(struct onward_store_query *query);
+
 /* ---- The store in memory ----------------------------------------------- */
 
 /**

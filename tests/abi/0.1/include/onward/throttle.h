@@ -79,7 +79,7 @@ struct onward_throttle_greylist_opts {
      * again from another machine. Required */
     struct onward_str client;
     struct onward_str sender; /**< may be empty: the null path */
-    struct onward_str recipient;
+    struct onward_str recipient; /**< Required */
     size_t delay_s; /**< who is new comes again after it; default 300 */
     size_t retry_s; /**< and within this; default 172800 */
     /** Who has done so passes for so long since it came last; default

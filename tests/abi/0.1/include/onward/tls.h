@@ -51,7 +51,7 @@ struct onward_tls_config_opts {
      * admits. Keys must not be encrypted.
      */
     const struct onward_str *chain_pem;
-    const struct onward_str *key_pem;
+    const struct onward_str *key_pem; /**< of each chain */
     size_t identity_count;
     /** Certificates of authorities that are trusted, in PEM; may be empty:
      * then nothing verifies. */
@@ -271,7 +271,7 @@ struct onward_tls_facts {
     /** Channel bindings: "tls-exporter" (RFC 9266) and, up to TLS 1.2,
      * "tls-unique" (RFC 5929). Secret until used. Empty where not safe. */
     struct onward_str binding_exporter;
-    struct onward_str binding_unique;
+    struct onward_str binding_unique; /**< up to TLS 1.2 */
     size_t is_resumed; /**< 1: by a session ticket */
     /** Channel binding "tls-server-end-point" (RFC 5929): a hash of the
      * server's certificate. No secret; empty where its signature has no hash.

@@ -175,8 +175,8 @@ struct onward_tlsrpt_session {
     /** Why it failed: as onward_tls_failure_report() and
      * onward_mtasts_reason_report() give it. Empty: it did not. */
     struct onward_str result_type;
-    struct onward_str sending_ip;
-    struct onward_str receiving_ip;
+    struct onward_str sending_ip; /**< ours */
+    struct onward_str receiving_ip; /**< the server's */
     struct onward_str receiving_mx;   /**< its name */
     struct onward_str receiving_helo; /**< as it greets */
     struct onward_str info_uri;       /**< where to read more */
@@ -222,11 +222,11 @@ struct onward_tlsrpt_facts {
     size_t policy_count;
     size_t reserved;     /**< 0 */
     int64_t begin_s;     /**< 0 when not told, as end_s */
-    int64_t end_s;
+    int64_t end_s; /**< of the day */
     uint64_t lost;       /**< sessions not counted for ONWARD_ELIMIT */
-    struct onward_str organization;
-    struct onward_str contact;
-    struct onward_str report_id;
+    struct onward_str organization; /**< who reports */
+    struct onward_str contact; /**< whom to ask */
+    struct onward_str report_id; /**< as the reporter chose it */
     struct onward_str policy_domain; /**< of the options; else empty */
 };
 
@@ -238,7 +238,7 @@ struct onward_tlsrpt_policy {
     size_t reserved;      /**< 0 */
     uint64_t successes;   /**< sessions */
     uint64_t failures;    /**< sessions; may be less than the rows add up to */
-    struct onward_str domain;
+    struct onward_str domain; /**< that published it */
     struct onward_str text; /**< its lines, each ending in LF */
     struct onward_str mx;   /**< patterns, each ending in LF */
 };
@@ -247,14 +247,14 @@ struct onward_tlsrpt_policy {
 struct onward_tlsrpt_failure {
     size_t size;     /**< set by the caller */
     size_t reserved; /**< 0 */
-    uint64_t count;
-    struct onward_str result_type;
-    struct onward_str sending_ip;
-    struct onward_str receiving_ip;
-    struct onward_str receiving_mx;
-    struct onward_str receiving_helo;
-    struct onward_str info_uri;
-    struct onward_str reason_code;
+    uint64_t count; /**< sessions */
+    struct onward_str result_type; /**< why */
+    struct onward_str sending_ip; /**< ours */
+    struct onward_str receiving_ip; /**< the server's */
+    struct onward_str receiving_mx; /**< its name */
+    struct onward_str receiving_helo; /**< as it greets */
+    struct onward_str info_uri; /**< where to read more */
+    struct onward_str reason_code; /**< more than result_type says */
 };
 
 /** @param facts  out. @return 0 or ONWARD_EINVAL (size). @since 0.1 */

@@ -16,6 +16,8 @@ extern "C" {
  *
  * Several collectors may share a store: each keeps rows of its own, one of them
  * gives the reports, with the rows of all. Days are those of UTC.
+ * Rows are put without ONWARD_STORE_KEEP: a store that is full lets them go
+ * before what mail goes by.
  *
  * A collector belongs to the desk of its store, and so to one thread at a time.
  */
@@ -134,6 +136,17 @@ onward_tlsrpt_collector_unsaved(const struct onward_tlsrpt_collector *collector)
  */
 ONWARD_API int
 onward_tlsrpt_collector_send(struct onward_tlsrpt_collector *collector,
+                             int64_t before_s);
+
+/**
+ * The same, but only to be looked at: nothing is saved, claimed or removed,
+ * whatever the answers. What other collectors have not saved yet is not seen.
+ *
+ * @return as onward_tlsrpt_collector_send().
+ * @since 0.1
+ */
+ONWARD_API int
+onward_tlsrpt_collector_look(struct onward_tlsrpt_collector *collector,
                              int64_t before_s);
 
 /** What became of a report. */

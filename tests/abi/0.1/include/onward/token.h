@@ -201,10 +201,11 @@ onward_token_untag_sender(const struct onward_token_minter *minter,
  * sets size. */
 struct onward_token_alias {
     size_t size;
-    size_t key_len, value_len;
-    size_t reserved; /**< 0 */
-    char key[64];
-    char value[520];
+    size_t key_len;   /**< octets of key */
+    size_t value_len; /**< octets of value */
+    size_t reserved;  /**< 0 */
+    char key[64];     /**< where to put it */
+    char value[520];  /**< what to put there */
 };
 
 /**

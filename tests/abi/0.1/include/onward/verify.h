@@ -113,7 +113,8 @@ struct onward_verifier_host {
  *                  onward_verifier_is_done().
  * @param verifier  out: free with onward_verifier_free().
  * @return 0, or
- *         ONWARD_EINVAL    no authserv_id, or an option out of its range
+ *         ONWARD_EINVAL    no authserv_id, or one that a field cannot hold, or
+ *                          an option out of its range
  *         ONWARD_EVERSION  an option of a newer release is set
  *         ONWARD_ESTATE    the resolver's desk was freed
  *         ONWARD_ENOMEM    out of memory
@@ -271,6 +272,27 @@ onward_verifier_dmarc_reason(const struct onward_verifier *verifier);
  */
 ONWARD_API int
 onward_verifier_dmarc_disposition(const struct onward_verifier *verifier);
+
+/** What a host does best with a message, by DMARC alone. @since 0.1 */
+enum onward_verifier_advice {
+    ONWARD_VERIFIER_ADVICE_TAKE = 0,
+    ONWARD_VERIFIER_ADVICE_QUARANTINE = 1,
+    ONWARD_VERIFIER_ADVICE_DEFER = 2, /**< 451 4.7.1 */
+    ONWARD_VERIFIER_ADVICE_REJECT = 3 /**< 550 5.7.1 */
+};
+
+/**
+ * The disposition, for a host that can defer: where an answer is missing that
+ * could turn it around, the advice is DEFER (RFC 9989 section 5.3.6). So it is
+ * for a policy that might ask to reject but cannot be looked up, unless the
+ * author's own domain is authenticated: who makes the resolver fail does not
+ * come through under the name of another.
+ *
+ * @return enum onward_verifier_advice; TAKE before `done`.
+ * @since 0.1
+ */
+ONWARD_API int
+onward_verifier_advice(const struct onward_verifier *verifier);
 
 /**
  * The author's domain in A-labels.

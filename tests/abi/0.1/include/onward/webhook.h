@@ -49,8 +49,8 @@ struct onward_webhook_facts {
     struct onward_str message; /**< the whole of it, as it came. Required */
     struct onward_str hook;    /**< its name */
     struct onward_str from;    /**< envelope; empty: the null path */
-    struct onward_str to;
-    struct onward_str helo;
+    struct onward_str to; /**< envelope */
+    struct onward_str helo; /**< as the client greeted */
     const struct onward_ip *client_ip; /**< NULL: not known */
     /** Of this message; NULL: nothing is known, verdict is null. */
     const struct onward_verifier *verifier;
