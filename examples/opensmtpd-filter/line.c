@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "line.h"
 
 #include <string.h>
@@ -26,6 +27,24 @@ bool line_next(struct onward_str *rest, struct onward_str *field)
     *rest = (struct onward_str){rest->data == NULL ? NULL : rest->data + skip,
                                 rest->len - skip};
     return bar != NULL;
+}
+
+struct onward_str line_back(struct onward_str rest, size_t nth)
+{
+    struct onward_str field = {0};
+
+    for (; nth > 0; nth--) {
+        const char *bar =
+            rest.len == 0 ? NULL : memrchr(rest.data, '|', rest.len);
+
+        if (bar == NULL)
+            return (struct onward_str){0};
+        field = rest;
+        field.data = bar + 1;
+        field.len = rest.len - (size_t)(bar + 1 - rest.data);
+        rest.len = (size_t)(bar - rest.data);
+    }
+    return field;
 }
 
 static bool read_id(struct onward_str text, uint64_t *id)

@@ -274,10 +274,11 @@ static void on_commit(struct program *p, const struct line *line)
 
 /* ---- What smtpd tells -------------------------------------------------- */
 
+/* NAME|RESULT|CLIENT|SERVER, where the name is what the client's DNS says. */
 static void on_connect(struct program *p, const struct line *line)
 {
     struct session **at = find(p, line->session);
-    struct onward_str rest = line->rest, rdns, confirmed, from;
+    struct onward_str from = line_back(line->rest, 2);
     struct session *s;
 
     end_session(at); /* it was told twice; the newer one counts */
@@ -287,9 +288,6 @@ static void on_connect(struct program *p, const struct line *line)
     s->p = p;
     s->id = line->session;
     keep_init(&s->keep, NULL);
-    (void)line_next(&rest, &rdns);
-    (void)line_next(&rest, &confirmed);
-    (void)line_next(&rest, &from);
     line_address(from, &s->ip, &s->is_local);
     at = find(p, line->session);
     s->next = *at;

@@ -132,6 +132,19 @@ def addresses_of_clients(program):
 # ---- Signatures and seals --------------------------------------------------
 
 @case
+def name_of_a_client_is_no_address(program):
+    """Whose DNS says "x|pass|unix:/x" is not of this machine by that."""
+    with Filter(program) as f:
+        f.start()
+        for name in ("x|pass|unix:/x", "x|pass|local|y", "|||192.0.2.1:25"):
+            f.report("link-connect", 7, name, "pass", "192.0.2.2:25",
+                     "192.0.2.25:25")
+            got, word = f.message(session=7)
+            equal((got, word[:10]), (b"", "reject|550"))
+            f.report("link-disconnect", 7)
+
+
+@case
 def ours_is_signed_as_it_leaves(program):
     with Filter(program) as f:
         f.start()
