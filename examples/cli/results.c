@@ -218,12 +218,17 @@ void results_authres(struct onward_str value)
     }
 }
 
+/* What a terminal obeys is not shown: C0, DEL, and C1, two octets in UTF-8. */
 void results_put(struct onward_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
+        unsigned char next =
+            i + 1 < text.len ? (unsigned char)text.data[i + 1] : 0;
+        bool is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
 
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
+        putchar(c < 0x20 || c == 0x7f || is_c1 ? '?' : c);
+        i += is_c1;
     }
 }
 

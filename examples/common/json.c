@@ -59,6 +59,8 @@ static void put_string(FILE *out, struct onward_str text)
             fprintf(out, "\\%c", s[i]);
         } else if (s[i] < 0x20 || s[i] == 0x7f) {
             fprintf(out, "\\u%04x", s[i]);
+        } else if (s[i] == 0xc2 && s[i + 1] < 0xa0) { /* terminals obey C1 too */
+            fprintf(out, "\\u%04x", s[i + 1]);
         } else {
             fwrite(s + i, 1, len, out);
         }

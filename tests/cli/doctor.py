@@ -438,6 +438,14 @@ done = folder.shell("onward doctor a.example --dns z --policy p --selector s1")
 count.check("what a terminal could obey is not shown",
             [] if b"\x1b" not in done.stdout and b"v=spf1 ?[2J" in done.stdout
             else [f"{done}"])
+(folder.path / "z").write_text(without('a.example. TXT "v=spf1')
+                               + 'a.example. TXT "v=spf1 \\194\\155[2J"\n')
+for more, shown in (("", b"v=spf1 ?[2J"), (" --json", b"v=spf1 \\u009b[2J")):
+    done = folder.shell("onward doctor a.example --dns z --policy p "
+                        f"--selector s1{more}")
+    count.check(f"nor what one could obey in UTF-8{more}",
+                [] if b"\xc2\x9b" not in done.stdout and shown in done.stdout
+                else [f"{done}"])
 for name, args, want in (
         ("no domain", [], "0 operands, expected one domain"),
         ("two domains", ["a.example", "b.example"],
