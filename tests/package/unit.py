@@ -37,6 +37,13 @@ def check_form(unit, program, exposure, folder):
         print(f"exposure {level[1]}, at most {exposure / 10}")
 
 
+def check_user(unit):
+    """A name that keys and secrets can be given to, the same after each start:
+    who finds none makes them readable to everybody."""
+    if re.findall(r"^User=(.*)$", unit.read_text(), re.M) != ["onward"]:
+        yield "User=onward is missing"
+
+
 def calls_of(group):
     """The names in a group of systemd's, with those of groups in it."""
     found = set()
@@ -92,7 +99,8 @@ def main():
         sys.exit(77)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        faults = list(check_form(unit, program, exposure, folder))
+        faults = [*check_form(unit, program, exposure, folder),
+                  *check_user(unit)]
         if shutil.which("strace") is None:
             print("skipped in part: what the filter keeps out (no strace)")
         else:

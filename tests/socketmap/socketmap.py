@@ -591,6 +591,22 @@ def sample_can_be_used(program):
             equal((done.returncode, done.stderr), (0, b""))
 
 
+@case
+def a_forged_author_gains_nothing_by_the_sample(program):
+    """Senders in the organization of our own authors would pass DMARC for them
+    (RFC 7489 section 3.1.2): the file, the page's and the manual's do not."""
+    texts = [(TESTS.parent / name).read_text() for name in
+             ("examples/socketmap/socketmap.conf",
+              "doc/man/onward-socketmap.8")]
+    for text in texts:
+        (senders,) = re.findall(r"(?m)^srs_domain = (\S+)$", text)
+        ours = re.findall(r"(?m)^local_domain = (?:\*\.)?(\S+)$", text)
+        assert ours
+        for domain in ours:
+            assert not ("." + senders).endswith("." + domain), senders
+            assert not ("." + domain).endswith("." + senders), senders
+
+
 # ---- A real Postfix --------------------------------------------------------
 
 def listing(n):
