@@ -2,6 +2,7 @@
 """worker_host.py FORWARDER CACHE LIBONWARD.so ONWARD.FFI.JSON [CASE...]: Email
 Workers as their users write them, in examples/worker-host, behind the real
 forwarder; next hops are scripted. npm's packages go to CACHE."""
+import http.client
 import json
 import os
 import pathlib
@@ -484,6 +485,28 @@ def several_at_a_time_and_a_large_one(program):
         for t in threads:
             t.join()
         equal(got, ["555 5.7.1 true"] * 11)
+
+
+@case
+def requests_and_responses_are_whole(program):
+    """Each Set-Cookie, a body of GET, and a path that looks like a host."""
+    code = """export default { fetch(request) {
+      const headers = new Headers({ "X-Host": new URL(request.url).host });
+      headers.append("Set-Cookie", "a=1");
+      headers.append("Set-Cookie", "b=2");
+      return new Response("seen", { status: 203, headers });
+    } };
+"""
+    with Host(program, code, "", args=["--http", "127.0.0.1:0"]) as h:
+        host = h.ready[2].removeprefix("http://")
+        for path, body in (("/", None), ("/", b"hi"), ("//other.example/", None),
+                           ("/\\other.example/", None)):
+            c = http.client.HTTPConnection(host, timeout=20)
+            c.request("GET", path, body)
+            got = c.getresponse()
+            equal((got.status, got.read(), got.headers.get_all("Set-Cookie"),
+                   got.headers["X-Host"]), (203, b"seen", ["a=1", "b=2"], host))
+            c.close()
 
 
 @case

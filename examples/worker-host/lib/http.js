@@ -20,9 +20,13 @@ async function answer(handle, request, response, base) {
     const headers = new Headers();
     for (let i = 0; i < request.rawHeaders.length; i += 2)
         headers.append(request.rawHeaders[i], request.rawHeaders[i + 1]);
-    const given = await handle(new Request(new URL(request.url, base), {
-        method: request.method, headers, body }));
-    response.writeHead(given.status, Object.fromEntries(given.headers));
+    // A path may begin with two slashes: that names no other host.
+    const url = new URL(request.url.startsWith('/') ? base + request.url : request.url, base);
+    const given = await handle(new Request(url, { method: request.method, headers,
+        body: ['GET', 'HEAD'].includes(request.method) ? undefined : body }));
+    response.statusCode = given.status;
+    for (const [name, value] of given.headers)
+        response.appendHeader(name, value); // Set-Cookie may stand several times
     response.end(Buffer.from(await given.arrayBuffer()));
 }
 
