@@ -97,7 +97,7 @@ ONWARD_USE_RESULT int onward_address__parse_list(
  * For other structured fields: move *at over the comments and folds there, or
  * over the quoted string whose opening quote is there. 0, or ONWARD_ESYNTAX and
  * *at untouched: no end, control characters, a line end that is no fold,
- * comments nested over 16.
+ * comments nested over 16. fault may be NULL.
  */
 ONWARD_USE_RESULT int
 onward_address__read_cfws(struct onward_str text, size_t *at,

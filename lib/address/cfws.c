@@ -111,7 +111,9 @@ int onward_address__skip_quoted_string(struct cursor *c)
 int onward_address__read_cfws(struct onward_str text, size_t *at,
                               struct onward_address__fault *fault)
 {
-    struct cursor c = {.text = text, .at = *at, .fault = fault};
+    struct onward_address__fault unused;
+    struct cursor c = {
+        .text = text, .at = *at, .fault = fault == NULL ? &unused : fault};
     int ret = onward_address__skip_cfws(&c);
 
     if (ret == 0)
@@ -122,7 +124,9 @@ int onward_address__read_cfws(struct onward_str text, size_t *at,
 int onward_address__read_quoted_string(struct onward_str text, size_t *at,
                                        struct onward_address__fault *fault)
 {
-    struct cursor c = {.text = text, .at = *at, .fault = fault};
+    struct onward_address__fault unused;
+    struct cursor c = {
+        .text = text, .at = *at, .fault = fault == NULL ? &unused : fault};
     int ret = onward_address__skip_quoted_string(&c);
 
     if (ret == 0)

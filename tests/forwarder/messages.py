@@ -364,6 +364,24 @@ def keeps_dots(program):
 
 
 @case
+def carries_what_has_no_end(program):
+    """Comments and strings without an end, in any field that is looked at."""
+    names = ["Message-ID", "In-Reply-To", "References", "Auto-Submitted",
+             "Precedence", "Date", "Sender", "Reply-To", "To", "Received",
+             "Subject", "Content-Type", "List-Id"]
+    messages = [f"{name}: {start}<x@sender.example>\r\n".encode()
+                + other(n, MESSAGE.replace(b"Message-ID", b"X-Was"))
+                for n, (name, start) in enumerate(
+                    (name, start) for name in names for start in '("[')]
+    with world(program) as f, Hop(f) as hop:
+        with f.client() as c:
+            for message in messages:
+                equal(c.send(message=message), "250 2.0.0 taken")
+        for message, (_, _, text) in zip(messages, hop.messages, strict=True):
+            assert text.endswith(message)
+
+
+@case
 def carries_8_bit_text(program):
     message = MESSAGE + "grüße\r\n".encode()
     with world(program) as f, Hop(f) as hop:
