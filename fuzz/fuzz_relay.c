@@ -164,11 +164,13 @@ static int deliver(void *user, uint64_t token, struct onward_relay *relay,
 
 static void done(void *user, struct onward_relay *relay)
 {
+    struct onward_relay_summary summary = {.size = sizeof(summary)};
     struct post *x = user;
     struct onward_smtp_reply reply = {.size = sizeof(reply)}, loaded;
 
     x->done++;
     FUZZ_CHECK(onward_relay_reply(relay, &reply) == 0);
+    FUZZ_CHECK(onward_relay_summarize(relay, &summary) == 0);
     FUZZ_CHECK(onward_smtp__reply_load(&loaded, &reply) == 0);
     if (reply.code == 250)
         FUZZ_CHECK(onward_relay_reason(relay) ==
