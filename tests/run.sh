@@ -28,12 +28,13 @@ export ONWARD_CONFORMANCE
 # Where unpacked packages of the interop tests stay, for all builds.
 export ONWARD_DEBS="$build/debs"
 
+low= # what runs beside something else goes behind it
 set_up() { # NAME OPTION...
     dir=$build/$1
     shift
     [ -f "$dir/build.ninja" ] ||
         meson setup "$dir" "$top" -Dwerror=true "$@" >/dev/null
-    ninja -C "$dir" -j "$(nproc)" >"$dir/ninja.log" 2>&1 || {
+    $low ninja -C "$dir" -j "$(nproc)" >"$dir/ninja.log" 2>&1 || {
         cat "$dir/ninja.log"
         echo "the build in $dir failed"
         exit 1
@@ -93,15 +94,28 @@ if [ -n "$fuzz" ]; then
     [ "$failed" -eq 0 ]
     exit
 fi
+set_up_others() {
+    CC=clang CXX=clang++ set_up clang
+    set_up asan -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug
+}
+
 echo "== build with gcc"
 set_up gcc
-run_tests gcc
+# Tests wait for much of their time: the other builds are made meanwhile.
+others=
 if [ -z "$quick" ]; then
-    echo "== build with clang"
-    CC=clang CXX=clang++ set_up clang
+    low="nice -n 10"
+    (set_up_others) >"$build/others.log" 2>&1 &
+    others=$!
+fi
+run_tests gcc
+if [ -n "$others" ]; then
+    echo "== build with clang, build with ASan and UBSan"
+    wait "$others" || {
+        cat "$build/others.log"
+        exit 1
+    }
     passed=$((passed + 1))
-    echo "== build with ASan and UBSan"
-    set_up asan -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run_tests asan
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
