@@ -7,7 +7,8 @@
  *
  * What only this machine knows is put there, where there is nothing: what it
  * had before it shared, or what Redis has lost. Of the same address, Redis has
- * the last word.
+ * the last word, but for what was revoked: a Redis that comes back with older
+ * data is told again. Who has said no must not get mail by that.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -20,13 +21,21 @@
 enum {
     LOOK_MS = 1000,
     WALK_MS = 300000,
-    FULL_MS = 30000, /* a disk without room is not asked at once again */
+    FULL_MS = 30000,   /* a disk without room is not asked at once again */
+    BACKS_MAX = 10000, /* told again in one walk */
     PAGE = 200,
     VALUE_MAX = 4096
 };
 
 /* What is asked; nothing: it rests until look_ms. */
-enum stage { STAGE_REST, STAGE_LOOK, STAGE_GIVE, STAGE_SIGN, STAGE_WALK };
+enum stage {
+    STAGE_REST,
+    STAGE_LOOK,
+    STAGE_GIVE,
+    STAGE_SIGN,
+    STAGE_WALK,
+    STAGE_BACK
+};
 
 struct follow {
     struct forwarder *fwd;
@@ -45,6 +54,9 @@ struct follow {
     size_t open, given;          /* puts under way, and done */
     struct lmdb_item news[PAGE]; /* of the page; octets from malloc() */
     size_t news_count;
+    struct lmdb_item back; /* revoked, and not so there; octets as of news */
+    size_t backs;          /* of the walk */
+    bool has_told;         /* there is something that the others do not know */
 };
 
 static struct onward_str cursor_of(const struct follow *f)
@@ -66,31 +78,59 @@ static void forget_news(struct follow *f)
         free((char *)(uintptr_t)f->news[--f->news_count].key.data);
 }
 
+static void forget_back(struct follow *f)
+{
+    free((char *)(uintptr_t)f->back.key.data);
+    f->back = (struct lmdb_item){0};
+}
+
 static void rest(struct follow *f)
 {
     forget_news(f);
+    forget_back(f);
     f->stage = STAGE_REST;
     f->look_ms = host_now_ms() + LOOK_MS;
 }
 
 /* ---- From there -------------------------------------------------------- */
 
-static void add_news(struct follow *f, struct onward_str key,
-                     struct onward_str value)
+static struct lmdb_item copy_item(struct follow *f, struct onward_str key,
+                                  struct onward_str value)
 {
-    char *octets = f->news_count == PAGE ? NULL : malloc(key.len + value.len);
+    char *octets = malloc(key.len + value.len);
 
     if (octets == NULL) {
         f->has_failed = true;
-        return;
+        return (struct lmdb_item){0};
     }
     memcpy(octets, key.data, key.len);
     if (value.len > 0)
         memcpy(octets + key.len, value.data, value.len);
-    f->news[f->news_count++] =
-        (struct lmdb_item){.key = {octets, key.len},
-                           .value = {octets + key.len, value.len},
-                           .flags = ONWARD_STORE_KEEP};
+    return (struct lmdb_item){.key = {octets, key.len},
+                              .value = {octets + key.len, value.len},
+                              .flags = ONWARD_STORE_KEEP};
+}
+
+static void add_news(struct follow *f, struct onward_str key,
+                     struct onward_str value)
+{
+    f->has_failed = f->has_failed || f->news_count == PAGE;
+    if (!f->has_failed)
+        f->news[f->news_count] = copy_item(f, key, value);
+    f->news_count += !f->has_failed;
+}
+
+/* Was it revoked after what they have there? */
+static bool is_later_no(struct onward_str key, struct onward_str here,
+                        struct onward_str there)
+{
+    struct destination ours, theirs;
+    struct onward_str address;
+
+    return destination_read(key, here, &address, &ours) &&
+           destination_read(key, there, &address, &theirs) &&
+           ours.state == DESTINATION_REVOKED &&
+           theirs.state != DESTINATION_REVOKED && ours.since_s > theirs.since_s;
 }
 
 /* One that is not known here, or not so. */
@@ -101,11 +141,18 @@ static void met(void *user, struct onward_str key, struct onward_str value)
     const size_t skip = sizeof(DESTINATION_PREFIX) - 1;
     char known[VALUE_MAX];
 
-    if (key.len > skip && memcmp(key.data, DESTINATION_PREFIX, skip) == 0 &&
-        value.len <= sizeof(known) &&
-        (lmdb_store_read(f->here, &item, known, sizeof(known)) != 1 ||
-         !onward_str_equal(item.value, value)))
+    if (key.len <= skip || memcmp(key.data, DESTINATION_PREFIX, skip) != 0 ||
+        value.len > sizeof(known))
+        return;
+    if (lmdb_store_read(f->here, &item, known, sizeof(known)) != 1)
         add_news(f, key, value);
+    else if (!is_later_no(key, item.value, value)) {
+        if (!onward_str_equal(item.value, value))
+            add_news(f, key, value);
+    } else if (f->back.key.data == NULL) {
+        /* One at a time: the page comes once more. */
+        f->back = copy_item(f, key, item.value);
+    }
 }
 
 /* As known of old, before it is overwritten. */
@@ -121,8 +168,15 @@ static void audit(struct follow *f, const struct lmdb_item *item)
         destination_audit(f->fwd->log, "store", address, &before, after.state);
 }
 
+static void sign(struct follow *f);
+
 static void walked(struct follow *f)
 {
+    if (f->has_told) {
+        f->has_told = false;
+        sign(f);
+        return;
+    }
     f->has_walked = true;
     f->serial = f->sighted;
     f->walk_ms = host_now_ms() + WALK_MS;
@@ -133,6 +187,51 @@ static void walked(struct follow *f)
 
 static void ask_page(struct follow *f);
 
+static void told(void *user, const struct redis_answer *answer)
+{
+    struct follow *f = user;
+
+    if (answer->status < 0) {
+        rest(f);
+        return;
+    }
+    if (answer->status == 1) {
+        f->has_told = true;
+        log_event(f->fwd, "store",
+                  "a destination that was revoked is so in Redis again");
+    }
+    forget_back(f);
+    ask_page(f);
+}
+
+/* Somebody may have changed it since the page was read. */
+static void seen_again(void *user, const struct redis_answer *answer)
+{
+    struct follow *f = user;
+    const struct redis_asker asker = {.user = f, .done = told};
+    const struct redis_answer value = {.value = f->back.value,
+                                       .version = answer->version};
+    const struct redis_answer nothing = {.status = answer->status < 0 ? -1 : 0};
+
+    if (answer->status == 1 &&
+        is_later_no(f->back.key, f->back.value, answer->value))
+        redis_store_put(f->there, f->back.key, &value,
+                        ONWARD_STORE_KEEP | ONWARD_STORE_IF_VERSION, &asker);
+    else
+        told(f, &nothing);
+}
+
+static void tell(struct follow *f)
+{
+    const struct redis_asker asker = {.user = f, .done = seen_again};
+
+    f->stage = STAGE_BACK;
+    if (f->backs++ == BACKS_MAX)
+        rest(f);
+    else
+        redis_store_get(f->there, f->back.key, &asker);
+}
+
 static void got_page(void *user, const struct redis_answer *answer)
 {
     struct follow *f = user;
@@ -141,7 +240,8 @@ static void got_page(void *user, const struct redis_answer *answer)
         /* The first copy is no news. */
         for (size_t i = 0; i < f->news_count && f->is_whole; i++)
             audit(f, &f->news[i]);
-        set_cursor(f, answer->value);
+        if (f->back.key.data == NULL)
+            set_cursor(f, answer->value);
         if (lmdb_store_write_all(f->here, f->news, f->news_count) != 0) {
             log_event(f->fwd, "store", "destinations cannot be copied");
             forget_news(f);
@@ -153,6 +253,8 @@ static void got_page(void *user, const struct redis_answer *answer)
     forget_news(f);
     if (answer->status != 1 || f->has_failed)
         rest(f);
+    else if (f->back.key.data != NULL)
+        tell(f);
     else if (f->cursor_len > 0)
         ask_page(f);
     else
@@ -172,6 +274,7 @@ static void ask_page(struct follow *f)
 static void begin_walk(struct follow *f)
 {
     f->cursor_len = 0;
+    f->backs = 0;
     ask_page(f);
 }
 
@@ -356,6 +459,7 @@ void follow_close(struct forwarder *fwd)
     if (fwd->follow == NULL)
         return;
     forget_news(fwd->follow);
+    forget_back(fwd->follow);
     free(fwd->follow->url);
     free(fwd->follow);
     fwd->follow = NULL;

@@ -38,7 +38,8 @@ bool line_is(struct onward_str text, const char *word);
  * there is none, and all of rest is taken. */
 bool line_next(struct onward_str *rest, struct onward_str *field);
 /* The nth field from the end, 1 is the last; empty: there is none, or nothing
- * stands before it. For what is behind a text of others, which may have bars. */
+ * stands before it. For what is behind a text of others, which may have bars.
+ */
 struct onward_str line_back(struct onward_str rest, size_t nth);
 /* Who a client is, as a report of link-connect has it. Family 0: not known. */
 void line_address(struct onward_str text, struct onward_ip *ip, bool *is_local);

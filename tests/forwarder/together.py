@@ -425,6 +425,38 @@ def reports_have_the_rows_of_both(program):
                   ["total-failure-session-count"], 2)
 
 
+@case
+def who_was_revoked_stays_so_when_redis_comes_back_older(program):
+    """From a backup, or a crash that took the last writes: the forwarders know
+    better, and Redis and one that knew nothing hear it from them."""
+    with to_two(program).start() as site, Hop(site.f, 2) as two:
+        f, g, redis = site.f, site.g, site.redis
+        token = onward(f, "add", "box@two.example")
+        onward(f, "verify", token)
+        assert comes_to(lambda: send(g, "new@zone.example", 1), "250")
+        sent = len(two.messages)
+        kept = redis.folder / "appendonlydir"
+        old = f.path / "old"
+        shutil.copytree(kept, old)
+        time.sleep(1.1)  # seconds tell what is later
+        onward(f, "revoke", "box@two.example")
+        for one in (f, g):
+            assert comes_to(lambda: send(one, "new@zone.example", 2), "550")
+        sent = len(two.messages)
+        redis.kill()
+        shutil.rmtree(kept)
+        shutil.copytree(old, kept)
+        redis.start()
+        assert until(lambda: "revoked" in onward(f, "list"), LATE_S)
+        for n in range(3):
+            for one in (f, g):
+                begins(send(one, "new@zone.example", 10 + n), "550")
+        equal(len(two.messages), sent)
+        # Its owner can agree anew.
+        onward(f, "verify", onward(f, "add", "box@two.example"))
+        assert comes_to(lambda: send(g, "new@zone.example", 20), "250")
+
+
 # ---- Policies --------------------------------------------------------------------
 
 @case
