@@ -28,7 +28,7 @@ function quoted(octets) {
 function txt(strings) {
     const out = [];
     for (const string of strings) {
-        const octets = Buffer.from(string, 'utf8');
+        const octets = Buffer.from(string, 'latin1'); // an octet is a character
         for (let at = 0; at === 0 || at < octets.length; at += TXT_MAX)
             out.push(quoted(octets.subarray(at, at + TXT_MAX)));
     }

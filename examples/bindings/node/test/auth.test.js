@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import dgram from 'node:dgram';
 import test from 'node:test';
+import { nodeDns } from '../lib/dns.js';
 import { Onward } from '../lib/index.js';
 import { FACTS, KEY, KEY_RECORD, SIGNED, ZONE } from './support.js';
 
@@ -154,3 +155,23 @@ test('what it seals passes at the next hop',
         assert.equal((await onward.seal(failed, sealing, FACTS)).toString(),
             failed.toString());
     }));
+
+test('octets of a TXT record that are no ASCII come as they are', async () => {
+    const text = Buffer.from('v=DKIM1; n=\u00fc\n"', 'utf8');
+    const server = dgram.createSocket('udp4');
+    server.on('message', (query, from) => {
+        const question = query.subarray(12, query.indexOf(0, 12) + 5);
+        const head = Buffer.from([query[0], query[1], 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        const record = Buffer.from([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, text.length + 1,
+            text.length]);
+        server.send(Buffer.concat([head, question, record, text]), from.port, from.address);
+    });
+    await new Promise((resolve) => { server.bind(0, '127.0.0.1', resolve); });
+    try {
+        const ask = nodeDns([`127.0.0.1:${server.address().port}`]);
+        assert.equal(await ask('x.example', 'TXT'),
+            'x.example. 60 IN TXT "v=DKIM1; n=\\195\\188\\010\\034"');
+    } finally {
+        server.close();
+    }
+});
