@@ -510,6 +510,37 @@ def requests_and_responses_are_whole(program):
 
 
 @case
+def too_many_requests_are_put_off(program):
+    """So that who floods HTTP floods neither memory nor the forwarder."""
+    code = """let open = 0;
+let wake;
+const all = new Promise((resolve) => { wake = resolve; });
+export default { async fetch(request) {
+  if (++open === 32) console.log("full");
+  if (new URL(request.url).pathname === "/wait") await all;
+  return new Response("done");
+} };
+setInterval(() => {}, 1000);
+process.on("SIGUSR2", () => wake());
+"""
+    with Host(program, code, "", args=["--http", "127.0.0.1:0"]) as h:
+        host = h.ready[2].removeprefix("http://")
+
+        def ask(path):
+            c = http.client.HTTPConnection(host, timeout=60)
+            c.request("GET", path)
+            return c
+
+        waiting = [ask("/wait") for _ in range(32)]
+        assert until(lambda: h.lines)
+        c = ask("/more")
+        equal(c.getresponse().status, 503)
+        h.process.send_signal(signal.SIGUSR2)
+        equal([c.getresponse().read() for c in waiting], [b"done"] * 32)
+        equal(ask("/more").getresponse().read(), b"done")
+
+
+@case
 def sigterm_lets_what_runs_come_to_its_end(program):
     code = worker("""
     console.log("begun");

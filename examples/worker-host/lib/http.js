@@ -2,6 +2,8 @@
 import http from 'node:http';
 
 const BODY_MAX = 10 * 1024 * 1024;
+/** Requests under way: each may hold a body, and a session of the forwarder. */
+const REQUESTS_MAX = 32;
 
 async function bodyOf(request) {
     const pieces = [];
@@ -32,12 +34,20 @@ async function answer(handle, request, response, base) {
 
 /** Listen; handle(Request) gives a Response. */
 export async function listenHttp({ host, port }, handle) {
+    let underWay = 0;
     const server = http.createServer((request, response) => {
         const base = `http://${request.headers.host ?? 'localhost'}`;
+        if (underWay === REQUESTS_MAX) {
+            response.writeHead(503, { Connection: 'close', 'Retry-After': '1' }).end();
+            return;
+        }
+        underWay++;
         answer(handle, request, response, base).catch((error) => {
             if (!response.headersSent)
                 response.writeHead(error.status ?? 500);
             response.end();
+        }).finally(() => {
+            underWay--;
         });
     });
     await new Promise((resolve, reject) => {
