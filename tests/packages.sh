@@ -40,7 +40,7 @@ ONWARD_TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev g++ python3
     python3-nacl python3-authres libmail-dkim-perl libopendkim-dev libssl-dev
     softhsm2 git ca-certificates libsasl2-modules libsasl2-modules-db valgrind libxml2-utils libgmime-3.0-dev msmtp
     m4 python3-aiosmtpd redis-tools zsh bsdutils iproute2 util-linux mount curl faketime
-    dpkg-dev debhelper lintian mmdebstrap fakeroot xz-utils systemd strace doxygen
+    build-essential dpkg-dev debhelper lintian mmdebstrap fakeroot xz-utils systemd strace doxygen
     groff-base"
 # Node from elsewhere brings its own npm, and Debian's does not go with it.
 command -v npm >/dev/null ||
