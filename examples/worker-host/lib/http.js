@@ -17,6 +17,13 @@ async function bodyOf(request) {
     return length === 0 ? undefined : Buffer.concat(pieces);
 }
 
+/** Each Set-Cookie. Node 18 joins them by a comma, as dates have one, too: what
+ * begins another is a name and a sign of equality. */
+function cookiesOf(headers) {
+    return headers.getSetCookie?.() ??
+        (headers.get('set-cookie')?.split(/, (?=[^\s,;=]+=)/) ?? []);
+}
+
 async function answer(handle, request, response, base) {
     const body = await bodyOf(request);
     const headers = new Headers();
@@ -27,8 +34,11 @@ async function answer(handle, request, response, base) {
     const given = await handle(new Request(url, { method: request.method, headers,
         body: ['GET', 'HEAD'].includes(request.method) ? undefined : body }));
     response.statusCode = given.status;
-    for (const [name, value] of given.headers)
-        response.appendHeader(name, value); // Set-Cookie may stand several times
+    for (const [name, value] of given.headers) {
+        if (name !== 'set-cookie')
+            response.setHeader(name, value);
+    }
+    response.setHeader('Set-Cookie', cookiesOf(given.headers));
     response.end(Buffer.from(await given.arrayBuffer()));
 }
 
