@@ -1,12 +1,12 @@
 /*
  * The reference forwarder: one process, one thread, one loop. settings.c has
  * the keys of the configuration, setup.c loads what it names, storage.c opens
- * what outlasts the process; listen.c takes connections; session.c is one
- * client and its message, admit.c says whether to hear it; copy.c stands
- * between its relay and delivery.c, which brings a copy to one destination;
- * quarantine.c has what rules put apart; letters.c keeps what handlers write,
- * dkim.c signs; queue.c has what waits in the spool; log.c writes a line of
- * JSON a message; main.c ties them together.
+ * what outlasts the process; session.c is one client and its message, admit.c
+ * says whether to hear it; copy.c stands between its relay and delivery.c,
+ * which brings a copy to one destination; quarantine.c has what rules put
+ * apart; letters.c keeps what handlers write, dkim.c signs; queue.c has what
+ * waits in the spool; log.c writes a line of JSON a message; main.c ties them
+ * together.
  *
  * A message is kept in memory until the next hop has answered, and the client
  * is told what the next hop said; or it is on the disk before the client is
@@ -25,6 +25,7 @@
 
 #include "config.h"
 #include "conn.h"
+#include "listen.h"
 #include "loop.h"
 #include "resolve.h"
 #include "service.h"
@@ -143,8 +144,7 @@ struct forwarder {
     struct watch *watch;       /* NULL: cannot be had */
     struct webhooks *webhooks; /* NULL: none was asked yet */
     struct handlers *handlers; /* the same */
-    struct listener *listeners;
-    int64_t listen_again_ms; /* they rest until then */
+    struct listeners listeners;
     struct session *sessions;
     struct admit *admits[1024]; /* of the sessions, by their networks */
     struct copy *copies;
@@ -222,16 +222,6 @@ bool follow_is_settled(const struct forwarder *fwd);
 int64_t follow_deadline(const struct forwarder *fwd);
 void follow_time(struct forwarder *fwd, int64_t now_ms);
 void follow_close(struct forwarder *fwd);
-
-/* ---- listen.c ---------------------------------------------------------- */
-
-/* Bind all; 0, or -1 with a line in fault. */
-int listen_open(struct forwarder *fwd, char *fault, size_t fault_size);
-/* "ready ADDRESS..." on standard output. */
-void listen_announce(const struct forwarder *fwd);
-/* Listen again, if it is time to. */
-void listen_time(struct forwarder *fwd, int64_t now_ms);
-void listen_close(struct forwarder *fwd);
 
 /* ---- audit.c ----------------------------------------------------------- */
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "endpoint.h"
 #include "forwarder.h"
 #include "handlers.h"
 #include "host.h"
@@ -97,7 +97,7 @@ static void drain(void *user)
     struct forwarder *fwd = user;
     fwd->is_draining = true;
     service_tell_systemd("STOPPING=1");
-    listen_close(fwd);
+    listen_close(&fwd->listeners);
     queue_stop(fwd);
     for (struct session *s = fwd->sessions; s != NULL; s = session_next(s))
         session_shutdown(s);
@@ -109,7 +109,7 @@ static int wait_ms(const struct forwarder *fwd, int64_t now, int64_t give_up)
 {
     const int64_t deadlines[] = {
         give_up,
-        fwd->listen_again_ms,
+        fwd->listeners.again_ms,
         delivery_deadline(fwd),
         queue_deadline(fwd),
         quarantine_deadline(fwd),
@@ -145,7 +145,7 @@ static void turn(struct forwarder *fwd, int timeout_ms)
     policies_time(fwd, now);
     quarantine_time(fwd, now);
     queue_time(fwd, now);
-    listen_time(fwd, now);
+    listen_time(&fwd->listeners, now);
     watch_time(fwd, now);
     follow_time(fwd, now);
     tlsreport_time(fwd);
@@ -202,7 +202,6 @@ static int set_up(struct forwarder *fwd)
 
     /* Not the same ids after a restart, nor after a reboot. */
     fwd->next_id = (uint64_t)time(NULL) << 20;
-    fwd->listen_again_ms = ONWARD_NEVER;
     fwd->loop = loop_new();
     fwd->ctx = host_ctx_new(&log);
     if (fwd->loop == NULL || fwd->ctx == NULL)
@@ -215,7 +214,7 @@ static int set_up(struct forwarder *fwd)
 
 static void tear_down(struct forwarder *fwd)
 {
-    listen_close(fwd);
+    listen_close(&fwd->listeners);
     while (fwd->sessions != NULL)
         session_free(fwd->sessions);
     if (fwd->desk != NULL)
@@ -254,6 +253,20 @@ static void settle(struct forwarder *fwd)
         turn(fwd, 100);
 }
 
+static void accepted(void *user, int fd, const struct sockaddr_storage *from)
+{
+    struct onward_ip ip;
+    size_t port;
+
+    endpoint_from(from, &ip, &port);
+    session_open(user, fd, &ip, port);
+}
+
+static void cannot_accept(void *user, const char *why)
+{
+    log_event(user, "cannot-accept", why);
+}
+
 static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
 {
     const struct settings *s = &fwd->setup->settings;
@@ -263,7 +276,11 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
     allow_descriptors();
     /* Store and log are opened as who will write to them; the log again at
      * SIGHUP. */
-    if (listen_open(fwd, fault, fault_size) != 0 ||
+    fwd->listeners = (struct listeners){.loop = fwd->loop,
+                                        .user = fwd,
+                                        .accepted = accepted,
+                                        .resting = cannot_accept};
+    if (listen_open(&fwd->listeners, &s->listen, fault, fault_size) != 0 ||
         storage_prepare(fwd, fault, fault_size) != 0 ||
         (s->user != NULL &&
          service_drop_root(s->user, fault, fault_size) != 0) ||
@@ -276,7 +293,7 @@ static int serve(struct forwarder *fwd, char *fault, size_t fault_size)
     if (service_catch(&signals, fwd->loop, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
     settle(fwd);
-    listen_announce(fwd);
+    listen_announce(&fwd->listeners);
     service_tell_systemd("READY=1");
     run(fwd);
     service_uncatch(&signals);

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "host.h"
 #include "log_line.h"
@@ -65,7 +64,7 @@ static void drain(void *user)
     struct milter *m = user;
     m->is_draining = true;
     service_tell_systemd("STOPPING=1");
-    listen_close(m);
+    listen_close(&m->listeners);
     link_drain(m);
 }
 
@@ -77,8 +76,8 @@ static int wait_ms(const struct milter *m, int64_t now, int64_t give_up)
 
     if (m->look_ms < at)
         at = m->look_ms;
-    if (m->listen_again_ms < at)
-        at = m->listen_again_ms;
+    if (m->listeners.again_ms < at)
+        at = m->listeners.again_ms;
     if (give_up < at)
         at = give_up;
     return at <= now ? 0 : (int)(at - now);
@@ -90,7 +89,7 @@ static void turn(struct milter *m, int timeout_ms)
 
     loop_turn(m->loop, timeout_ms);
     now = host_now_ms();
-    listen_time(m, now);
+    listen_time(&m->listeners, now);
     link_time(m, now);
     do {
         onward_desk_run(m->desk, now);
@@ -125,12 +124,28 @@ static void allow_descriptors(void)
     }
 }
 
+static void accepted(void *user, int fd, const struct sockaddr_storage *from)
+{
+    (void)from;
+    link_open(user, fd);
+}
+
+static void cannot_accept(void *user, const char *why)
+{
+    log_event(user, "cannot-accept", why);
+}
+
 static int serve(struct milter *m, char *fault, size_t fault_size)
 {
     const struct settings *s = &m->setup->settings;
 
     allow_descriptors();
-    if (listen_open(m, fault, fault_size) != 0 ||
+    m->listeners = (struct listeners){.loop = m->loop,
+                                      .user = m,
+                                      .accepted = accepted,
+                                      .resting = cannot_accept,
+                                      .group = s->socket_group};
+    if (listen_open(&m->listeners, &s->listen, fault, fault_size) != 0 ||
         (s->user != NULL &&
          service_drop_root(s->user, fault, fault_size) != 0) ||
         log_open(m, fault, fault_size) != 0)
@@ -139,7 +154,7 @@ static int serve(struct milter *m, char *fault, size_t fault_size)
         (struct service_signals){.user = m, .reload = reload, .end = drain};
     if (service_catch(&m->signals, m->loop, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
-    listen_announce(m);
+    listen_announce(&m->listeners);
     service_tell_systemd("READY=1");
     run(m);
     return 0;
@@ -152,7 +167,6 @@ static int start(struct milter *m, bool is_check)
     char fault[FAULT_MAX] = "out of memory";
     int status = EXIT_UNUSABLE;
 
-    m->listen_again_ms = ONWARD_NEVER;
     m->loop = loop_new();
     m->ctx = host_ctx_new(&log);
     if (m->loop != NULL && m->ctx != NULL &&
@@ -162,7 +176,7 @@ static int start(struct milter *m, bool is_check)
         status = is_check ? 0 : serve(m, fault, sizeof(fault));
     if (status != 0)
         host_complain("onward-milter", "%s", fault);
-    listen_close(m);
+    listen_close(&m->listeners);
     link_close_all(m);
     setup_free(m->setup);
     if (m->desk != NULL)

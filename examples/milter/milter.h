@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "filter.h"
+#include "listen.h"
 #include "loop.h"
 #include "service.h"
 
@@ -41,11 +42,10 @@ struct milter {
     struct loop *loop;
     struct service_signals signals;
     struct setup *setup;
-    struct listener *listeners;
+    struct listeners listeners;
     struct link *links;
     struct link *ready; /* those whose messages were decided in this turn */
     size_t link_count;
-    int64_t listen_again_ms; /* they rest until then */
     int64_t look_ms;         /* when to look who has been silent too long */
     FILE *log;               /* NULL: not yet */
     bool is_draining;
@@ -58,16 +58,6 @@ struct setup *setup_new(struct milter *m, char *fault, size_t fault_size,
                         int *status);
 struct setup *setup_ref(struct setup *setup);
 void setup_free(struct setup *setup);
-
-/* ---- listen.c ---------------------------------------------------------- */
-
-/* 0, or -1 with a line in fault. */
-int listen_open(struct milter *m, char *fault, size_t fault_size);
-/* "ready ADDRESS..." on standard output. */
-void listen_announce(const struct milter *m);
-/* Listen again, if it is time to. */
-void listen_time(struct milter *m, int64_t now_ms);
-void listen_close(struct milter *m);
 
 /* ---- link.c ------------------------------------------------------------ */
 

@@ -1,14 +1,9 @@
 /* onward-socketmap: start, serve, reload, stop. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "host.h"
 #include "log_line.h"
@@ -26,13 +21,6 @@ static const char usage[] =
     "  --help         print this\n"
     "\n"
     "example: onward-socketmap --config /etc/onward/socketmap.conf --check\n";
-
-struct listener {
-    struct listener *next;
-    struct server *server;
-    struct loop_watch watch;
-    char address[ENDPOINT_MAX];
-};
 
 /* ---- Log --------------------------------------------------------------- */
 
@@ -60,78 +48,6 @@ void log_answer(const struct server *server, const char *map, const char *key,
     json_text_or_null(&j, "key", key);
     json_str(&j, "reply", reply);
     log_line_end(&j);
-}
-
-/* ---- Listening --------------------------------------------------------- */
-
-static void accept_some(struct loop_watch *watch, uint32_t events)
-{
-    struct listener *l =
-        (struct listener *)(void *)((char *)watch -
-                                    offsetof(struct listener, watch));
-    int on = 1;
-
-    (void)events;
-    /* A few at a time, so that those who are connected get their turn. */
-    for (int i = 0; i < 16; i++) {
-        int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd < 0)
-            return;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        client_open(l->server, fd);
-    }
-}
-
-static int listen_open(struct server *server, char *fault, size_t fault_size)
-{
-    const struct config_list *list = &server->setup->settings.listen;
-
-    /* The last one first, so that the list is in the order of the file. */
-    for (size_t i = list->count; i > 0; i--) {
-        struct listener *l = calloc(1, sizeof(*l));
-
-        if (l == NULL) {
-            snprintf(fault, fault_size, "out of memory");
-            return -1;
-        }
-        *l = (struct listener){.next = server->listeners,
-                               .server = server,
-                               .watch = {.ready = accept_some}};
-        server->listeners = l;
-        l->watch.fd =
-            service_listen(list->items[i - 1], l->address, fault, fault_size);
-        if (l->watch.fd < 0)
-            return -1;
-        if (loop_add(server->loop, &l->watch, EPOLLIN) != 0) {
-            snprintf(fault, fault_size, "%s: %s", l->address, strerror(errno));
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static void listen_close(struct server *server)
-{
-    while (server->listeners != NULL) {
-        struct listener *l = server->listeners;
-
-        server->listeners = l->next;
-        if (l->watch.fd >= 0) {
-            loop_remove(server->loop, &l->watch);
-            close(l->watch.fd);
-        }
-        free(l);
-    }
-}
-
-static void announce(const struct server *server)
-{
-    fputs("ready", stdout);
-    for (const struct listener *l = server->listeners; l != NULL; l = l->next)
-        printf(" %s", l->address);
-    putchar('\n');
-    fflush(stdout);
 }
 
 /* ---- The store --------------------------------------------------------- */
@@ -213,9 +129,10 @@ static void reload(void *user)
 static void drain(void *user)
 {
     struct server *server = user;
+
     server->is_draining = true;
     service_tell_systemd("STOPPING=1");
-    listen_close(server);
+    listen_close(&server->listeners);
     client_end_idle(server, host_now_ms(), true);
 }
 
@@ -223,9 +140,9 @@ static void drain(void *user)
 
 static int wait_ms(const struct server *server, int64_t now, int64_t give_up)
 {
-    const int64_t deadlines[] = {give_up, onward_desk_deadline(server->desk),
-                                 client_deadline(server),
-                                 fetches_deadline(server->fetches)};
+    const int64_t deadlines[] = {
+        give_up, server->listeners.again_ms, onward_desk_deadline(server->desk),
+        client_deadline(server), fetches_deadline(server->fetches)};
     int64_t at = now + 60000;
 
     if (conn_list_is_busy(&server->conns))
@@ -243,6 +160,7 @@ static void turn(struct server *server, int timeout_ms)
 
     loop_turn(server->loop, timeout_ms);
     now = host_now_ms();
+    listen_time(&server->listeners, now);
     fetches_time(server->fetches, now);
     client_end_idle(server, now, false);
     setup_time(server->setup, now);
@@ -269,11 +187,26 @@ static void run(struct server *server)
     }
 }
 
+static void accepted(void *user, int fd, const struct sockaddr_storage *from)
+{
+    (void)from;
+    client_open(user, fd);
+}
+
+static void cannot_accept(void *user, const char *why)
+{
+    log_event(user, "cannot-accept", why);
+}
+
 static int serve(struct server *server, char *fault, size_t fault_size)
 {
     const struct settings *s = &server->setup->settings;
 
-    if (listen_open(server, fault, fault_size) != 0 ||
+    server->listeners = (struct listeners){.loop = server->loop,
+                                           .user = server,
+                                           .accepted = accepted,
+                                           .resting = cannot_accept};
+    if (listen_open(&server->listeners, &s->listen, fault, fault_size) != 0 ||
         make_state(server, fault, fault_size) != 0 ||
         (s->user != NULL &&
          service_drop_root(s->user, fault, fault_size) != 0) ||
@@ -289,7 +222,7 @@ static int serve(struct server *server, char *fault, size_t fault_size)
         .user = server, .reload = reload, .end = drain};
     if (service_catch(&server->signals, server->loop, fault, fault_size) != 0)
         return EXIT_UNUSABLE;
-    announce(server);
+    listen_announce(&server->listeners);
     service_tell_systemd("READY=1");
     run(server);
     return 0;
@@ -309,7 +242,7 @@ static int check(const struct server *server, char *fault, size_t fault_size)
 
 static void tear_down(struct server *server)
 {
-    listen_close(server);
+    listen_close(&server->listeners);
     while (server->clients != NULL)
         client_free(server->clients);
     setup_free(server->setup);

@@ -16,10 +16,11 @@
 #include "config.h"
 #include "fetches.h"
 #include "json.h"
+#include "listen.h"
 #include "lmdb_store.h"
 #include "loop.h"
-#include "service.h"
 #include "resolve.h"
+#include "service.h"
 
 enum {
     REQUEST_MAX = 1024, /* octets: a map's name and an address are less */
@@ -65,7 +66,7 @@ struct server {
     struct conn_list conns; /* to policy hosts */
     struct fetch *fetches;
     struct service_signals signals;
-    struct listener *listeners;
+    struct listeners listeners;
     struct client *clients;
     size_t client_count;
     struct setup *setup;
