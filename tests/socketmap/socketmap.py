@@ -519,6 +519,23 @@ def reader_that_reads_nothing(program):
 
 
 @case
+def without_descriptors_it_rests(program):
+    """It is not woken without end by who waits, and hears them afterwards."""
+    with Server(program) as s:
+        s.start()
+        pid = s.process.pid
+        most = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd")) + 4
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+        waiting = [s.connect() for _ in range(12)]
+        assert until(lambda: s.events("cannot-accept"))
+        for c in waiting[:-1]:
+            c.close()
+        waiting[-1].sendall(netstring("srs-forward ann"))
+        equal(answer(waiting[-1]), "NOTFOUND ")
+        waiting[-1].close()
+
+
+@case
 def ends_with_answers_under_way(program):
     with Server(program) as s:
         s.start()
